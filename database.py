@@ -1,0 +1,291 @@
+"""The database: one session per request, enum and UTC types, and what differs by dialect.
+
+SQLite and MariaDB (or MySQL) are equals here. What one of them does otherwise than the other
+(beginning a transaction, the clock, exact comparison) is written in this module and nowhere else.
+"""
+
+import enum
+import string
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Dialect, Engine, Index, MetaData, String, event
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql import expression
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine
+
+SQLITE_BUSY_SECONDS = 30
+
+
+class Base(DeclarativeBase):
+    """Every table: the given ones of the existing platform (`info["given"]`) and our own."""
+
+    metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s"})
+    __table_args__: Any = {
+        "mysql_engine": "InnoDB",
+        "mysql_charset": "utf8mb4",
+        "mysql_collate": "utf8mb4_general_ci",
+    }
+
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False, "autoflush": False})
+
+
+def key(column: str) -> Index:
+    """The index of a foreign key. MariaDB makes its own, which is the one the given schema has."""
+    return Index(None, column).ddl_if(dialect="sqlite")
+
+
+def given(*arguments: Any) -> tuple[Any, ...]:
+    """`__table_args__` of a table whose names the existing platform gives.
+
+    SQLite must not hand out a deleted row's id again: other rows may still speak of it.
+    """
+    return *arguments, {
+        **Base.__table_args__,
+        "info": {"given": True},
+        "sqlite_autoincrement": True,
+    }
+
+
+def ours(*arguments: Any) -> tuple[Any, ...]:
+    """`__table_args__` of a table of our own."""
+    return *arguments, {**Base.__table_args__, "sqlite_autoincrement": True}
+
+
+class EnumText(TypeDecorator[enum.StrEnum]):
+    """An enum kept as its word. A word that the enum does not know reads as None."""
+
+    impl = String(50)
+    cache_ok = True
+
+    def __init__(self, kind: type[enum.StrEnum]) -> None:
+        super().__init__()
+        self.kind = kind
+        self._members = {member.value: member for member in kind}
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else self.kind(value).value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> enum.StrEnum | None:
+        return self._members.get(value)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC: aware in Python, without zone in the database, as the given tables have it.
+
+    `fraction=True` keeps milliseconds on MariaDB too (our own tables).
+    """
+
+    impl = DateTime
+    cache_ok = True
+
+    def __init__(self, *, fraction: bool = False) -> None:
+        super().__init__()
+        self.fraction = fraction
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in ("mysql", "mariadb") and self.fraction:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=3))
+        return dialect.type_descriptor(DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        value = value.astimezone(UTC).replace(tzinfo=None)
+        return value.replace(microsecond=value.microsecond // 1000 * 1000)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def now() -> datetime:
+    """This process's clock: UTC, whole milliseconds."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+class utc_now(expression.FunctionElement[datetime]):  # noqa: N801  reads as the SQL function it is
+    """The database's clock, which every process shares: UTC with milliseconds."""
+
+    type = UtcDateTime(fraction=True)
+    inherit_cache = True
+    name = "utc_now"
+
+
+@compiles(utc_now, "sqlite")
+def _utc_now_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '000')"
+
+
+@compiles(utc_now, "mysql")
+@compiles(utc_now, "mariadb")
+def _utc_now_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return "UTC_TIMESTAMP(3)"
+
+
+class utc_after(expression.FunctionElement[datetime]):  # noqa: N801  as above
+    """The database's clock plus a number of seconds: `utc_after(60)`."""
+
+    type = UtcDateTime(fraction=True)
+    inherit_cache = True
+    name = "utc_after"
+
+    def __init__(self, seconds: Any) -> None:
+        super().__init__(expression.literal(seconds) if isinstance(seconds, int) else seconds)
+
+
+@compiles(utc_after, "sqlite")
+def _utc_after_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    seconds = compiler.process(element.clauses, **options)
+    return f"(strftime('%Y-%m-%d %H:%M:%f', 'now', {seconds} || ' seconds') || '000')"
+
+
+@compiles(utc_after, "mysql")
+@compiles(utc_after, "mariadb")
+def _utc_after_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return f"(UTC_TIMESTAMP(3) + INTERVAL {compiler.process(element.clauses, **options)} SECOND)"
+
+
+class exact(expression.FunctionElement[str]):  # noqa: N801  as above
+    """A text compared byte by byte, also where MariaDB's collation folds case, accents or emoji."""
+
+    type = String()
+    inherit_cache = True
+    name = "exact"
+
+
+@compiles(exact, "sqlite")
+def _exact_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(exact, "mysql")
+@compiles(exact, "mariadb")
+def _exact_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **options)} AS BINARY)"
+
+
+class contains_text(expression.FunctionElement[bool]):  # noqa: N801  as above
+    """`contains_text(column, needle)`, the needle in ASCII lower case: no pattern is involved."""
+
+    type = expression.true().type
+    inherit_cache = True
+    name = "contains_text"
+
+
+@compiles(contains_text, "sqlite")
+def _contains_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    text, needle = (compiler.process(part, **options) for part in element.clauses)
+    return f"(instr(lower({text}), {needle}) > 0)"
+
+
+@compiles(contains_text, "mysql")
+@compiles(contains_text, "mariadb")
+def _contains_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    # LOWER would fold every alphabet, which SQLite's does not: the ASCII letters one by one.
+    text, needle = (compiler.process(part, **options) for part in element.clauses)
+    for letter in string.ascii_uppercase:
+        text = f"REPLACE({text}, '{letter}', '{letter.lower()}')"
+    return f"(LOCATE(CAST({needle} AS BINARY), CAST({text} AS BINARY)) > 0)"
+
+
+def contains(column: Any, needle: str) -> contains_text:
+    """Whether `column` contains `needle` as text, ignoring the case of ASCII letters only."""
+    return contains_text(column, needle.translate(ASCII_LOWER))
+
+
+ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
+def init_database(app: Flask, url: str) -> None:
+    """Bind `db` to an application and make its connections behave alike on every database."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url)
+    db.init_app(app)
+    with app.app_context():
+        prepare(db.engine)
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """Pool and dialect options of an engine for `url`."""
+    if make_url(url).drivername == "sqlite":
+        return {
+            "connect_args": {"timeout": SQLITE_BUSY_SECONDS},
+            "pool_size": 20,
+            "max_overflow": 40,
+        }
+    return {
+        "pool_pre_ping": True,
+        "pool_recycle": 1800,
+        "pool_size": 20,
+        "max_overflow": 40,
+        "isolation_level": "REPEATABLE READ",
+        "connect_args": {
+            "charset": "utf8mb4",
+            "connect_timeout": 5,
+            "read_timeout": 60,
+            "write_timeout": 60,
+        },
+    }
+
+
+def prepare(engine: Engine) -> None:
+    """Make SQLite keep foreign keys and begin transactions itself, as `writing` asks."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, record: Any) -> None:
+        # The driver must not begin on its own: it would begin late, as a reader.
+        connection.isolation_level = None
+        for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = NORMAL"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def begin_writing() -> None:
+    """Begin this session's transaction as one that writes (decision 5).
+
+    SQLite: BEGIN IMMEDIATE, since a reader that turns writer may fail at once. MariaDB: READ
+    COMMITTED, so that what is read after taking a lock is what the lock protects.
+    """
+    options: dict[str, Any] = {"writes": True}
+    if db.engine.dialect.name != "sqlite":
+        options["isolation_level"] = "READ COMMITTED"
+    db.session.connection(execution_options=options)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """One unit of work that writes: committed at the end, rolled back on anything raised."""
+    db.session.rollback()
+    begin_writing()
+    try:
+        yield
+        db.session.commit()
+    except BaseException:
+        db.session.rollback()
+        raise
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """One unit of work that reads one snapshot and gives its connection back at the end."""
+    db.session.rollback()
+    try:
+        yield
+    finally:
+        db.session.rollback()

@@ -1,0 +1,1 @@
+"""Queue, attempts, workers and the runner: how a run of a commit comes to its results."""

@@ -1,0 +1,1 @@
+"""Regression tests: categories, commands on samples, baselines and their variants."""

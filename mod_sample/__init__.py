@@ -1,0 +1,1 @@
+"""Samples, their tags and uploads, and the storage that holds every file."""

@@ -1,0 +1,1 @@
+"""Runs, their progress and results, and the verdict on them."""
