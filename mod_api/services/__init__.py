@@ -1,0 +1,1 @@
+"""What the routes do, one package or file per subject; nothing here knows a request."""

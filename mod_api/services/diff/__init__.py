@@ -1,0 +1,16 @@
+"""How an output differs from its baseline, line by line: `compare` and what it answers."""
+
+from mod_api.services.diff.comparison import MAX_CONTEXT_LINES, DiffError, compare
+from mod_api.services.diff.model import Comparison, GaveUp, Hunk, Line, LineKind, Side
+
+__all__ = [
+    "MAX_CONTEXT_LINES",
+    "Comparison",
+    "DiffError",
+    "GaveUp",
+    "Hunk",
+    "Line",
+    "LineKind",
+    "Side",
+    "compare",
+]
