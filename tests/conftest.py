@@ -1,0 +1,271 @@
+"""What every test can ask for: applications on real databases, a client, a foreign writer.
+
+`app` is made for each database in turn; `sqlite_app` is for tests where the database does not
+matter. Both start with empty tables and an empty sample repository. No application context is
+open while a test runs, since a request would then share its session with the test.
+"""
+
+import contextlib
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import pytest
+import redis
+from flask import Flask
+from flask.testing import FlaskClient
+
+from config import Settings
+from database import Base, db
+from run import create_app
+from tests import factories, servers
+from tests.raw import Raw
+
+SETTINGS_DEFAULTS: dict[str, Any] = {
+    "secret_key": "only-for-tests-0123456789abcdefghijklmnopqrstuv",
+    "rate_limit_read": None,
+    "rate_limit_write": None,
+    "rate_limit_auth": None,
+    "rate_limit_runner": None,
+    "password_rounds": 1000,
+}
+SERVER_OF_FIXTURE = {"mariadb": "mariadb", "redis_url": "redis"}
+
+session = contextlib.ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        session.enter_context(servers.session_folder())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    session.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    missing = {"mariadb": servers.missing_mariadb(), "redis": servers.missing_redis()}
+    for item in items:
+        for fixture, server in SERVER_OF_FIXTURE.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(server)
+        for server, reason in missing.items():
+            if reason and item.get_closest_marker(server):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    for reason, count in sorted(reasons.items()):
+        tests = "test" if count == 1 else "tests"
+        terminalreporter.write_line(f"{count} {tests} skipped: {reason}", yellow=True)
+
+
+@dataclass(frozen=True)
+class Site:
+    """An application, its migrated database and its files, kept for all tests of this process."""
+
+    app: Flask
+    url: str
+    repository: Path
+
+    def empty(self) -> None:
+        shutil.rmtree(self.repository, ignore_errors=True)
+        self.repository.mkdir(parents=True)
+        with self.app.app_context():
+            empty_tables()
+
+
+def empty_tables() -> None:
+    """Delete every row, again while triggers of deleted rows leave marks elsewhere."""
+    sqlite = db.engine.dialect.name == "sqlite"
+    off, on = (
+        ("PRAGMA foreign_keys = OFF", "PRAGMA foreign_keys = ON")
+        if sqlite
+        else ("SET foreign_key_checks = 0", "SET foreign_key_checks = 1")
+    )
+    probes = " UNION ALL ".join(
+        f"SELECT '{name}' FROM (SELECT 1 FROM `{name}` LIMIT 1) AS `of_{name}`"  # noqa: S608  our own tables' names
+        for name in Base.metadata.tables
+    )
+    plain = db.engine.raw_connection()
+    cursor = plain.cursor()
+    try:
+        cursor.execute(off)
+        cursor.execute(probes)
+        while filled := [name for (name,) in cursor.fetchall()]:
+            for name in filled:
+                cursor.execute(f"DELETE FROM `{name}`")  # noqa: S608  our own tables' names
+            plain.commit()
+            cursor.execute(probes)
+        plain.rollback()
+        cursor.execute(on)
+    finally:
+        cursor.close()
+        plain.close()
+
+
+def spread_ids() -> None:
+    """Let each table count from another number, so that an id of the wrong table is not found."""
+    with db.engine.begin() as connection:
+        for place, table in enumerate(sorted(Base.metadata.tables.values(), key=lambda t: t.name)):
+            if "id" not in table.columns:
+                continue
+            first = 1000 * (place + 1)
+            if db.engine.dialect.name == "sqlite":
+                connection.exec_driver_sql(
+                    "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table.name, first)
+                )
+            else:
+                connection.exec_driver_sql(f"ALTER TABLE `{table.name}` AUTO_INCREMENT = {first}")
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> servers.MariaDB:
+    """The MariaDB server; a test that asks for it is marked `mariadb`."""
+    return servers.mariadb()
+
+
+@pytest.fixture(scope="session")
+def worker() -> str:
+    """The name of this process among the session's: its databases carry it."""
+    return f"{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
+
+
+@pytest.fixture(scope="session")
+def sites(tmp_path_factory: pytest.TempPathFactory, worker: str) -> Iterator[Callable[[str], Site]]:
+    """`sites(dialect)`: the process's site on `sqlite` or `mariadb`, made the first time."""
+    made: dict[str, Site] = {}
+    name = f"tests_{worker}"
+
+    def site(dialect: str) -> Site:
+        if dialect not in made:
+            folder = tmp_path_factory.mktemp(dialect)
+            if dialect == "mariadb":
+                servers.mariadb().fresh(name)
+                url = servers.mariadb().url(name)
+            else:
+                url = f"sqlite:///{folder / 'platform.sqlite'}"
+            repository = folder / "repository"
+            settings = Settings(**SETTINGS_DEFAULTS, database_url=url, sample_repository=repository)
+            app = create_app(settings)
+            app.testing = True
+            with app.app_context():
+                flask_migrate.upgrade()
+                spread_ids()
+            made[dialect] = Site(app, url, repository)
+        return made[dialect]
+
+    yield site
+    for each in made.values():
+        with each.app.app_context():
+            db.engine.dispose()
+    if "mariadb" in made:
+        servers.mariadb().drop(name)
+
+
+@pytest.fixture(
+    params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)],
+)
+def _each_site(request: pytest.FixtureRequest, sites: Callable[[str], Site]) -> Site:
+    return _ready(sites(request.param))
+
+
+@pytest.fixture
+def _sqlite_site(sites: Callable[[str], Site]) -> Site:
+    return _ready(sites("sqlite"))
+
+
+def _ready(site: Site) -> Site:
+    site.empty()
+    with site.app.app_context():
+        factories.bind(db.engine)
+    return site
+
+
+@pytest.fixture
+def app(_each_site: Site) -> Flask:
+    """The application, with limits off, on each database in turn."""
+    return _each_site.app
+
+
+@pytest.fixture
+def sqlite_app(_sqlite_site: Site) -> Flask:
+    """The application on SQLite, for tests where the database does not matter."""
+    return _sqlite_site.app
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest) -> Site:
+    """The site of `app` in a test that asks for it (or a fixture of it does), else on SQLite."""
+    name = "_each_site" if "_each_site" in request.fixturenames else "_sqlite_site"
+    found: Site = request.getfixturevalue(name)
+    return found
+
+
+@pytest.fixture
+def client(site: Site) -> FlaskClient:
+    """A client of `app`, or of the SQLite application in a test that does not name `app`."""
+    return site.app.test_client()
+
+
+@pytest.fixture
+def sample_repository(site: Site) -> Path:
+    """The folder SAMPLE_REPOSITORY of the application, empty at the start of the test."""
+    return site.repository
+
+
+@pytest.fixture
+def settings(site: Site) -> Callable[..., Settings]:
+    """`settings(**overrides)`: the application's settings with some of them changed."""
+
+    def make(**overrides: Any) -> Settings:
+        values = {
+            **SETTINGS_DEFAULTS,
+            "database_url": site.url,
+            "sample_repository": site.repository,
+            **overrides,
+        }
+        return Settings(**values)
+
+    return make
+
+
+@pytest.fixture
+def make_app(settings: Callable[..., Settings]) -> Iterator[Callable[..., Flask]]:
+    """`make_app(**overrides)`: one more application on the same database, with other settings."""
+    made: list[Flask] = []
+
+    def make(**overrides: Any) -> Flask:
+        app = create_app(settings(**overrides))
+        app.testing = True
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        with app.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture
+def raw(site: Site) -> Iterator[Raw]:
+    """A foreign program's own connection to the application's database."""
+    with contextlib.closing(Raw(site.url)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def redis_url(worker: str) -> str:
+    """An empty Redis database; a test that asks for it is marked `redis`."""
+    number = int("".join(filter(str.isdigit, worker.partition("_")[0])) or 0) % 16
+    url = f"{servers.redis_server()}/{number}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
