@@ -1,0 +1,54 @@
+"""Where a file is, made of what each configured storage answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mod_sample.storage.backend import Stat
+
+
+class StorageStatus(StrEnum):
+    """In all configured storages, in some, or in none."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where one file is.
+
+    `backends` names the storages that have it, the one to read first in front; `size` in
+    bytes and `etag` are null when none has. `known` is false where a storage that could
+    have the file did not answer in time: `missing` then only means that nobody can tell.
+    """
+
+    storage_status: StorageStatus
+    size: int | None
+    backends: tuple[str, ...]
+    known: bool
+    etag: str | None
+
+
+def located(answers: Mapping[str, Stat | None], configured: int) -> Located:
+    """Judge the answers by storage; one that is not in `answers` did not answer.
+
+    Two storages that hold files of different sizes do not both hold the right one, which
+    reads `degraded`.
+    """
+    found = {name: stat for name, stat in answers.items() if stat is not None}
+    first = next(iter(found.values()), None)
+    if first is None:
+        status = StorageStatus.MISSING
+    elif len(found) == configured and len({stat.size for stat in found.values()}) == 1:
+        status = StorageStatus.OK
+    else:
+        status = StorageStatus.DEGRADED
+    return Located(
+        storage_status=status,
+        size=first.size if first else None,
+        backends=tuple(found),
+        known=len(answers) == configured,
+        etag=first.etag if first else None,
+    )

@@ -1,0 +1,47 @@
+"""Asking many questions at once, with one time limit for all answers."""
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from mod_sample.storage.errors import StorageError
+
+Answer = TypeVar("Answer")
+
+_WORKERS = 16
+_pools: dict[int, ThreadPoolExecutor] = {}
+
+
+def ask_all(
+    ask: Callable[[str], Answer], keys: Iterable[str], within_s: float
+) -> dict[str, Answer]:
+    """The answers of `ask` that came within so many seconds; a StorageError is no answer.
+
+    One pool of threads serves the whole process. What has not begun when the time is over
+    is not begun; what has ends by itself, and nobody waits for it.
+    """
+    pool = _pool()
+    futures: dict[str, Future[Answer]] = {key: pool.submit(ask, key) for key in keys}
+    done, late = wait(futures.values(), timeout=within_s)
+    for future in late:
+        future.cancel()
+    answers: dict[str, Answer] = {}
+    for key, future in futures.items():
+        if future in done:
+            error = future.exception()
+            if error is None:
+                answers[key] = future.result()
+            elif not isinstance(error, StorageError):
+                raise error
+    return answers
+
+
+def _pool() -> ThreadPoolExecutor:
+    # Threads do not survive a fork: a child process makes its own.
+    pid = os.getpid()
+    pool = _pools.get(pid)
+    if pool is None:
+        made = ThreadPoolExecutor(_WORKERS, thread_name_prefix="storage")
+        pool = _pools.setdefault(pid, made)
+    return pool
