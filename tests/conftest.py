@@ -261,6 +261,18 @@ def raw(site: Site) -> Iterator[Raw]:
         yield connection
 
 
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)])
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path, worker: str) -> Iterator[str]:
+    """The URL of a database without any table, for each kind of database in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.sqlite'}"
+        return
+    name = f"tests_empty_{worker}"
+    servers.mariadb().fresh(name)
+    yield servers.mariadb().url(name)
+    servers.mariadb().drop(name)
+
+
 @pytest.fixture
 def redis_url(worker: str) -> str:
     """An empty Redis database; a test that asks for it is marked `redis`."""

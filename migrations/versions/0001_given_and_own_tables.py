@@ -29,18 +29,18 @@ OPTIONS = {
 def upgrade() -> None:
     connection = op.get_bind()
     given = [table for table in Base.metadata.sorted_tables if table.info.get("given")]
-    Base.metadata.create_all(connection, tables=given, checkfirst=True)
-    existing = set(sa.inspect(connection).get_table_names())
-    for table in own_tables():
-        if table.name not in existing:
-            table.create(connection)
-    backfill_ages()
+    for table in (*given, *own_tables()):
+        table.create(connection, checkfirst=True)
+        # A table whose creation was broken off may be there without its indexes.
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
     stamp_new_runs()
+    backfill_ages()
 
 
 def own_tables() -> list[sa.Table]:
     own = sa.MetaData(naming_convention=Base.metadata.naming_convention)
-    for name in ("user", "test", "test_progress", "test_result"):
+    for name in ("user", "api_token", "test", "test_progress", "test_result", "regression_test_output"):
         Base.metadata.tables[name].to_metadata(own)
 
     def to_run() -> sa.ForeignKey:
@@ -61,6 +61,18 @@ def own_tables() -> list[sa.Table]:
             ),
             sa.Column("disabled_at", MOMENT),
             sa.Column("github_id", sa.BigInteger),
+            **OPTIONS,
+        ),
+        sa.Table(
+            "execute_grant",
+            own,
+            sa.Column(
+                "token_id",
+                sa.ForeignKey("api_token.id", ondelete="CASCADE", onupdate="CASCADE"),
+                primary_key=True,
+                autoincrement=False,
+            ),
+            sa.Column("granted_at", MOMENT, nullable=False),
             **OPTIONS,
         ),
         sa.Table(
@@ -154,6 +166,19 @@ def own_tables() -> list[sa.Table]:
             **OPTIONS,
         ),
         sa.Table(
+            "baseline_revocation",
+            own,
+            sa.Column(
+                "output_id",
+                sa.ForeignKey("regression_test_output.id", ondelete="CASCADE", onupdate="CASCADE"),
+                primary_key=True,
+                autoincrement=False,
+            ),
+            sa.Column("file_hash", sa.String(64), primary_key=True),
+            sa.Column("revoked_at", MOMENT, nullable=False),
+            **OPTIONS,
+        ),
+        sa.Table(
             "idempotency_key",
             own,
             number(),
@@ -173,7 +198,7 @@ def backfill_ages() -> None:
     """`created_at` of every run: its first progress, else the age of the next older run, else now.
 
     Of older runs without any progress before them nothing is known; they get the oldest known age,
-    so that ids and ages keep the same order.
+    so that ids and ages keep the same order. A run that the trigger stamped meanwhile keeps that.
     """
     connection = op.get_bind()
     sqlite = connection.dialect.name == "sqlite"
@@ -184,28 +209,23 @@ def backfill_ages() -> None:
     )
     rows = connection.execute(
         sa.text(
-            f"SELECT t.id, {first} FROM test t LEFT JOIN run_record r ON r.test_id = t.id "
-            "WHERE r.test_id IS NULL ORDER BY t.id"
+            f"SELECT t.id, r.created_at, {first} "
+            "FROM test t LEFT JOIN run_record r ON r.test_id = t.id ORDER BY t.id"
         )
     ).all()
-    if not rows:
-        return
     now = connection.execute(sa.text(f"SELECT {clock}")).scalar_one()
-    newest = connection.execute(
-        sa.text("SELECT created_at FROM run_record WHERE test_id < :id ORDER BY test_id DESC LIMIT 1"),
-        {"id": rows[0][0]},
-    ).scalar()
-    age = newest or next((known for _, known in rows if known is not None), now)
-    insert = sa.text("INSERT INTO run_record (test_id, created_at) VALUES (:id, :age)")
-    batch = []
-    for run_id, known in rows:
-        age = known if known is not None else age
-        batch.append({"id": run_id, "age": age})
-        if len(batch) == 1000:
-            connection.execute(insert, batch)
-            batch = []
-    if batch:
-        connection.execute(insert, batch)
+    age = next((kept or known for _, kept, known in rows if kept or known), now)
+    ages = []
+    for run_id, kept, known in rows:
+        age = kept or known or age
+        if kept is None:
+            ages.append({"id": run_id, "age": age})
+    insert = sa.text(
+        f"INSERT {'OR IGNORE' if sqlite else 'IGNORE'} INTO run_record (test_id, created_at) "
+        "VALUES (:id, :age)"
+    )
+    for start in range(0, len(ages), 1000):
+        connection.execute(insert, ages[start : start + 1000])
 
 
 def stamp_new_runs() -> None:
@@ -224,13 +244,7 @@ def stamp_new_runs() -> None:
             )
         )
         return
-    exists = connection.execute(
-        sa.text(
-            "SELECT 1 FROM information_schema.triggers "
-            "WHERE trigger_schema = DATABASE() AND trigger_name = 'run_record_stamp'"
-        )
-    ).scalar()
-    if exists:
+    if has_trigger(connection):
         return
     try:
         connection.execute(
@@ -247,8 +261,20 @@ def stamp_new_runs() -> None:
         print("run_record_stamp: this account may not create triggers; runs are stamped when seen")
 
 
+def has_trigger(connection: sa.Connection) -> bool:
+    found = connection.execute(
+        sa.text(
+            "SELECT 1 FROM information_schema.triggers "
+            "WHERE trigger_schema = DATABASE() AND trigger_name = 'run_record_stamp'"
+        )
+    )
+    return found.scalar() is not None
+
+
 def downgrade() -> None:
     connection = op.get_bind()
-    connection.execute(sa.text("DROP TRIGGER IF EXISTS run_record_stamp"))
+    # Dropping a trigger that is not there takes the right to triggers all the same.
+    if connection.dialect.name == "sqlite" or has_trigger(connection):
+        connection.execute(sa.text("DROP TRIGGER IF EXISTS run_record_stamp"))
     for table in reversed(own_tables()):
         table.drop(connection, checkfirst=True)

@@ -1,0 +1,360 @@
+"""The migrations, on an empty database and on the existing site's, on SQLite and MariaDB."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask import Flask
+
+from config import Settings
+from database import Base, db
+from run import create_app
+from tests import given_schema, servers
+from tests.conftest import SETTINGS_DEFAULTS
+from tests.raw import Raw
+
+ROOT = Path(__file__).parent.parent
+VERSION_TABLES = {"alembic_version", "api_alembic_version"}
+
+
+class BrokenOffError(Exception):
+    """Stands for a lost connection or a killed process."""
+
+
+@contextlib.contextmanager
+def application(url: str) -> Iterator[Flask]:
+    app = create_app(Settings(**SETTINGS_DEFAULTS, database_url=url))
+    with app.app_context():
+        try:
+            yield app
+        finally:
+            db.engine.dispose()
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    with application(url):
+        flask_migrate.upgrade(revision=revision)
+
+
+def downgrade(url: str) -> None:
+    with application(url):
+        flask_migrate.downgrade(revision="base")
+
+
+@pytest.fixture
+def writer(empty_database: str) -> Iterator[Raw]:
+    """The existing site's own connection to the database under test."""
+    with contextlib.closing(Raw(empty_database)) as connection:
+        yield connection
+
+
+def ages(writer: Raw) -> dict[int, str]:
+    rows = writer.execute("SELECT test_id, created_at FROM run_record")
+    return {run_id: str(created_at)[:19] for run_id, created_at in rows}
+
+
+def differences(url: str, *, only_ours: bool = False) -> list[Any]:
+    """What the models have otherwise than the database; with `only_ours`, of our own tables."""
+    with application(url), db.engine.connect() as connection:
+        dialect = connection.dialect.name
+
+        def compared(item: Any, name: str | None, kind: str, *_: Any) -> bool:
+            if kind == "table":
+                return name not in VERSION_TABLES and not (only_ours and item.info.get("given"))
+            only_for = getattr(item, "_ddl_if", None)  # of `database.key`
+            return only_for is None or only_for.dialect == dialect
+
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "include_object": compared}
+        )
+        return compare_metadata(context, Base.metadata)
+
+
+def version_of(writer: Raw) -> str:
+    ((version,),) = writer.execute("SELECT version_num FROM api_alembic_version")
+    return str(version)
+
+
+def test_an_empty_database_gets_what_the_models_say(empty_database: str) -> None:
+    upgrade(empty_database)
+
+    assert differences(empty_database) == []
+
+
+def test_an_upgrade_twice_changes_nothing(empty_database: str, writer: Raw) -> None:
+    upgrade(empty_database)
+    version = version_of(writer)
+
+    upgrade(empty_database)
+
+    assert version_of(writer) == version
+    assert differences(empty_database) == []
+
+
+@pytest.mark.mariadb
+def test_given_tables_on_an_empty_mariadb_are_the_given_schema(
+    mariadb: servers.MariaDB, worker: str
+) -> None:
+    found = {}
+    for origin in ("given", "migrated"):
+        name = f"tests_{origin}_{worker}"
+        mariadb.fresh(name)
+        with contextlib.closing(Raw(mariadb.url(name))) as raw:
+            if origin == "given":
+                tables = [t for t in given_schema.create(raw) if t not in VERSION_TABLES]
+            else:
+                upgrade(mariadb.url(name))
+            found[origin] = given_schema.definition(raw, tables)
+        mariadb.drop(name)
+
+    assert len(found["given"]["tables"]) == len(tables) == 31
+    assert found["migrated"] == found["given"]
+
+
+@pytest.mark.parametrize("with_tokens", [True, False], ids=["with api_token", "without api_token"])
+def test_an_existing_database_loses_nothing(
+    empty_database: str, writer: Raw, with_tokens: bool
+) -> None:
+    tables = given_schema.create(writer, with_tokens=with_tokens)
+    given_schema.fill(writer, with_tokens=with_tokens)
+    before = given_schema.contents(writer, tables)
+
+    for _ in range(2):
+        upgrade(empty_database)
+
+        assert given_schema.contents(writer, tables) == before
+        assert before["alembic_version"] == [("d4f8e2a1b3c7",)]
+    assert all(before.values()), "every table had a row to lose"
+    assert writer.execute("SELECT count(*) FROM api_token") == [(int(with_tokens),)]
+
+
+@pytest.mark.mariadb
+def test_an_existing_mariadb_keeps_its_definition(mariadb: servers.MariaDB, worker: str) -> None:
+    name = f"tests_existing_{worker}"
+    mariadb.fresh(name)
+    with contextlib.closing(Raw(mariadb.url(name))) as raw:
+        tables = given_schema.create(raw)
+        before = given_schema.definition(raw, tables)
+
+        upgrade(mariadb.url(name))
+
+        assert given_schema.definition(raw, tables) == before
+        assert differences(mariadb.url(name)) == []
+    mariadb.drop(name)
+
+
+def test_existing_runs_get_the_age_that_can_be_known(empty_database: str, writer: Raw) -> None:
+    given_schema.create(writer)
+    given_schema.fill(writer)
+
+    upgrade(empty_database)
+
+    first, later = "2020-05-01 10:00:00", "2021-05-01 10:00:00"
+    assert ages(writer) == {1: first, 2: first, 3: first, 4: first, 6: later}
+
+
+def test_without_any_progress_runs_get_the_time_of_the_migration(
+    empty_database: str, writer: Raw
+) -> None:
+    given_schema.create(writer)
+    writer.execute("INSERT INTO fork VALUES (1, 'x')")
+    writer.execute(given_schema.RUN_OF_THE_SITE, ["t1"])
+
+    upgrade(empty_database)
+
+    (clock,) = ages(writer).values()
+    ((now,),) = writer.execute(
+        "SELECT datetime('now')" if writer.is_sqlite else "SELECT UTC_TIMESTAMP()"
+    )
+    elapsed = datetime.fromisoformat(str(now)) - datetime.fromisoformat(clock)
+    assert abs(elapsed.total_seconds()) < 300
+
+
+def test_the_existing_site_goes_on_inserting_runs(empty_database: str, writer: Raw) -> None:
+    given_schema.create(writer)
+    given_schema.fill(writer)
+    upgrade(empty_database)
+    known = set(ages(writer))
+
+    writer.execute(given_schema.RUN_OF_THE_SITE, ["new-1"])
+    first = writer.last_id
+    with writer.transaction():
+        writer.execute(given_schema.RUN_OF_THE_SITE, ["new-2"])
+        second = writer.last_id
+
+    assert set(ages(writer)) == known | {first, second}
+    assert writer.execute(
+        "SELECT attempts, lost_attempts, lease_expires_at FROM run_record WHERE test_id = ?",
+        [second],
+    ) == [(0, 0, None)]
+
+
+def test_a_run_that_the_existing_site_takes_back_leaves_no_age(
+    empty_database: str, writer: Raw
+) -> None:
+    given_schema.create(writer)
+    given_schema.fill(writer)
+    upgrade(empty_database)
+    writer.execute(given_schema.RUN_OF_THE_SITE, ["new"])
+
+    writer.execute("DELETE FROM test WHERE id = ?", [writer.last_id])
+
+    assert writer.last_id not in ages(writer)
+
+
+@pytest.mark.mariadb
+def test_an_account_that_knows_only_the_given_tables_goes_on_inserting_runs(
+    mariadb: servers.MariaDB, worker: str
+) -> None:
+    name = f"tests_rights_{worker}"
+    account = f"'site_{worker}'@'{'127.0.0.1' if mariadb.limited_user else '%'}'"
+    mariadb.fresh(name)
+    with contextlib.closing(Raw(mariadb.url(name))) as admin:
+        tables = given_schema.create(admin)
+        given_schema.fill(admin)
+        mariadb.execute(f"CREATE USER {account} IDENTIFIED BY 'secret'")
+        for table in tables:
+            admin.execute(
+                f"GRANT SELECT, INSERT, UPDATE, DELETE ON `{name}`.`{table}` TO {account}"
+            )
+        upgrade(mariadb.url(name))
+        url = sa.make_url(mariadb.url(name)).set(username=f"site_{worker}", password="secret")
+
+        with contextlib.closing(Raw(url.render_as_string(hide_password=False))) as site:
+            site.execute(given_schema.RUN_OF_THE_SITE, ["new"])
+            made = site.last_id
+
+        assert made in ages(admin)
+    mariadb.execute(f"DROP USER {account}")
+    mariadb.drop(name)
+
+
+@pytest.mark.mariadb
+def test_without_the_right_to_triggers_the_migration_works_and_says_so(
+    mariadb: servers.MariaDB, worker: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if mariadb.limited_user is None:
+        pytest.skip("TEST_MARIADB_URL names no account without the right to triggers")
+    name = f"tests_limited_{worker}"
+    mariadb.fresh(name)
+    url = mariadb.url(name, limited=True)
+    with contextlib.closing(Raw(url)) as raw:
+        given_schema.create(raw)
+        given_schema.fill(raw)
+
+        upgrade(url)
+
+        assert "may not create triggers" in capsys.readouterr().out
+        raw.execute(given_schema.RUN_OF_THE_SITE, ["new"])
+        assert set(ages(raw)) == {1, 2, 3, 4, 6}
+        downgrade(url)
+        assert raw.execute("SELECT count(*) FROM test") == [(6,)]
+    mariadb.drop(name)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE api_token",
+        "CREATE INDEX ix_api_token_token_prefix",
+        "CREATE TABLE run_record",
+        "CREATE INDEX ix_run_record_created_at",
+        "CREATE TRIGGER",
+        "INSERT (OR )?IGNORE INTO run_record",
+        "INSERT INTO api_alembic_version",
+    ],
+)
+def test_a_migration_that_was_broken_off_can_be_run_again(
+    empty_database: str, writer: Raw, statement: str
+) -> None:
+    given_schema.create(writer, with_tokens=False)
+    given_schema.fill(writer, with_tokens=False)
+
+    with breaking_before(statement), pytest.raises(BrokenOffError):
+        upgrade(empty_database)
+    upgrade(empty_database)
+
+    assert differences(empty_database, only_ours=True) == []
+    assert "ix_api_token_token_prefix" in indexes(empty_database, "api_token")
+    assert sorted(ages(writer)) == [1, 2, 3, 4, 6]
+    writer.execute(given_schema.RUN_OF_THE_SITE, ["new"])
+    assert writer.last_id in ages(writer)
+
+
+def test_an_upgrade_of_an_empty_database_that_was_broken_off_can_be_run_again(
+    empty_database: str,
+) -> None:
+    with breaking_before("CREATE INDEX tag_name_index"), pytest.raises(BrokenOffError):
+        upgrade(empty_database)
+    upgrade(empty_database)
+
+    assert differences(empty_database) == []
+
+
+@contextlib.contextmanager
+def breaking_before(statement: str) -> Iterator[None]:
+    """Fail where an engine is about to run a statement that starts like this."""
+
+    def before(_c: Any, _cursor: Any, text: str, *_: Any) -> None:
+        if re.match(statement, text.strip()):
+            raise BrokenOffError(text)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", before)
+    try:
+        yield
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", before)
+
+
+def indexes(url: str, table: str) -> set[str | None]:
+    with application(url):
+        return {index["name"] for index in sa.inspect(db.engine).get_indexes(table)}
+
+
+def test_two_upgrades_at_once_do_the_work_once(empty_database: str, writer: Raw) -> None:
+    given_schema.create(writer, with_tokens=False)
+    given_schema.fill(writer, with_tokens=False)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": empty_database,
+        "SECRET_KEY": SETTINGS_DEFAULTS["secret_key"],
+    }
+    command = [sys.executable, "-m", "flask", "--app", "run", "db", "upgrade"]
+
+    both = [
+        subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    errors = [process.communicate(timeout=120)[1] for process in both]
+
+    assert [process.returncode for process in both] == [0, 0], errors
+    assert differences(empty_database, only_ours=True) == []
+    assert len(ages(writer)) == 5
+
+
+def test_a_downgrade_takes_only_what_is_ours(empty_database: str, writer: Raw) -> None:
+    tables = given_schema.create(writer)
+    given_schema.fill(writer)
+    before = given_schema.contents(writer, tables)
+    upgrade(empty_database)
+
+    downgrade(empty_database)
+
+    assert given_schema.contents(writer, tables) == before
+    with application(empty_database):
+        left = set(sa.inspect(db.engine).get_table_names())
+    assert left == set(tables) | VERSION_TABLES
+    writer.execute(given_schema.RUN_OF_THE_SITE, ["after"])  # no trigger is left that would fail
+    upgrade(empty_database)
+    assert writer.last_id in ages(writer)
