@@ -1,0 +1,160 @@
+"""What a claim hands to the runner."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+class BadClaim(Exception):  # noqa: N818 - named like the other domain errors
+    """The server's answer to a claim is not what the protocol says."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The run to execute. branch is empty and pull_request None where there is none."""
+
+    run_id: int
+    test_type: str
+    repository: str
+    clone_url: str
+    main_clone_url: str
+    branch: str
+    commit_sha: str
+    pull_request: int | None
+
+    @property
+    def is_pull_request(self) -> bool:
+        """Whether the commit is to be merged into its target branch first."""
+        return self.test_type == "pr"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file that a test is expected to produce. Hashes are SHA-256 in hex."""
+
+    output_id: int
+    filename: str
+    extension: str
+    expected_hash: str | None
+
+
+@dataclass(frozen=True)
+class Test:
+    """One regression test to execute."""
+
+    regression_id: int
+    sample_id: int
+    command: str
+    input_type: str
+    output_type: str
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One media file. size_bytes is None when it is in no storage; extension has no dot."""
+
+    sample_id: int
+    sha256: str
+    extension: str
+    name: str
+    size_bytes: int | None
+    url: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A run that is ours until the lease is lost.
+
+    credential opens this attempt only. lease_s and remaining_s (to the run's deadline)
+    are seconds from received_at, which is of time.monotonic(): the two clocks of server
+    and runner need not agree.
+    """
+
+    attempt_id: int
+    attempt: int
+    credential: str
+    lease_s: float
+    remaining_s: float
+    received_at: float
+    log_offset: int
+    log_interval_ms: int
+    run: Run
+    tests: tuple[Test, ...]
+    samples: tuple[Sample, ...]
+
+
+def moment(text: str) -> datetime:
+    """A time of the protocol."""
+    return datetime.fromisoformat(text)
+
+
+def from_answer(answer: dict[str, Any]) -> Claim:
+    """The claim in a 201 of `POST /attempts`; raises BadClaim when something is missing."""
+    try:
+        lease = answer["lease"]
+        # Both are of the server's clock, so their difference is right whatever ours says.
+        remaining = moment(answer["deadline_at"]) - moment(lease["expires_at"])
+        return Claim(
+            attempt_id=int(answer["attempt_id"]),
+            attempt=int(answer["attempt"]),
+            credential=str(answer["credential"]),
+            lease_s=float(lease["seconds"]),
+            remaining_s=remaining.total_seconds() + float(lease["seconds"]),
+            received_at=time.monotonic(),
+            log_offset=int(answer["log_offset"]),
+            log_interval_ms=int(answer["log_interval_ms"]),
+            run=run_from(answer["run"]),
+            tests=tuple(test_from(test) for test in answer["tests"]),
+            samples=tuple(sample_from(sample) for sample in answer["samples"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadClaim(f"the claim's answer is not understood: {error!r}") from error
+
+
+def run_from(run: dict[str, Any]) -> Run:
+    """The run of a claim."""
+    return Run(
+        run_id=int(run["run_id"]),
+        test_type=str(run["test_type"]),
+        repository=str(run["repository"]),
+        clone_url=str(run["clone_url"]),
+        main_clone_url=str(run["main_clone_url"]),
+        branch=str(run["branch"] or ""),
+        commit_sha=str(run["commit_sha"]).lower(),
+        pull_request=run["pull_request"],
+    )
+
+
+def test_from(test: dict[str, Any]) -> Test:
+    """One test of a claim."""
+    return Test(
+        regression_id=int(test["regression_id"]),
+        sample_id=int(test["sample_id"]),
+        command=str(test["command"] or ""),
+        input_type=str(test["input_type"]),
+        output_type=str(test["output_type"]),
+        outputs=tuple(
+            Output(
+                output_id=int(output["output_id"]),
+                filename=str(output["filename"]),
+                extension=str(output["extension"] or ""),
+                expected_hash=output["expected_hash"],
+            )
+            for output in test["outputs"]
+        ),
+    )
+
+
+def sample_from(sample: dict[str, Any]) -> Sample:
+    """One sample of a claim."""
+    size = sample["size_bytes"]
+    return Sample(
+        sample_id=int(sample["sample_id"]),
+        sha256=str(sample["sha256"]).lower(),
+        extension=str(sample["extension"] or ""),
+        name=str(sample["name"] or ""),
+        size_bytes=None if size is None else int(size),
+        url=str(sample["url"]),
+    )

@@ -1,0 +1,64 @@
+"""The command line of a regression test."""
+
+import shlex
+from pathlib import Path
+
+from mod_ci.runner.claim import Sample, Test
+from mod_ci.runner.text import UNSAFE
+
+# By output type: what is put behind the test's own arguments, `{}` the output's extension.
+FOR_OUTPUT: dict[str, tuple[str, ...]] = {
+    "file": ("-o", "output{}"),
+    "stdout": ("-stdout",),
+    "null": ("-out=null",),
+    "report": ("-out=report",),
+}
+CAPTURED = frozenset({"stdout", "report"})
+LONGEST_NAME = 150
+
+
+class Unsupported(Exception):  # noqa: N818 - named like the other domain errors
+    """The test cannot be put into a command line; says why."""
+
+
+def arguments(test: Test, sample: Sample) -> list[str]:
+    """What follows the extractor's path; all paths are relative to the test's folder.
+
+    Relative, because a tool may print the paths it was given, and its output must be the
+    same in every run. Raises Unsupported.
+    """
+    try:
+        own = shlex.split(test.command)
+    except ValueError as error:
+        raise Unsupported(f"The command cannot be split into arguments: {error}") from error
+    if any("\0" in argument for argument in own):
+        raise Unsupported("The command contains a NUL character")
+    if test.output_type not in FOR_OUTPUT:
+        raise Unsupported(f"This runner has no output type {test.output_type}")
+    if test.input_type not in ("file", "stdin"):
+        raise Unsupported(f"This runner has no input type {test.input_type}")
+    output = [part.format(extension(test)) for part in FOR_OUTPUT[test.output_type]]
+    source = "-" if test.input_type == "stdin" else str(Path("input", sample_name(sample)))
+    return [*own, *output, source]
+
+
+def extension(test: Test) -> str:
+    """The extension of the test's first output, with its dot; raises Unsupported.
+
+    It becomes part of a file's name, so it must not lead to another folder.
+    """
+    found = test.outputs[0].extension if test.outputs else ""
+    if "/" in found or "\0" in found:
+        raise Unsupported("The output's extension is not one")
+    return found
+
+
+def sample_name(sample: Sample) -> str:
+    """The sample's own name as far as a file can have it, always with its extension."""
+    name = UNSAFE.sub("_", sample.name).replace("/", "_").replace("\\", "_").lstrip(".")
+    ending = UNSAFE.sub("_", sample.extension).replace("/", "_")[:20]
+    ending = f".{ending}" if ending else ""
+    stem = name.removesuffix(ending) or "sample"
+    while len(stem.encode()) > LONGEST_NAME:
+        stem = stem[:-1]
+    return stem + ending

@@ -1,0 +1,128 @@
+"""The calls of `docs/runner-protocol.md`, each a function."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mod_ci.runner import claim as claims
+from mod_ci.runner.claim import Claim
+from mod_ci.runner.client import NoAnswer, Refused, pause_after, pauses, send
+from mod_ci.runner.lease import Ending, Lease, Stopped
+from mod_ci.runner.multipart import Multipart
+from mod_ci.runner.text import clean, cut, redact
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What the calls of one attempt need. server: the URL in front of `/api/v1`."""
+
+    server: str
+    attempt_id: int
+    credential: str
+    lease: Lease
+
+    def url(self, what: str) -> str:
+        """The address of one of the attempt's endpoints."""
+        return f"{self.server}/api/v1/attempts/{self.attempt_id}/{what}"
+
+
+@dataclass(frozen=True)
+class Finish:
+    """How an attempt ends: a reason of the protocol, with its type, message and stack."""
+
+    reason: str
+    type: str | None = None
+    message: str = ""
+    stack: Sequence[str] = ()
+
+    def body(self) -> dict[str, Any]:
+        """The JSON of it, within the protocol's bounds and without secrets."""
+        body: dict[str, Any] = {"reason": self.reason}
+        if self.type is not None:
+            body["type"] = self.type
+        if self.message:
+            body["message"] = cut(clean(redact(self.message)), 1000)
+        if self.stack:
+            # The end of what a tool printed says why it failed.
+            body["stack"] = [cut(clean(redact(line)), 2000) for line in self.stack[-50:]]
+        return body
+
+
+def claim(server: str, token: str, platform: str, name: str, wait_s: int) -> Claim | None:
+    """Ask for a run; None when there is none. Raises NoAnswer, Refused, BadClaim."""
+    body = {"platform": platform, "runner_name": name, "wait": wait_s}
+    url = f"{server}/api/v1/attempts"
+    answer = send("POST", url, token, json=body, timeout_s=wait_s + 30.0)
+    return claims.from_answer(answer) if answer else None
+
+
+def call(attempt: Attempt, method: str, what: str, **content: Any) -> dict[str, Any]:
+    """One call of an attempt, with what its answer says about the lease taken over.
+
+    Raises Stopped when the run has ended or is somebody else's, NoAnswer and Refused.
+    """
+    if attempt.lease.lost:
+        raise Stopped(Ending.LOST)
+    try:
+        answer = send(method, attempt.url(what), attempt.credential, **content)
+    except Refused as refusal:
+        ending = ending_of(refusal)
+        if ending is None:
+            raise
+        attempt.lease.end(ending)
+        raise Stopped(ending) from refusal
+    attempt.lease.renew(answer)
+    return answer
+
+
+def ending_of(refusal: Refused) -> Ending | None:
+    """What a refusal says about the lease, if anything."""
+    if refusal.status == 401 or (refusal.status, refusal.code) == (409, "lease_lost"):
+        return Ending.LOST
+    if (refusal.status, refusal.code) == (409, "run_ended"):
+        return Ending.CANCELED
+    return None
+
+
+def insist(lease: Lease, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Ask until there is an answer, as long as the lease may still be ours.
+
+    Raises Stopped when it is not, or the last NoAnswer when time ran out.
+    """
+    pause = pauses()
+    while True:
+        try:
+            return ask()
+        except NoAnswer as error:
+            lease.sleep(pause_after(error, next(pause)))
+            if not lease.patient():
+                if lease.ending is not None and lease.ending.final:
+                    raise Stopped(lease.ending) from error
+                raise
+
+
+def heartbeat(attempt: Attempt, stage: str, message: str, running: Iterable[int]) -> dict[str, Any]:
+    """Say that this attempt lives, in which stage it is and which tests it executes."""
+    body: dict[str, Any] = {"running": sorted(running)}
+    if stage:
+        body |= {"stage": stage, "message": cut(clean(redact(message)), 1000)}
+    return call(attempt, "POST", "heartbeat", json=body, timeout_s=10.0)
+
+
+def append_log(attempt: Attempt, offset: int, lines: bytes) -> dict[str, Any]:
+    """Append whole lines at a byte offset of the run's log."""
+    headers = {"Content-Type": "application/octet-stream", "Upload-Offset": str(offset)}
+    return call(attempt, "PATCH", "log", data=lines, headers=headers, timeout_s=30.0)
+
+
+def put_result(attempt: Attempt, regression_id: int, body: Multipart) -> dict[str, Any]:
+    """Report one regression test."""
+    headers = {"Content-Type": body.content_type}
+    what = f"results/{regression_id}"
+    return call(attempt, "PUT", what, data=body.rewound(), headers=headers, timeout_s=300.0)
+
+
+def finish(attempt: Attempt, how: Finish) -> None:
+    """End the attempt. Raises as `insist`."""
+    body: Mapping[str, Any] = how.body()
+    insist(attempt.lease, lambda: call(attempt, "POST", "finish", json=body))

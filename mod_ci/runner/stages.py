@@ -1,0 +1,169 @@
+"""The stages of a run, from top to bottom."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mod_ci.runner import build as builds
+from mod_ci.runner import checkout
+from mod_ci.runner.claim import Claim, Run
+from mod_ci.runner.execute import Bench
+from mod_ci.runner.git import Git
+from mod_ci.runner.heartbeat import Heart
+from mod_ci.runner.lease import Lease
+from mod_ci.runner.log_sender import LogSender
+from mod_ci.runner.options import Options
+from mod_ci.runner.protocol import Attempt, Finish, finish
+from mod_ci.runner.samples import Samples
+from mod_ci.runner.spool import Spool
+from mod_ci.runner.testing import Floor, test_all
+
+# How long the end of a run waits for its log, which is the least of what it has to say.
+FLUSH_S = 30.0
+
+
+@dataclass
+class Work:
+    """One attempt at work. extractor: what to test, once a stage has made it."""
+
+    attempt: Attempt
+    claim: Claim
+    options: Options
+    folder: Path
+    spool: Spool
+    sender: LogSender
+    heart: Heart
+    extractor: Path | None
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+        return self.claim.run
+
+    @property
+    def lease(self) -> Lease:
+        """The attempt's lease."""
+        return self.attempt.lease
+
+    @property
+    def git(self) -> Git:
+        """git, in the attempt's folder."""
+        return Git(self.folder, self.spool, lambda: self.lease.over)
+
+    @property
+    def mirror(self) -> Path:
+        """The mirror of the run's project."""
+        return checkout.mirror_of(self.run, self.options.work.mirrors)
+
+    @property
+    def checked_out(self) -> Path:
+        """The folder of the commit."""
+        return self.folder / "checkout"
+
+
+def check_out(work: Work) -> None:
+    """The run's commit, from its repository."""
+    checkout.check_out(work.run, work.git, work.mirror, work.checked_out, work.lease)
+    os.utime(work.mirror)
+
+
+def merge(work: Work) -> None:
+    """A pull request's commit, merged into its target branch."""
+    checkout.merge(work.run, work.git, work.mirror, work.checked_out, work.lease)
+
+
+def build(work: Work) -> None:
+    """The executable."""
+    options = work.options
+    source = work.run.commit_sha
+    if work.run.is_pull_request:
+        source = checkout.tree_of(work.git, work.checked_out)
+    recipe = builds.Recipe(
+        options.build or "", options.build_time_s, options.sandbox, options.build_writable
+    )
+    work.extractor = builds.build(
+        recipe,
+        builds.key_of(recipe, source),
+        options.work.builds,
+        work.folder,
+        work.mirror,
+        work.spool,
+        work.lease,
+    )
+
+
+def test(work: Work) -> None:
+    """All regression tests that have no result yet."""
+    options = work.options
+    if work.extractor is None:
+        raise RuntimeError("no stage has made an extractor")
+    folder = work.folder / "tests"
+    folder.mkdir()
+    bench = Bench(
+        extractor=work.extractor,
+        built=None if options.build is None else work.extractor.parent,
+        limits=options.limits,
+        sandbox=options.sandbox,
+        spool=work.spool,
+        stopping=lambda: work.lease.over,
+    )
+    samples = Samples(options.work.samples, work.attempt, work.claim.samples)
+    floor = Floor(work.attempt, work.claim, samples, bench, work.heart, folder, options.jobs)
+    test_all(floor)
+
+
+def hand_in(work: Work) -> None:
+    """The end of a run that went through all stages."""
+    work.sender.flush(FLUSH_S)
+    finish(work.attempt, Finish("completed"))
+
+
+def builds_itself(work: Work) -> bool:
+    """Whether the commit is built, and not a given extractor tested."""
+    return work.options.build is not None
+
+
+def is_merged(work: Work) -> bool:
+    """Whether the commit is merged before it is built."""
+    return builds_itself(work) and work.run.is_pull_request
+
+
+def always(_work: Work) -> bool:
+    """Every run has this stage."""
+    return True
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: its name in the protocol, whether a run has it, what it does, what it says."""
+
+    name: str
+    belongs: Callable[[Work], bool]
+    act: Callable[[Work], None]
+    message: str
+
+
+STAGES = (
+    Stage("checkout", builds_itself, check_out, "Checking out {commit} of {repository}"),
+    Stage("merge", is_merged, merge, "Merging {commit} into its target branch"),
+    Stage("build", builds_itself, build, "Building {commit}"),
+    Stage("test", always, test, "Running {tests} regression tests"),
+    Stage("finish", always, hand_in, "Handing in"),
+)
+
+
+def go_through(work: Work) -> None:
+    """Do all stages of a run; the first that fails raises and is the last."""
+    for stage in STAGES:
+        if not stage.belongs(work):
+            continue
+        work.lease.check()
+        message = stage.message.format(
+            commit=work.run.commit_sha[:8],
+            repository=work.run.repository,
+            tests=len(work.claim.tests),
+        )
+        work.spool.write("info", "worker", [message])
+        work.heart.enter(stage.name, message)
+        stage.act(work)

@@ -1,0 +1,1 @@
+"""Tests of the runner, against a stand-in for the server."""
