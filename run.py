@@ -7,6 +7,7 @@ import mod_ci.models
 import mod_sample.models  # noqa: F401  both bring every table into the metadata
 from config import ROOT, Settings
 from database import db, init_database
+from mod_auth.commands import accounts
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -16,4 +17,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["settings"] = settings
     init_database(app, settings.database_url)
     Migrate(app, db, directory=str(ROOT / "migrations"))
+    app.cli.add_command(accounts)
     return app

@@ -101,6 +101,20 @@ class AccountRecord(Base):
     github_id: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class ExecuteGrant(Base):
+    """A token whose `runs:execute` was given on the command line, not by its owner's role."""
+
+    __tablename__ = "execute_grant"
+    __table_args__ = ours()
+
+    token_id: Mapped[int] = mapped_column(
+        ForeignKey("api_token.id", ondelete="CASCADE", onupdate="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    granted_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
+
+
 class AuditEvent(Base):
     """Who did what, append-only. `details` is JSON and never holds a secret."""
 

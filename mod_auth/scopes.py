@@ -1,0 +1,25 @@
+"""What a token may open. A scope limits a token; its owner's role limits it further."""
+
+import enum
+
+
+class Scope(enum.StrEnum):
+    """A scope's value is its name in the contract and in the database."""
+
+    RUNS_READ = "runs:read"
+    RUNS_WRITE = "runs:write"
+    RESULTS_READ = "results:read"
+    BASELINES_WRITE = "baselines:write"
+    SYSTEM_READ = "system:read"
+    # Claims runs and reports them; only an admin gives it (mod_auth.tokens).
+    RUNS_EXECUTE = "runs:execute"
+
+
+def known_scopes(names: object) -> frozenset[Scope]:
+    """The scopes among stored names; anything else grants nothing."""
+    if not isinstance(names, list):
+        return frozenset()
+    return frozenset(BY_NAME[name] for name in names if isinstance(name, str) and name in BY_NAME)
+
+
+BY_NAME = {scope.value: scope for scope in Scope}
