@@ -1,0 +1,29 @@
+"""What changed in captions: `classify` says it in the terms of captions rather than of lines."""
+
+from mod_api.services.captions.classification import (
+    MAX_BYTES,
+    MAX_CUES,
+    RULES_VERSION,
+    classify,
+)
+from mod_api.services.captions.model import (
+    CaptionComparison,
+    ChangedCue,
+    ChangeKind,
+    CueText,
+    Location,
+    WordChange,
+)
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_CUES",
+    "RULES_VERSION",
+    "CaptionComparison",
+    "ChangeKind",
+    "ChangedCue",
+    "CueText",
+    "Location",
+    "WordChange",
+    "classify",
+]

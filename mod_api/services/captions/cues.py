@@ -1,0 +1,55 @@
+"""A cue, and what remains of its text without markup."""
+
+import html
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|\{\\[^{}]*\}")
+_WEBVTT_TAG = re.compile(r"</?[A-Za-z0-9.:][^<>]*>|</>|\{\\[^{}]*\}")
+
+
+class CaptionFormat(StrEnum):
+    """The formats that are understood."""
+
+    SUBRIP = "srt"
+    WEBVTT = "vtt"
+    TRANSCRIPT = "ttxt"
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One caption: `start_ms` to `end_ms`, its text as it stands in the file, lines by newline.
+
+    `style` is what stands beside its times: WebVTT's settings, a transcript's columns.
+    `bare` is the text without tags; `plain` is that with each run of white space one space.
+    """
+
+    start_ms: int
+    end_ms: int
+    text: str
+    style: str
+    bare: str
+    plain: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionFile:
+    """The cues of a file in its order, and everything outside of them: header, numbers, notes."""
+
+    format: CaptionFormat
+    cues: tuple[Cue, ...]
+    outside: str
+
+
+def make_cue(start_ms: int, end_ms: int, text: str, style: str, format_: CaptionFormat) -> Cue:
+    """A cue with its text taken apart by the rules of its format."""
+    if format_ is CaptionFormat.WEBVTT:
+        tag = _WEBVTT_TAG
+        bare = html.unescape(tag.sub("", text))
+    else:
+        tag = _TAG
+        bare = tag.sub("", text)
+    tags = tuple(tag.findall(text)) if bare != text else ()
+    return Cue(start_ms, end_ms, text, style, bare, " ".join(bare.split()), tags)
