@@ -8,19 +8,24 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from limits import parse as parse_limit
+from dotenv import dotenv_values
+from flask.helpers import get_load_dotenv
+from limits import parse_many as parse_limits
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 ROOT = Path(__file__).resolve().parent
 INSTANCE = ROOT / "instance"
 
-REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/(?!\.{1,2}$)[A-Za-z0-9_.-]+")
+HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+TRUSTED_HOST = re.compile(r"\.?[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+HIDDEN = ("SECRET_KEY", "GITHUB_CLIENT_SECRET", "REDIS_URL")
 PLATFORMS = ("linux", "windows")
 T = TypeVar("T")
 
@@ -33,14 +38,15 @@ class SettingsError(ValueError):
 class Settings:
     """What an installation decides. Sizes are bytes, times are seconds.
 
-    Limits are in the notation of the `limits` library (`120/minute`); None lifts one.
+    Limits are in the notation of the `limits` library (`120/minute`); None lifts one. What may
+    hold a password is left out of the representation, which ends up in logs.
     """
 
-    database_url: str = f"sqlite:///{INSTANCE / 'platform.sqlite'}"
+    database_url: str = field(default=f"sqlite:///{INSTANCE / 'platform.sqlite'}", repr=False)
     sample_repository: Path | None = INSTANCE / "repository"
     gcs_bucket: str | None = None
-    secret_key: str = ""
-    redis_url: str | None = None
+    secret_key: str = field(default="", repr=False)
+    redis_url: str | None = field(default=None, repr=False)
 
     rate_limit_read: str | None = "120/minute"
     rate_limit_write: str | None = "20/minute"
@@ -53,7 +59,7 @@ class Settings:
     runner_platforms: tuple[str, ...] = PLATFORMS
 
     github_client_id: str | None = None
-    github_client_secret: str | None = None
+    github_client_secret: str | None = field(default=None, repr=False)
     github_url: str = "https://github.com"
     github_api_url: str = "https://api.github.com"
 
@@ -88,31 +94,26 @@ class Settings:
         )
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+    def from_environment(cls, environ: Mapping[str, str | None] | None = None) -> "Settings":
         """Read and check every setting; variables that are not set keep their default.
 
-        Raises SettingsError, naming the variable. With SQLite and no SECRET_KEY one is made and
-        kept in `instance/`, so that tokens in links outlive a restart.
+        Without `environ` the process's variables are read, and those that they lack from `.env`
+        beside `run.py` (unless FLASK_SKIP_DOTENV is set, as for the `flask` command). With SQLite
+        and no SECRET_KEY one is made and kept beside the database, so that what it signed outlives
+        a restart. Raises SettingsError, naming the variable.
         """
-        environ = os.environ if environ is None else environ
+        environ = _process_environment() if environ is None else environ
         values: dict[str, object] = {}
-        for field in fields(cls):
-            name = field.name.upper()
-            text = environ.get(name, "").strip()
+        for setting in fields(cls):
+            name = setting.name.upper()
+            text = (environ.get(name) or "").strip()
             if text:
-                values[field.name] = _read(name, text, READERS[field.name])
+                values[setting.name] = _read(name, text, READERS[setting.name])
         settings = cls(**values)  # type: ignore[arg-type]  # each reader returns its field's type
-        if not settings.secret_key:
-            if not settings.is_sqlite:
-                raise SettingsError(
-                    "SECRET_KEY is required with a database server: at least 32 "
-                    "random characters, the same for every web process."
-                )
-            object.__setattr__(settings, "secret_key", _kept_secret(settings.database_url))
-        if settings.gcs_bucket and environ.get("SAMPLE_REPOSITORY", "").strip() == "none":
-            object.__setattr__(settings, "sample_repository", None)
         settings.check_together()
-        return settings
+        if settings.secret_key:
+            return settings
+        return replace(settings, secret_key=_kept_secret(settings.database_url))
 
     def check_together(self) -> None:
         """Rules that span several settings. Raises SettingsError."""
@@ -122,29 +123,45 @@ class Settings:
             raise SettingsError(
                 "GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET belong together: set both or neither."
             )
+        if not self.secret_key and not self.is_sqlite:
+            raise SettingsError(
+                "SECRET_KEY is required with a database server: at least 32 "
+                "random characters, the same for every web process."
+            )
+
+
+def _process_environment() -> dict[str, str | None]:
+    kept = dotenv_values(ROOT / ".env") if get_load_dotenv() else {}
+    return {**kept, **os.environ}
 
 
 def _read(name: str, text: str, reader: Callable[[str], T]) -> T:
     try:
         return reader(text)
     except ValueError as error:
-        shown = "(hidden)" if "SECRET" in name or (name.endswith("_URL") and "@" in text) else text
-        raise SettingsError(f"{name} is {shown!r}: {error}") from None
+        hides = name in HIDDEN or (name.endswith("_URL") and ("@" in text or "mysql" in text))
+        shown = "(hidden)" if hides else repr(text)
+        raise SettingsError(f"{name} is {shown}: {error}") from None
 
 
 def _database_url(text: str) -> str:
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # whose own message may show a part of the password
         raise ValueError(
             "not a database URL; try sqlite:////path/to/file or "
             "mysql+pymysql://user:password@host/name"
         ) from None
     if url.drivername not in ("sqlite", "mysql+pymysql", "mariadb+pymysql"):
         raise ValueError("the driver must be sqlite, mysql+pymysql or mariadb+pymysql")
-    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
-        raise ValueError("SQLite must be a file: several connections share it")
-    return text
+    if url.drivername != "sqlite":
+        if not url.host or not url.database:
+            raise ValueError("the host or the name of the database is missing")
+        return text
+    if not url.database or url.database.startswith((":memory:", "file:")):
+        raise ValueError("SQLite must be the path of a file: several connections share it")
+    # The path is relative to `instance/` as Flask-SQLAlchemy has it, whoever reads it.
+    return url.set(database=str((INSTANCE / url.database).resolve())).render_as_string()
 
 
 def _folder(text: str) -> Path | None:
@@ -173,9 +190,11 @@ def _limit(text: str) -> str | None:
     if text == "off":
         return None
     try:
-        parse_limit(text)
+        (limit,) = parse_limits(text)
     except ValueError:
-        raise ValueError("must be 'off' or a limit such as '120/minute'") from None
+        raise ValueError("must be 'off' or one limit such as '120/minute'") from None
+    if limit.amount < 1:
+        raise ValueError("a limit lets at least one request through")
     return text
 
 
@@ -197,6 +216,20 @@ def _platforms(text: str) -> tuple[str, ...]:
     return words
 
 
+def _host(text: str) -> str:
+    if not HOST.fullmatch(text):
+        raise ValueError("must be the name or address of an interface, without a port")
+    return text
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = _words(text)
+    wrong = [host for host in hosts if not TRUSTED_HOST.fullmatch(host)]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is no host name such as 'ci.example.org'")
+    return hosts
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -204,8 +237,10 @@ def _words(text: str) -> tuple[str, ...]:
 def _url(*schemes: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         parts = urlsplit(text)
-        if parts.scheme not in schemes or not (parts.netloc or parts.scheme == "file"):
+        if parts.scheme not in schemes or not (parts.hostname or parts.scheme == "file"):
             raise ValueError(f"must be a URL that starts with {' or '.join(schemes)}")
+        if parts.port == 0 or parts.query or parts.fragment:  # asking for the port checks it
+            raise ValueError("must be a URL without query and fragment")
         return text.rstrip("/")
 
     return read
@@ -246,9 +281,9 @@ READERS: dict[str, Callable[[str], object]] = {
     "github_url": _url("http", "https"),
     "github_api_url": _url("http", "https"),
     "public_url": _url("http", "https"),
-    "trusted_hosts": _words,
+    "trusted_hosts": _hosts,
     "trusted_proxies": _whole(0, 10),
-    "host": str,
+    "host": _host,
     "port": _whole(1, 65535),
     "max_body": _size,
     "max_upload": _size,
@@ -262,24 +297,28 @@ READERS: dict[str, Callable[[str], object]] = {
 
 def _kept_secret(database_url: str) -> str:
     """The secret beside the SQLite database, made the first time, readable by its owner only."""
-    folder = Path(make_url(database_url).database or INSTANCE / "x").resolve().parent
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "secret_key"
-    while True:
-        try:
-            kept = path.read_text().strip()
-        except FileNotFoundError:
-            kept = None
-        if kept:
-            return kept
-        # Two first starts at once: whichever links its file first decides for both.
-        draft = folder / f".secret_key.{secrets.token_hex(8)}"
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(secrets.token_urlsafe(48))
-        try:
-            draft.replace(path) if kept == "" else os.link(draft, path)
-        except FileExistsError:
-            continue
-        finally:
-            draft.unlink(missing_ok=True)
+    path = Path(make_url(database_url).database or "").parent / "secret_key"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            _make_secret(path)
+        kept = path.read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"SECRET_KEY is not set and cannot be kept: {error}") from None
+    if len(kept) < 32:
+        raise SettingsError(f"SECRET_KEY is not set and {path} holds none: delete that file.")
+    return kept
+
+
+def _make_secret(path: Path) -> None:
+    # Two first starts at once: whichever links its file first decides for both.
+    draft = path.with_name(f".secret_key.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(secrets.token_urlsafe(48))
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

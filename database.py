@@ -9,11 +9,12 @@ import string
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Dialect, Engine, Index, MetaData, String, event
+from sqlalchemy import Dialect, Engine, Float, Index, MetaData, String, event
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.ext.compiler import compiles
@@ -82,7 +83,8 @@ class EnumText(TypeDecorator[enum.StrEnum]):
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment in UTC: aware in Python, without zone in the database, as the given tables have it.
 
-    `fraction=True` keeps milliseconds on MariaDB too (our own tables).
+    `fraction=True` keeps milliseconds (our own tables); the given tables have whole seconds, which
+    MariaDB would get by cutting, MySQL by rounding into the future, and SQLite not at all.
     """
 
     impl = DateTime
@@ -100,8 +102,10 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no zone")
         value = value.astimezone(UTC).replace(tzinfo=None)
-        return value.replace(microsecond=value.microsecond // 1000 * 1000)
+        return value.replace(microsecond=value.microsecond // 1000 * 1000 if self.fraction else 0)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         return None if value is None else value.replace(tzinfo=UTC)
@@ -155,6 +159,27 @@ def _utc_after_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str
     return f"(UTC_TIMESTAMP(3) + INTERVAL {compiler.process(element.clauses, **options)} SECOND)"
 
 
+class epoch_ms(expression.FunctionElement[float]):  # noqa: N801  as above
+    """A moment as milliseconds since 1970, for differences."""
+
+    type = Float()
+    inherit_cache = True
+    name = "epoch_ms"
+
+
+@compiles(epoch_ms, "sqlite")
+def _epoch_ms_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return f"((julianday({compiler.process(element.clauses, **options)}) - 2440587.5) * 86400000)"
+
+
+@compiles(epoch_ms, "mysql")
+@compiles(epoch_ms, "mariadb")
+def _epoch_ms_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    # A difference of days and time, not UNIX_TIMESTAMP, which would read UTC as the session's zone.
+    moment = compiler.process(element.clauses, **options)
+    return f"(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {moment}) / 1000)"
+
+
 class exact(expression.FunctionElement[str]):  # noqa: N801  as above
     """A text compared byte by byte, also where MariaDB's collation folds case, accents or emoji."""
 
@@ -206,8 +231,58 @@ def contains(column: Any, needle: str) -> contains_text:
 ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
+class is_commit(expression.FunctionElement[bool]):  # noqa: N801  as above
+    """Whether a text is a full commit id: 40 hexadecimal digits."""
+
+    type = expression.true().type
+    inherit_cache = True
+    name = "is_commit"
+
+
+@compiles(is_commit, "sqlite")
+def _is_commit_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    text = compiler.process(element.clauses, **options)
+    return f"(length({text}) = 40 AND {text} NOT GLOB '*[^0-9a-fA-F]*')"
+
+
+@compiles(is_commit, "mysql")
+@compiles(is_commit, "mariadb")
+def _is_commit_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    text = compiler.process(element.clauses, **options)
+    return f"(CHAR_LENGTH({text}) = 40 AND {text} NOT REGEXP '[^0-9a-fA-F]')"
+
+
+class is_repository(expression.FunctionElement[bool]):  # noqa: N801  as above
+    """Whether a text is the address of a repository: `https://github.com/OWNER/NAME`, `.git` or not."""
+
+    type = expression.true().type
+    inherit_cache = True
+    name = "is_repository"
+
+
+@compiles(is_repository, "sqlite")
+def _is_repository_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    text = compiler.process(element.clauses, **options)
+    path = f"substr({text}, 20)"
+    return (
+        f"({text} GLOB 'https://github.com/?*/?*' AND {path} NOT GLOB '*[^A-Za-z0-9_./-]*' "
+        f"AND length({path}) - length(replace({path}, '/', '')) = 1)"
+    )
+
+
+@compiles(is_repository, "mysql")
+@compiles(is_repository, "mariadb")
+def _is_repository_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    text = compiler.process(element.clauses, **options)
+    pattern = "^https://github[.]com/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$"
+    return f"(CAST({text} AS BINARY) REGEXP '{pattern}' AND LOCATE(CHAR(10), {text}) = 0)"
+
+
 def init_database(app: Flask, url: str) -> None:
     """Bind `db` to an application and make its connections behave alike on every database."""
+    parts = make_url(url)
+    if parts.drivername == "sqlite":
+        Path(parts.database or "").parent.mkdir(parents=True, exist_ok=True)
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url)
     db.init_app(app)

@@ -2,12 +2,17 @@
 
 from flask import Flask
 from flask_migrate import Migrate
+from limits import parse as parse_limit
+from limits.strategies import FixedWindowRateLimiter
 
 import mod_ci.models
 import mod_sample.models  # noqa: F401  both bring every table into the metadata
 from config import ROOT, Settings
 from database import db, init_database
+from mod_api import init_api
 from mod_auth.commands import accounts
+from mod_auth.throttle import Throttle
+from mod_sample.storage import open_repository
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -15,7 +20,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environment()
     app = Flask(__name__, static_folder=None)
     app.extensions["settings"] = settings
+    app.extensions["repository"] = open_repository(settings.sample_repository, settings.gcs_bucket)
     init_database(app, settings.database_url)
     Migrate(app, db, directory=str(ROOT / "migrations"))
+    init_api(app, settings)
+    app.extensions["throttle"] = _throttle(app, settings)
     app.cli.add_command(accounts)
     return app
+
+
+def _throttle(app: Flask, settings: Settings) -> Throttle | None:
+    """Sign-in failures are counted where the rate limits are."""
+    if settings.rate_limit_auth is None:
+        return None
+    storage = app.extensions["platform_limiter"].storage
+    limit = parse_limit(settings.rate_limit_auth)
+    return Throttle(FixedWindowRateLimiter(storage), limit, settings.secret_key)

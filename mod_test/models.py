@@ -259,3 +259,18 @@ class ResultRecord(Base):
     tail: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime(fraction=True))
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
+
+
+class BaselineRevocation(Base):
+    """A hash whose approval for an output was undone: results that matched it no longer pass."""
+
+    __tablename__ = "baseline_revocation"
+    __table_args__ = ours()
+
+    output_id: Mapped[int] = mapped_column(
+        ForeignKey(RegressionTestOutput.id, ondelete="CASCADE", onupdate="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    file_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    revoked_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))

@@ -1,0 +1,38 @@
+"""The JSON API: `/api/v1`, and the existing workers' endpoint beside it."""
+
+from flask import Flask
+from flask_smorest import Api
+
+from config import Settings
+from mod_api.document import CONFIG, describe
+from mod_api.middleware import errors, headers, limits
+from mod_api.middleware.headers import PREFIX
+from mod_api.middleware.ids import IdConverter, id_schema
+from mod_api.routes import attempts, auth, docs, runs, system, workers
+
+RESOURCES = (
+    auth.bp,
+    runs.bp,
+    attempts.bp,
+    system.bp,
+)
+
+
+def init_api(app: Flask, settings: Settings) -> None:
+    """Register every resource under `/api/v1`, with what each request passes."""
+    app.url_map.converters["id"] = IdConverter
+    app.url_map.strict_slashes = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
+    app.config.update(CONFIG)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body
+    errors.install(app)
+    limits.install(app, settings)
+    headers.install(app, settings)
+    api = Api(app)
+    describe(api)
+    api.register_converter(IdConverter, id_schema)
+    for resource in RESOURCES:
+        api.register_blueprint(resource, url_prefix=PREFIX)
+    app.register_blueprint(workers.bp)
+    app.register_blueprint(docs.bp, url_prefix=PREFIX)
+    app.extensions["openapi"] = api.spec

@@ -1,0 +1,136 @@
+"""Who is asking, and may they: tokens, scopes and roles, declared beside the route.
+
+`requires` both enforces and documents. Its order is that of semantics.md: 401, 403 (scope, role),
+429, then 400; what depends on the object itself is the service's.
+"""
+
+import functools
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, TypeVar, cast
+
+from flask import g, request
+
+from database import reading
+from errors import Forbidden, Unauthorized
+from mod_api.middleware import limits, parsing
+from mod_api.middleware.ids import check_ids
+from mod_api.middleware.limits import Rate
+from mod_auth import tokens
+from mod_auth.accounts import Account
+from mod_auth.models import Role
+from mod_auth.scopes import Scope
+from mod_auth.tokens import Caller
+from mod_ci import attempts
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def requires(
+    scope: Scope | None, *roles: Role, own_resource: bool = False, rate: Rate | None = None
+) -> Callable[[View], View]:
+    """The operation needs a live token, with `scope`, of an account with one of `roles`.
+
+    `scope` None: any live token. `own_resource`: an account without such a role may still act on
+    what is its own, which the service decides; the roles are then only documented here.
+    Raises Unauthorized, Forbidden, RateLimitExceeded, Invalid.
+    """
+
+    def allow() -> None:
+        caller = authenticate()
+        if scope is not None and scope not in caller.scopes:
+            raise Forbidden(
+                "Token does not have the required scope for this operation.",
+                required_scope=scope.value,
+                token_scopes=sorted(caller.scopes),
+            )
+        if roles and not own_resource and caller.account.role not in roles:
+            raise Forbidden(
+                "This account's role may not do this.",
+                required_roles=[role.value for role in roles],
+                role=caller.account.role.value if caller.account.role else None,
+            )
+        limits.check(rate)
+
+    documented: dict[str, Any] = {"security": [{"bearerAuth": []}]}
+    if scope is not None:
+        documented |= {"security": [{"bearerAuth": [scope.value]}], "x-required-scope": scope.value}
+    if roles:
+        documented["x-required-roles"] = [role.value for role in roles]
+    if own_resource:
+        documented["x-own-resource"] = True
+    return _guarded(allow, documented)
+
+
+def open_to_all(rate: Rate | None = None, **documented: Any) -> Callable[[View], View]:
+    """The operation needs no token. The short list of these is held by a test."""
+    return _guarded(lambda: limits.check(rate), {"security": [], **documented})
+
+
+def requires_attempt(view: View) -> View:
+    """The operation is an attempt's own: only its credential opens it, and only for it."""
+
+    def allow() -> None:
+        attempt_id = (request.view_args or {}).get("attempt_id")
+        credential = _bearer()
+        with reading():
+            known = attempts.authenticate(attempt_id, credential)
+        if known is None:
+            raise Unauthorized("The attempt's credential is missing or not valid.")
+        g.attempt = known
+        g.rate_key = f"attempt:{known.attempt_id}"
+        limits.check(Rate.runner)
+
+    return _guarded(allow, {"security": [{"attemptCredential": []}]})(view)
+
+
+def authenticate() -> Caller:
+    """The verified caller of this request. Raises Unauthorized."""
+    credential = _bearer()
+    with reading():
+        caller = tokens.authenticate(credential)
+    if caller is None:
+        raise Unauthorized
+    g.caller = caller
+    g.rate_key = f"token:{caller.token_id}"
+    return caller
+
+
+def current_caller() -> Caller:
+    """Whose token opened this operation."""
+    return cast(Caller, g.caller)
+
+
+def current_account() -> Account:
+    """The account behind the token that opened this operation."""
+    return current_caller().account
+
+
+def _bearer() -> str:
+    kind, _, credential = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not credential.strip():
+        raise Unauthorized
+    g.credential_given = True
+    return credential.strip()
+
+
+def _guarded(allow: Callable[[], None], documented: dict[str, Any]) -> Callable[[View], View]:
+    def decorate(view: View) -> View:
+        described: dict[str, Any] = deepcopy(getattr(view, "_apidoc", {}))
+        taken = [p["in"] for p in described.get("arguments", {}).get("parameters", ())]
+
+        @functools.wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            allow()
+            check_ids(kwargs)
+            if "query" not in taken:
+                parsing.no_query()
+            if not taken or set(taken) <= {"query", "headers"}:
+                parsing.no_body()
+            return view(*args, **kwargs)
+
+        described["manual_doc"] = {**described.get("manual_doc", {}), **documented}
+        guarded._apidoc = described  # type: ignore[attr-defined]  # where flask-smorest looks
+        return cast(View, guarded)
+
+    return decorate

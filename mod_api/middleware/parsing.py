@@ -1,0 +1,187 @@
+"""Reading input strictly: what is wrong is named, what is unknown is refused, nothing is guessed."""
+
+import json
+from typing import Any, NoReturn
+from urllib.parse import unquote_to_bytes
+
+import marshmallow
+from flask import Request, request
+from webargs.flaskparser import FlaskParser
+
+from errors import DomainError, Invalid
+
+DEEPEST = 64
+
+
+class UnsupportedMediaType(DomainError):
+    """A body of another type than the operation takes: 415."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class StrictParser(FlaskParser):  # type: ignore[misc]  # webargs is not typed for subclassing
+    """webargs with one reading of JSON and query strings, and errors as `Invalid`."""
+
+    DEFAULT_VALIDATION_STATUS = 400
+    DEFAULT_UNKNOWN_BY_LOCATION = dict.fromkeys(
+        ("json", "query", "form", "files", "path", "view_args"), marshmallow.RAISE
+    ) | {"headers": marshmallow.EXCLUDE, "cookies": marshmallow.EXCLUDE}  # fmt: skip
+
+    def load_json(self, req: Request, schema: marshmallow.Schema) -> Any:
+        body = req.get_data(cache=True)
+        if not body:
+            if schema.context_required:  # type: ignore[attr-defined]  # set by `Body`
+                raise Invalid.fields(body="A JSON object is required.")
+            return {}
+        if req.mimetype != "application/json":
+            raise UnsupportedMediaType("The body must be application/json.", expected="application/json")
+        return read_object(body)
+
+    def load_querystring(self, req: Request, schema: marshmallow.Schema) -> Any:
+        check_query(req)
+        return super().load_querystring(req, schema)
+
+    def handle_error(
+        self, error: marshmallow.ValidationError, req: Request, schema: marshmallow.Schema, **_: Any
+    ) -> NoReturn:
+        raise invalid(error) from None
+
+
+def invalid(error: marshmallow.ValidationError) -> Invalid:
+    """marshmallow's messages in the contract's shape: one sentence for each field."""
+    messages = error.normalized_messages()
+    for location in ("json", "query", "form", "headers", "files"):
+        if set(messages) == {location} and isinstance(messages[location], dict):
+            messages = messages[location]
+    return Invalid.fields(**_flat(messages))
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in `body`. Raises Invalid: not UTF-8, not JSON, not an object, a key twice,
+    too deep, a number that is none, or text that no database can hold (NUL, half a surrogate)."""
+    try:
+        text = body.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer)
+    except UnicodeDecodeError:
+        raise Invalid.fields(body="Must be UTF-8.") from None
+    except RecursionError:
+        raise Invalid.fields(body="Is nested too deeply.") from None
+    except json.JSONDecodeError as error:
+        raise Invalid.fields(body=f"Is not JSON: {error.msg} at character {error.pos}.") from None
+    if not isinstance(value, dict):
+        raise Invalid.fields(body="Must be a JSON object.")
+    _check_depth_and_text(value)
+    return value
+
+
+def check_query(req: Request, *, allowed: frozenset[str] | None = None) -> None:
+    """Refuse query strings with invalid UTF-8, NUL, a parameter twice or (if given) not allowed."""
+    raw = req.query_string
+    try:
+        text = unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
+    except UnicodeDecodeError:
+        raise Invalid.fields(query="Must be UTF-8.") from None
+    if "\0" in text:
+        raise Invalid.fields(query="Must not contain NUL.")
+    twice = [name for name, values in req.args.lists() if len(values) > 1]
+    if twice:
+        raise Invalid.fields(**dict.fromkeys(twice, "Was given more than once."))
+    if allowed is not None:
+        unknown = [name for name in req.args if name not in allowed]
+        if unknown:
+            raise Invalid.fields(**dict.fromkeys(unknown, "Unknown field."))
+
+
+def no_query() -> None:
+    """For operations without query parameters: any is refused."""
+    if request.query_string:
+        check_query(request, allowed=frozenset())
+
+
+def no_body() -> None:
+    """For operations without a body: a body is refused."""
+    if request.content_length or request.headers.get("Transfer-Encoding"):
+        if request.get_data(cache=True):
+            raise Invalid.fields(body="This operation takes no body.")
+
+
+def expect_type(mimetype: str, *, largest: int | None = None) -> None:
+    """Refuse a body of another content type; `largest` lifts the limit of its size, in bytes.
+
+    Raises UnsupportedMediaType, and TooLarge through the framework as the body is read.
+    """
+    if request.mimetype != mimetype:
+        raise UnsupportedMediaType(f"The body must be {mimetype}.", expected=mimetype)
+    if largest is not None:
+        request.max_content_length = largest
+
+
+def json_part(name: str) -> dict[str, Any]:
+    """The JSON object in one part of a multipart body. Raises Invalid."""
+    part = request.files.get(name)
+    body = part.stream.read() if part else request.form.get(name, "").encode()
+    if not body:
+        raise Invalid.fields(**{name: "This part is required."})
+    return read_object(body)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise Invalid.fields(**{key[:100]: "Was given more than once."})
+            seen.add(key)
+    return found
+
+
+def _constant(word: str) -> NoReturn:
+    raise Invalid.fields(body=f"{word} is not JSON.")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 20:
+        raise Invalid.fields(body="A number has too many digits.")
+    return int(digits)
+
+
+def _check_depth_and_text(value: Any) -> None:
+    pending = [(value, 1)]
+    while pending:
+        item, depth = pending.pop()
+        if depth > DEEPEST:
+            raise Invalid.fields(body="Is nested too deeply.")
+        if isinstance(item, dict):
+            pending += [(part, depth + 1) for part in item] + [(part, depth + 1) for part in item.values()]
+        elif isinstance(item, list):
+            pending += [(part, depth + 1) for part in item]
+        elif isinstance(item, str) and ("\0" in item or not _is_text(item)):
+            raise Invalid.fields(body="Text must not contain NUL or half a surrogate pair.")
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _flat(messages: Any) -> dict[str, str]:
+    """marshmallow's nested messages as one sentence for each field (`outputs.0.sha256`)."""
+    found: dict[str, str] = {}
+
+    def walk(prefix: str, node: Any) -> None:
+        if isinstance(node, dict):
+            for key, below in node.items():
+                name = prefix if key == "_schema" else f"{prefix}.{key}" if prefix else str(key)
+                walk(name or "body", below)
+        elif isinstance(node, list):
+            found[prefix or "body"] = " ".join(str(part) for part in node)
+        else:
+            found[prefix or "body"] = str(node)
+
+    walk("", messages)
+    return found

@@ -1,0 +1,1 @@
+"""One file per resource: path, scope, input, output, one call."""

@@ -1,0 +1,138 @@
+"""Attempts: how runners take runs from the queue and report them (docs/runner-protocol.md)."""
+
+from typing import Any
+
+from flask import Response, current_app, g, request
+
+from config import Settings
+from mod_api.middleware import parsing
+from mod_api.middleware.auth import current_account, requires, requires_attempt
+from mod_api.middleware.files import send
+from mod_api.middleware.headers import PREFIX
+from mod_api.middleware.limits import Rate
+from mod_api.middleware.resource import Resource
+from mod_api.schemas.attempts import (
+    AppendedSchema,
+    ClaimRequestSchema,
+    ClaimSchema,
+    FinishSchema,
+    HeartbeatSchema,
+    ResultReportSchema,
+    StandingSchema,
+    UploadOffsetHeaders,
+)
+from mod_api.services import attempts
+from mod_auth.scopes import Scope
+from mod_ci.attempts import Hold
+from mod_sample.storage import Repository
+
+bp = Resource("Runners", __name__, url_prefix="/attempts", description="For runners only")
+
+
+@bp.post("")
+@requires(Scope.RUNS_EXECUTE, rate=Rate.runner)
+@bp.body(ClaimRequestSchema)
+@bp.response(201, ClaimSchema, unit=False)
+@bp.alt_response(204, description="Nothing waits, or the platform is paused")
+@bp.fails(400, 401, 403, 429, 503)
+def claim(body: dict[str, Any]) -> Any:
+    """Take the next run of a platform from the queue, waiting for one if asked to."""
+    taken = attempts.claim(
+        by=current_account(), settings=_settings(), repository=_repository(), api=_api(), **body
+    )
+    return taken if taken else Response(status=204)
+
+
+@bp.post("/<id:attempt_id>/heartbeat")
+@requires_attempt
+@bp.body(HeartbeatSchema, required=False)
+@bp.response(200, StandingSchema)
+@bp.fails(400, 401, 409, 429)
+def heartbeat(body: dict[str, Any], attempt_id: int) -> Any:
+    """Renew the lease, and say which stage and which tests are being executed."""
+    return attempts.heartbeat(_hold(), settings=_settings(), **body)
+
+
+@bp.patch("/<id:attempt_id>/log")
+@requires_attempt
+@bp.arguments(UploadOffsetHeaders, location="headers")
+@bp.response(200, AppendedSchema, unit=False)
+@bp.fails(400, 401, 409, 413, 415, 416, 429)
+@bp.doc(requestBody={
+    "required": True,
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+})  # fmt: skip
+def append_log(headers: dict[str, Any], attempt_id: int) -> Any:
+    """Append whole lines to the run's log, at the byte offset where they belong."""
+    parsing.expect_type("application/octet-stream")
+    data = request.get_data(cache=False)
+    return attempts.append_log(_hold(), headers["upload_offset"], data, settings=_settings())
+
+
+@bp.put("/<id:attempt_id>/results/<id:regression_id>")
+@requires_attempt
+@bp.response(200, StandingSchema, unit=False)
+@bp.fails(400, 401, 404, 409, 413, 415, 422, 429)
+@bp.doc(requestBody={
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["result"],
+                "properties": {"result": {"$ref": "#/components/schemas/ResultReport"}},
+                "additionalProperties": {"type": "string", "format": "binary"},
+            },
+            "encoding": {"result": {"contentType": "application/json"}},
+        }
+    },
+})  # fmt: skip
+def report_result(attempt_id: int, regression_id: int) -> Any:
+    """Report how one regression test ended, with its outputs; it replaces what was reported."""
+    parsing.expect_type("multipart/form-data", largest=_settings().max_upload)
+    report = ResultReportSchema().load(parsing.json_part("result"))
+    files = {part: upload.stream for part, upload in request.files.items() if part != "result"}
+    return attempts.report(
+        _hold(), regression_id, report, files, repository=_repository(), settings=_settings()
+    )
+
+
+@bp.post("/<id:attempt_id>/finish")
+@requires_attempt
+@bp.body(FinishSchema)
+@bp.response(200, StandingSchema)
+@bp.fails(400, 401, 409, 429)
+def finish(body: dict[str, Any], attempt_id: int) -> Any:
+    """End the attempt: the run is completed, given back, or ended by the infrastructure."""
+    return attempts.finish(_hold(), settings=_settings(), **body)
+
+
+@bp.get("/<id:attempt_id>/samples/<id:sample_id>")
+@requires_attempt
+@bp.response(200, content_type="application/octet-stream", description="The media file", unit=False)
+@bp.fails(401, 404, 429)
+def sample(attempt_id: int, sample_id: int) -> Any:
+    """The media file of a sample; ranges are taken."""
+    return send(_repository(), attempts.sample_key(sample_id), f"sample-{sample_id}")
+
+
+def _hold() -> Hold:
+    hold: Hold = g.attempt
+    return hold
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["settings"]
+    return settings
+
+
+def _repository() -> Repository:
+    repository: Repository = current_app.extensions["repository"]
+    return repository
+
+
+def _api() -> str:
+    """Where this runner reached the API: it is told addresses below the one that it used."""
+    return f"{_settings().public_url or request.host_url.rstrip('/')}{PREFIX}"
+
+

@@ -1,0 +1,60 @@
+"""Tokens: made with an e-mail address and a password, listed, revoked."""
+
+from typing import Any
+
+from flask import Response, current_app, request
+
+from mod_api.middleware.auth import current_caller, open_to_all, requires
+from mod_api.middleware.limits import Rate
+from mod_api.middleware.resource import Resource
+from mod_api.schemas.auth import AuthTokenSchema, TokenCreateRequestSchema, TokenSchema
+from mod_api.schemas.pages import OffsetQuery, page_of
+from mod_api.services import tokens
+
+bp = Resource("Auth", __name__, url_prefix="/auth", description="Token issuance and revocation")
+
+
+@bp.post("/tokens")
+@open_to_all(rate=Rate.auth, **{"x-rate-limit": "5/15min per IP"})
+@bp.body(TokenCreateRequestSchema)
+@bp.response(201, AuthTokenSchema, unit=False)
+@bp.fails(400, 401, 403, 409, 415, 429)
+def create_token(body: dict[str, Any]) -> Any:
+    """Create an API token. It is shown this once."""
+    return tokens.sign_in_and_issue(
+        address=request.remote_addr or "",
+        settings=current_app.extensions["settings"],
+        throttle=current_app.extensions["throttle"],
+        **body,
+    )
+
+
+@bp.get("/tokens")
+@requires(None)
+@bp.query(OffsetQuery)
+@bp.response(200, page_of(TokenSchema))
+@bp.fails(400, 401, 429)
+def list_tokens(limit: int, offset: int) -> Any:
+    """List one's own tokens, without their secrets."""
+    return tokens.list_own(current_caller(), limit=limit, offset=offset)
+
+
+@bp.delete("/tokens/current")
+@requires(None)
+@bp.response(204, description="Token revoked")
+@bp.fails(401, 429)
+def revoke_current_token() -> Any:
+    """Revoke the token of this request. The next request with it gets 401."""
+    caller = current_caller()
+    tokens.revoke(caller, caller.token_id)
+    return Response(status=204)
+
+
+@bp.delete("/tokens/<id:token_id>")
+@requires(None)
+@bp.response(204, description="Token revoked")
+@bp.fails(400, 401, 404, 429)
+def revoke_token(token_id: int) -> Any:
+    """Revoke one of one's own tokens."""
+    tokens.revoke(current_caller(), token_id)
+    return Response(status=204)

@@ -1,0 +1,134 @@
+"""Runs: list, start, look at, cancel, repeat."""
+
+from typing import Any
+
+from flask import current_app
+
+from config import Settings
+from database import writing
+from mod_api.middleware.auth import current_account, requires
+from mod_api.middleware.headers import base_url
+from mod_api.middleware.resource import Resource
+from mod_api.schemas.pages import page_of
+from mod_api.schemas.runs import (
+    IdempotencyHeaders,
+    ProgressEventSchema,
+    ProgressQuery,
+    ReasonSchema,
+    RetrySchema,
+    RunActionResultSchema,
+    RunConfigSchema,
+    RunCreateRequestSchema,
+    RunListQuery,
+    RunSchema,
+    RunSummarySchema,
+)
+from mod_api.services import idempotency, progress, run_config, runs
+from mod_auth.models import Role
+from mod_auth.scopes import Scope
+from mod_test.models import Platform
+from mod_test.run_rows import RunFilter
+from mod_test.verdict import RunStatus
+
+bp = Resource("Runs", __name__, url_prefix="/runs", description="Runs: list, inspect, start, cancel, retry")
+TRUSTED = (Role.admin, Role.tester, Role.contributor)
+
+
+@bp.get("")
+@requires(Scope.RUNS_READ)
+@bp.query(RunListQuery)
+@bp.response(200, page_of(RunSchema))
+@bp.fails(400, 401, 403, 429)
+def list_runs(
+    sort: str,
+    limit: int,
+    offset: int,
+    status: str | None = None,
+    platform: str | None = None,
+    **wanted: Any,
+) -> Any:
+    """List runs, newest first unless sorted otherwise."""
+    wanted["status"] = RunStatus(status) if status else None
+    wanted["platform"] = Platform(platform) if platform else None
+    return runs.list_runs(RunFilter(**wanted), sort=sort, limit=limit, offset=offset, base=base_url())
+
+
+@bp.post("")
+@requires(Scope.RUNS_WRITE, *TRUSTED, own_resource=True)
+@bp.arguments(IdempotencyHeaders, location="headers")
+@bp.body(RunCreateRequestSchema)
+@bp.response(202, RunSchema, unit=False)
+@bp.fails(400, 401, 403, 409, 413, 415, 422, 429)
+def create_run(headers: dict[str, Any], body: dict[str, Any]) -> Any:
+    """Queue a run of a commit. Accounts without one of the roles may start runs of their own fork."""
+    by = current_account()
+    with idempotency.taken(by.id, headers.get("idempotency_key"), body) as key:
+        if key is not None and key.run_id is not None:
+            return runs.get(key.run_id, base=base_url())
+        with writing():
+            run = runs.create(by=by, settings=_settings(), base=base_url(), **body)
+            if key is not None:
+                key.answered_with(run.row.run_id)
+        return run
+
+
+@bp.get("/<id:run_id>")
+@requires(Scope.RUNS_READ)
+@bp.response(200, RunSchema)
+@bp.fails(400, 401, 403, 404, 429)
+def get_run(run_id: int) -> Any:
+    """Get a run."""
+    return runs.get(run_id, base=base_url())
+
+
+@bp.get("/<id:run_id>/summary")
+@requires(Scope.RUNS_READ)
+@bp.response(200, RunSummarySchema)
+@bp.fails(400, 401, 403, 404, 429)
+def get_summary(run_id: int) -> Any:
+    """Get a run's counts."""
+    return runs.summary(run_id)
+
+
+@bp.get("/<id:run_id>/progress")
+@requires(Scope.RUNS_READ)
+@bp.query(ProgressQuery)
+@bp.response(200, page_of(ProgressEventSchema))
+@bp.fails(400, 401, 403, 404, 429)
+def get_progress(run_id: int, limit: int, offset: int, status: str | None = None) -> Any:
+    """Get a run's progress events, oldest first."""
+    return progress.list_events(run_id, status=status, limit=limit, offset=offset)
+
+
+@bp.get("/<id:run_id>/config")
+@requires(Scope.RUNS_READ)
+@bp.response(200, RunConfigSchema)
+@bp.fails(400, 401, 403, 404, 429)
+def get_config(run_id: int) -> Any:
+    """Get a run's environment and its matrix of regression tests."""
+    return run_config.config(run_id)
+
+
+@bp.post("/<id:run_id>/cancel")
+@requires(Scope.RUNS_WRITE, *TRUSTED, own_resource=True)
+@bp.body(ReasonSchema, required=False)
+@bp.response(202, RunActionResultSchema)
+@bp.fails(400, 401, 403, 404, 415, 429)
+def cancel_run(body: dict[str, Any], run_id: int) -> Any:
+    """Cancel a queued or running run; one that has ended stays as it is."""
+    return runs.cancel(run_id, by=current_account(), **body)
+
+
+@bp.post("/<id:run_id>/retry")
+@requires(Scope.RUNS_WRITE, *TRUSTED, own_resource=True)
+@bp.body(RetrySchema, required=False)
+@bp.response(202, RunActionResultSchema)
+@bp.fails(400, 401, 403, 404, 415, 422, 429)
+def retry_run(body: dict[str, Any], run_id: int) -> Any:
+    """Queue a new run of the same commit, set and platform; the source stays as it is."""
+    return runs.retry(run_id, by=current_account(), settings=_settings(), **body)
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["settings"]
+    return settings

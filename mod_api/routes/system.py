@@ -1,0 +1,45 @@
+"""The platform itself: health and queue."""
+
+from typing import Any
+
+from flask import Flask, current_app, jsonify
+
+from mod_api.middleware.auth import open_to_all, requires
+from mod_api.middleware.resource import Resource
+from mod_api.schemas.fields import Number
+from mod_api.schemas.pages import page_of
+from mod_api.schemas.system import QueueJobSchema, QueueQuery, SystemHealthSchema
+from mod_api.services import health, queue_view
+from mod_auth.scopes import Scope
+
+bp = Resource("System", __name__, description="Health, queue, branches, environments")
+
+
+@bp.get("/system/health")
+@open_to_all()
+@bp.response(200, SystemHealthSchema, unit=False)
+@bp.alt_response(503, schema=SystemHealthSchema, description="The service cannot serve", success=False)
+@bp.fails(429)
+def get_health() -> Any:
+    """Ask every dependency whether it answers, and how the whole is."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy's own
+    state, status = health.health(
+        app, app.extensions["repository"], app.extensions["platform_limiter"].storage
+    )
+    response = jsonify(SystemHealthSchema().dump(state))
+    response.status_code = status
+    return response
+
+
+@bp.get("/system/queue")
+@requires(Scope.SYSTEM_READ)
+@bp.query(QueueQuery)
+@bp.response(
+    200, page_of(QueueJobSchema, queue_depth=Number(least=0), running_count=Number(least=0))
+)
+@bp.fails(400, 401, 403, 429)
+def get_queue(
+    limit: int, offset: int, platform: str | None = None, status: str | None = None
+) -> Any:
+    """What runs and what waits, with exact counts and the position of every waiting run."""
+    return queue_view.jobs(platform=platform, status=status, limit=limit, offset=offset)

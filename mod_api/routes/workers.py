@@ -1,0 +1,34 @@
+"""The existing workers' endpoint, beside the API: plain text answers, a token in the path."""
+
+from flask import Blueprint, Response, current_app, g, request
+
+from mod_api.middleware import limits
+from mod_api.middleware.limits import Rate
+from mod_ci import workers
+
+bp = Blueprint("workers", __name__)
+
+
+@bp.post("/progress-reporter/<run_id>/<token>")
+def progress_reporter(run_id: str, token: str) -> Response:
+    """Take one post of an existing worker (legacy/worker-protocol.md)."""
+    settings = current_app.extensions["settings"]
+    g.rate_key = f"worker:{run_id}:{request.remote_addr}"
+    limits.check(Rate.runner)
+    request.max_content_length = settings.max_upload
+    if not (run_id.isascii() and run_id.isdigit() and len(run_id) <= 9):
+        return _plain(workers.Answer.FAIL)
+    upload = request.files.get("file")
+    answer = workers.receive(
+        int(run_id),
+        token,
+        request.form,
+        upload.stream if upload and upload.filename else None,
+        repository=current_app.extensions["repository"],
+        limit=settings.max_upload,
+    )
+    return _plain(answer)
+
+
+def _plain(answer: workers.Answer) -> Response:
+    return Response(answer.value, mimetype="text/plain")

@@ -1,0 +1,1 @@
+"""Every shape that crosses the wire, written once."""

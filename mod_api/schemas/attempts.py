@@ -1,0 +1,134 @@
+"""What a runner and the server say to each other (docs/runner-protocol.md)."""
+
+from marshmallow import Schema, fields, validate
+
+from mod_api.schemas.fields import SHA256, Moment, Number, Pattern, text, word
+from mod_api.schemas.runs import PLATFORMS
+from mod_ci.models import EndReason, Stage
+from mod_test.models import Outcome
+
+REASONS = [
+    reason.value
+    for reason in EndReason
+    if reason not in (EndReason.canceled, EndReason.lease_expired)
+]
+TYPES = ["queue", "vm_provisioning", "checkout", "merge", "build", "worker", "web_server", "storage"]
+
+
+class ClaimRequestSchema(Schema):
+    platform = word(*PLATFORMS, required=True)
+    runner_name = text(100, pattern=Pattern("^[A-Za-z0-9._-]+$"), required=True)
+    wait = Number(
+        least=0, most=30, load_default=0, metadata={"description": "Seconds to wait for work"}
+    )
+
+
+class LeaseSchema(Schema):
+    seconds = Number(least=1, required=True)
+    expires_at = Moment(required=True, allow_none=True)
+
+
+class ClaimedRunSchema(Schema):
+    run_id = Number(least=1, required=True)
+    platform = word(*PLATFORMS, required=True)
+    test_type = word("commit", "pr", required=True)
+    repository = fields.String(required=True)
+    clone_url = fields.String(required=True)
+    main_clone_url = fields.String(required=True)
+    branch = fields.String(required=True, allow_none=True)
+    commit_sha = fields.String(required=True)
+    pull_request = Number(required=True, allow_none=True)
+
+
+class ClaimedOutputSchema(Schema):
+    output_id = Number(least=1, required=True)
+    filename = fields.String(required=True)
+    extension = fields.String(required=True)
+    expected_hash = fields.String(required=True, allow_none=True)
+    accepted_hashes = fields.List(fields.String(), required=True)
+    ignore = fields.Boolean(required=True)
+
+
+class ClaimedTestSchema(Schema):
+    regression_id = Number(least=1, required=True)
+    sample_id = Number(least=1, required=True)
+    command = fields.String(required=True)
+    input_type = fields.String(required=True)
+    output_type = fields.String(required=True)
+    expected_exit_code = Number(required=True)
+    outputs = fields.List(fields.Nested(ClaimedOutputSchema), required=True)
+
+
+class ClaimedSampleSchema(Schema):
+    sample_id = Number(least=1, required=True)
+    sha256 = fields.String(required=True, allow_none=True)
+    extension = fields.String(required=True)
+    name = fields.String(required=True)
+    size_bytes = Number(least=0, required=True, allow_none=True)
+    url = fields.String(required=True)
+
+
+class ClaimSchema(Schema):
+    attempt_id = Number(least=1, required=True)
+    attempt = Number(least=1, required=True, attribute="number")
+    credential = fields.String(required=True, metadata={"description": "Shown this once"})
+    lease = fields.Nested(LeaseSchema, required=True)
+    deadline_at = Moment(required=True)
+    log_offset = Number(least=0, required=True)
+    log_interval_ms = Number(least=0, required=True)
+    run = fields.Nested(ClaimedRunSchema, required=True)
+    tests = fields.List(fields.Nested(ClaimedTestSchema), required=True)
+    samples = fields.List(fields.Nested(ClaimedSampleSchema), required=True)
+
+
+class HeartbeatSchema(Schema):
+    stage = word(*[stage.value for stage in Stage])
+    message = text(1000)
+    running = fields.List(Number(least=1), validate=validate.Length(max=500))
+
+
+class StandingSchema(Schema):
+    canceled = fields.Boolean(required=True)
+    lease = fields.Nested(LeaseSchema, required=True)
+    log_interval_ms = Number(least=0, required=True)
+
+
+class AppendedSchema(StandingSchema):
+    offset = Number(least=0, required=True, metadata={"description": "Bytes in the log now"})
+    log_full = fields.Boolean(required=True)
+
+
+class UploadOffsetHeaders(Schema):
+    upload_offset = Number(
+        least=0,
+        most=2_147_483_647,
+        from_text=True,
+        required=True,
+        data_key="Upload-Offset",
+        metadata={"description": "The byte offset at which these bytes belong"},
+    )
+
+
+class ReportedOutputSchema(Schema):
+    output_id = Number(least=1, most=2_147_483_647, required=True)
+    sha256 = fields.String(validate=SHA256, required=True)
+
+
+class ResultReportSchema(Schema):
+    runtime_ms = Number(least=0, most=2_147_483_647, required=True)
+    exit_code = Number(least=-2_147_483_648, most=2_147_483_647, required=True, allow_none=True)
+    outcome = word(*[outcome.value for outcome in Outcome], required=True)
+    signal = text(20, allow_none=True)
+    message = text(1000, allow_none=True)
+    tail = text(4096, allow_none=True)
+    started_at = Moment(allow_none=True)
+    outputs = fields.List(
+        fields.Nested(ReportedOutputSchema), required=True, validate=validate.Length(max=100)
+    )
+
+
+class FinishSchema(Schema):
+    reason = word(*REASONS, required=True)
+    type = word(*TYPES)
+    message = text(1000)
+    stack = fields.List(text(2000), validate=validate.Length(max=50))

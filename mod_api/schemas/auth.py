@@ -1,0 +1,58 @@
+"""Tokens: asked for with an e-mail address and a password, shown once, listed without secrets."""
+
+from marshmallow import Schema, fields, validate
+
+from mod_api.schemas.fields import Cut, Moment, Number, Pattern, text, word
+from mod_auth.scopes import Scope
+
+# The contract's scopes first, in its order; `runs:execute` is ours, for runners.
+SCOPES = [scope.value for scope in Scope]
+
+
+def scope_list(**options: object) -> fields.List:
+    return fields.List(word(*SCOPES), validate=validate.Length(max=8), **options)  # type: ignore[arg-type]
+
+
+class TokenCreateRequestSchema(Schema):
+    email = fields.Email(required=True, validate=validate.Length(max=255))
+    password = text(
+        128,
+        least=8,
+        required=True,
+        metadata={"format": "password", "description": "Not stored or logged."},
+    )
+    token_name = text(
+        50,
+        pattern=Pattern("^[a-zA-Z0-9_-]+$"),
+        required=True,
+        metadata={"description": "Unique among the account's live tokens"},
+    )
+    expires_in_days = Number(least=1, most=90, load_default=30)
+    scopes = scope_list(
+        load_default=lambda: [Scope.RUNS_READ.value, Scope.RESULTS_READ.value],
+        metadata={
+            "uniqueItems": True,
+            "default": [Scope.RUNS_READ.value, Scope.RESULTS_READ.value],
+            "description": "Grant only what the client needs. runs:execute is for runners and is "
+            "given to admins only.",
+        },
+    )
+
+
+class AuthTokenSchema(Schema):
+    token = text(512, required=True, metadata={"description": "Shown this once"})
+    token_type = word("Bearer", required=True)
+    token_name = Cut(50, required=True)
+    token_id = Number(least=1)
+    scopes = scope_list(required=True, metadata={"uniqueItems": True})
+    expires_at = Moment(required=True)
+
+
+class TokenSchema(Schema):
+    token_id = Number(least=1, required=True)
+    token_name = Cut(50, required=True)
+    scopes = fields.List(fields.String(), required=True)
+    created_at = Moment(required=True)
+    expires_at = Moment(required=True)
+    revoked_at = Moment(required=True, allow_none=True)
+    is_current = fields.Boolean(required=True, metadata={"description": "The token of this request"})

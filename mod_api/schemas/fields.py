@@ -1,0 +1,127 @@
+"""Fields and validators that say exactly what the contract says, and document it."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)?"
+    r"(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?",
+    re.ASCII,
+)
+LARGEST = 2_147_483_647
+
+
+class Pattern(validate.Regexp):
+    """A pattern that the whole value must match (in Python `$` lets a newline through)."""
+
+    def __call__(self, value: str) -> str:
+        if not self.regex.fullmatch(value):
+            raise ValidationError(f"Must match pattern {self.regex.pattern}")
+        return value
+
+
+SHA256 = Pattern("^[a-fA-F0-9]{64}$")
+COMMIT = Pattern("^[a-fA-F0-9]{40}$")
+REPOSITORY = Pattern("^[a-zA-Z0-9_.-]+/[a-zA-Z0-9_.-]+$")
+
+
+class Number(fields.Integer):
+    """A whole number: in JSON a number (not a text, not a truth value), in a query ASCII digits."""
+
+    def __init__(self, *, least: int | None = None, most: int | None = None, **options: Any) -> None:
+        self.from_text = options.pop("from_text", False)
+        if least is not None or most is not None:
+            options["validate"] = validate.Range(min=least, max=most)
+        super().__init__(strict=True, **options)
+
+    def _validated(self, value: Any) -> int | None:
+        if self.from_text:
+            if not isinstance(value, str) or not re.fullmatch("-?[0-9]{1,10}", value, re.ASCII):
+                raise self.make_error("invalid", input=value)
+            return int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Truth(fields.Boolean):
+    """A truth value: in JSON `true` or `false` only, in a query also those words."""
+
+    def __init__(self, *, from_text: bool = False, **options: Any) -> None:
+        self.from_text = from_text
+        super().__init__(**options)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> bool:
+        if self.from_text:
+            if value not in ("true", "false"):
+                raise ValidationError("Must be true or false.")
+            return bool(value == "true")
+        if not isinstance(value, bool):
+            raise ValidationError("Must be true or false.")
+        return value
+
+
+class Moment(fields.Field[datetime]):
+    """A point in time: RFC 3339, read without zone as UTC, written in UTC with `Z`."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **_: Any) -> str | None:
+        return None if value is None else rfc3339(value)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> datetime:
+        if not isinstance(value, str) or not MOMENT.fullmatch(value):
+            raise ValidationError("Must be a date and time such as 2026-01-31T12:00:00Z.")
+        try:
+            moment = datetime.fromisoformat(value.upper())
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise ValidationError("Is not a date and time that exists.") from None
+
+
+class Cut(fields.String):
+    """Text in an answer, cut to the contract's bound with an ellipsis."""
+
+    def __init__(self, most: int, **options: Any) -> None:
+        self.most = most
+        super().__init__(validate=validate.Length(max=most), **options)
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> str | None:
+        if value is None:
+            return None
+        text = str(value)
+        return text if len(text) <= self.most else text[: self.most - 1] + "…"
+
+
+def rfc3339(moment: datetime) -> str:
+    """`2026-01-31T12:00:00.000Z`: UTC, milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
+
+
+def text(most: int, *, least: int = 0, pattern: Pattern | None = None, **options: Any) -> fields.String:
+    """Text in a request, bounded as the contract bounds it."""
+    rules: list[Any] = [validate.Length(min=least or None, max=most)]
+    if pattern:
+        rules.append(pattern)
+    return fields.String(validate=rules, **options)
+
+
+def word(*words: str, **options: Any) -> fields.String:
+    """One word of a fixed list."""
+    options.setdefault("validate", validate.OneOf(words))
+    return fields.String(**options)
+
+
+def run_id() -> Number:
+    return Number(least=1, required=True)
+
+
+def query_id(**options: Any) -> Number:
+    """An id as a query parameter."""
+    return Number(least=1, most=LARGEST, from_text=True, **options)

@@ -1,0 +1,184 @@
+"""Runs: what is asked for, and how a run, its summary, progress and configuration read."""
+
+from marshmallow import Schema, fields, validate
+
+from mod_api.schemas.fields import (
+    COMMIT,
+    REPOSITORY,
+    Cut,
+    Moment,
+    Number,
+    Pattern,
+    Truth,
+    query_id,
+    run_id,
+    text,
+    word,
+)
+from mod_api.schemas.pages import OffsetQuery
+from mod_test.models import Platform
+from mod_test.verdict import RunStatus
+
+PLATFORMS = [platform.value for platform in Platform]
+STATUSES = [status.value for status in RunStatus]
+SORTS = ["created_at", "-created_at", "started_at", "-started_at", "run_id", "-run_id"]
+EVENTS = ["queued", "preparation", "testing", "completed", "canceled", "error"]
+BRANCH = Pattern(r"^[A-Za-z0-9._\/-]+$")
+
+
+class RunListQuery(OffsetQuery):
+    status = word(*STATUSES, metadata={"description": "Derived status of the run"})
+    branch = text(100)
+    commit_sha = fields.String(
+        validate=COMMIT, metadata={"description": "Full 40-character SHA-1 commit hash"}
+    )
+    repository = text(100, pattern=REPOSITORY, metadata={"description": "OWNER/NAME on GitHub"})
+    platform = word(*PLATFORMS)
+    pull_request = query_id(metadata={"description": "Runs of this pull request"})
+    created_after = Moment(metadata={"description": "Runs created after this time"})
+    created_before = Moment(metadata={"description": "Runs created before this time"})
+    sort = word(
+        *SORTS,
+        load_default="-created_at",
+        metadata={"description": "Sort field; - in front sorts descending"},
+    )
+
+
+class RunSchema(Schema):
+    run_id = run_id()
+    status = word(*STATUSES, required=True)
+    repository = Cut(100, required=True)
+    branch = Cut(100, allow_none=True)
+    commit_sha = fields.String(validate=COMMIT, required=True)
+    commit_short = fields.String(validate=validate.Length(max=10))
+    pull_request = Number(least=1, allow_none=True)
+    platform = word(*PLATFORMS, required=True)
+    run_errors = word("yes", "no", "unknown")
+    triggered_by = Cut(100, allow_none=True)
+    created_at = Moment(required=True)
+    queued_at = Moment(allow_none=True)
+    started_at = Moment(allow_none=True)
+    completed_at = Moment(allow_none=True)
+    duration_ms = Number(least=0, allow_none=True)
+    retry_of = Number(least=1, allow_none=True, metadata={"description": "The run this one repeats"})
+    attempts = Number(least=0, metadata={"description": "How often a runner has taken the run"})
+    links = fields.Dict(keys=fields.String(), values=fields.String())
+
+
+class RunSummarySchema(Schema):
+    run_id = run_id()
+    status = word(*STATUSES)
+    total_samples = Number(
+        least=0,
+        required=True,
+        metadata={"description": "pass_count + fail_count + missing_output_count + skipped_count"},
+    )
+    pass_count = Number(least=0, required=True)
+    fail_count = Number(least=0, required=True)
+    skipped_count = Number(
+        least=0, metadata={"description": "Tests without a result, also those still to come"}
+    )
+    missing_output_count = Number(least=0)
+    error_count = Number(least=0, metadata={"description": "The total of /runs/{run_id}/errors"})
+    infrastructure_error_count = Number(
+        least=0, metadata={"description": "The total of /runs/{run_id}/infrastructure-errors"}
+    )
+    duration_ms = Number(least=0, allow_none=True)
+    triggered_by = Cut(100, allow_none=True)
+
+
+class RunCreateRequestSchema(Schema):
+    repository = text(100, pattern=REPOSITORY, required=True, metadata={"example": "CCExtractor/ccextractor"})
+    branch = text(100, pattern=BRANCH, metadata={"example": "master"})
+    commit_sha = fields.String(
+        validate=COMMIT, required=True, metadata={"example": "0632bff4e382d5f86eff9073b9ddd37f03f9778c"}
+    )
+    pull_request = Number(least=1, most=2_147_483_647, allow_none=True, metadata={"example": 2264})
+    platform = word(*PLATFORMS, required=True, metadata={"example": "windows"})
+    regression_test_ids = fields.List(
+        Number(least=1),
+        validate=validate.Length(max=500),
+        metadata={
+            "uniqueItems": True,
+            "description": "Optional subset of active regression tests; all active ones if omitted. "
+            "Inactive ids are rejected with 422.",
+        },
+    )
+    environment_id = text(50, metadata={"example": "windows-latest"})
+
+
+class IdempotencyHeaders(Schema):
+    idempotency_key = fields.String(
+        data_key="Idempotency-Key",
+        validate=[validate.Length(min=1, max=255), Pattern("^[!-~]+$")],
+        metadata={
+            "description": "The same key and body answers with the same run for 24 hours; another "
+            "body gets 422, a request still at work 409."
+        },
+    )
+
+
+class ReasonSchema(Schema):
+    reason = text(255)
+
+
+class RetrySchema(ReasonSchema):
+    failed_only = Truth(
+        load_default=False,
+        metadata={"description": "Only the tests that failed or produced nothing in the source run"},
+    )
+    regression_test_ids = fields.List(
+        Number(least=1),
+        validate=validate.Length(min=1, max=500),
+        metadata={"description": "Only these tests of the source run"},
+    )
+
+
+class RunActionResultSchema(Schema):
+    run_id = run_id()
+    new_run_id = Number(least=1, allow_none=True)
+    action = word("cancel", "retry", required=True)
+    status = word("accepted", "rejected", "no_op", required=True)
+    message = Cut(500)
+
+
+class ProgressQuery(OffsetQuery):
+    status = word(*EVENTS)
+
+
+class ProgressEventSchema(Schema):
+    timestamp = Moment(required=True)
+    status = word(*EVENTS, required=True)
+    message = Cut(500, required=True)
+    step = Number(
+        least=0,
+        allow_none=True,
+        metadata={
+            "description": "The stage's number: 0 queued or taken, 1 checkout, 2 merge, 3 build, "
+            "4 test, 5 finish; null where it is not known"
+        },
+    )
+
+
+class EnvironmentSchema(Schema):
+    environment_id = Cut(100, required=True)
+    platform = word(*PLATFORMS, required=True)
+    active = fields.Boolean(required=True)
+    runner_label = Cut(100, allow_none=True)
+    average_duration_ms = Number(least=0, allow_none=True)
+
+
+class RunConfigSchema(Schema):
+    run_id = run_id()
+    environment = fields.Nested(EnvironmentSchema)
+    matrix = fields.List(
+        fields.Dict(),
+        validate=validate.Length(max=500),
+        metadata={"description": "One object per regression test: its id, sample and command"},
+    )
+    regression_test_ids = fields.List(
+        Number(least=1), validate=validate.Length(max=500), metadata={"uniqueItems": True}
+    )
+    command_defaults = fields.List(Cut(100), validate=validate.Length(max=50))
+
+

@@ -1,0 +1,37 @@
+"""The platform itself: its health and its queue."""
+
+from marshmallow import Schema, fields
+
+from mod_api.schemas.fields import Cut, Moment, Number, word
+from mod_api.schemas.pages import OffsetQuery
+from mod_api.schemas.runs import PLATFORMS
+
+HEALTH = ["ok", "degraded", "down"]
+
+
+class DependencySchema(Schema):
+    name = Cut(100, required=True)
+    status = word(*HEALTH, required=True)
+    message = Cut(500, allow_none=True)
+
+
+class SystemHealthSchema(Schema):
+    status = word(*HEALTH, required=True)
+    checked_at = Moment(required=True)
+    dependencies = fields.List(fields.Nested(DependencySchema), required=True)
+
+
+class QueueQuery(OffsetQuery):
+    platform = word(*PLATFORMS)
+    status = word("queued", "running")
+
+
+class QueueJobSchema(Schema):
+    run_id = Number(least=1, required=True)
+    status = word("queued", "running", required=True)
+    platform = word(*PLATFORMS, required=True)
+    queued_at = Moment(required=True)
+    started_at = Moment(allow_none=True)
+    position = Number(
+        least=1, allow_none=True, metadata={"description": "Counts per platform; null when running"}
+    )

@@ -1,0 +1,272 @@
+"""What attempts ask for, around `mod_ci`: waiting, files before rows, and what answers say."""
+
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from config import INSTANCE, Settings
+from database import reading, writing
+from errors import Invalid, NotFound, OffsetMismatch, Unavailable
+from mod_auth import permissions
+from mod_auth.accounts import Account
+from mod_ci import attempts, handout, queue, results
+from mod_ci.attempts import Hold, Standing
+from mod_ci.models import EndReason, Stage
+from mod_ci.results import Report
+from mod_sample.storage import Readable, Repository, log_key
+from mod_test.logs import append as log_append
+from mod_test.models import Outcome, Platform
+
+POLL_SECONDS = 1.0
+LOG_INTERVAL_MS = 1000
+MOST_APPENDED = 1024 * 1024
+OUTPUT_PART = "output-"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What every answer to an attempt carries."""
+
+    canceled: bool
+    lease: dict[str, Any]
+    log_interval_ms: int = LOG_INTERVAL_MS
+    offset: int = 0
+    log_full: bool = False
+
+
+class Waiters:
+    """How many requests of this process are waiting; beyond the limit they are sent away."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def enter(self, most: int) -> None:
+        """Raises Unavailable when too many wait already."""
+        with self._lock:
+            if self._count >= most:
+                raise Unavailable("Too many requests are waiting. Try again.", retry_after=5)
+            self._count += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._count -= 1
+
+
+waiters = Waiters()
+
+
+def claim(
+    *,
+    by: Account,
+    settings: Settings,
+    repository: Repository,
+    api: str,
+    platform: str,
+    runner_name: str,
+    wait: int,
+) -> dict[str, Any] | None:
+    """The next run of a platform with all that its runner needs; None when none comes in `wait` s.
+
+    No connection to the database is held while waiting. Raises Forbidden for a blocked account,
+    Unavailable when too many wait.
+    """
+    if platform not in settings.runner_platforms:
+        return None
+    deadline = time.monotonic() + wait
+    taken = _claim(by, settings, api, platform, runner_name)
+    if taken is None and wait:
+        waiters.enter(settings.max_waiters)
+        try:
+            while taken is None and time.monotonic() < deadline:
+                pause = POLL_SECONDS * random.uniform(0.7, 1.3)  # noqa: S311  spreads the pollers
+                time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
+                taken = _claim(by, settings, api, platform, runner_name)
+        finally:
+            waiters.leave()
+    if taken is not None:
+        handout.with_sizes(taken["samples"], repository)
+        taken["log_offset"] = log_append.settle(log_path(settings, taken["run"]["run_id"]))
+    return taken
+
+
+def heartbeat(
+    hold: Hold,
+    *,
+    settings: Settings,
+    stage: str | None = None,
+    message: str | None = None,
+    running: list[int] | None = None,
+) -> Answer:
+    """Renew the lease. Raises Conflict `lease_lost` or `run_ended`."""
+    standing = attempts.heartbeat(
+        hold,
+        lease_seconds=settings.lease_seconds,
+        stage=Stage(stage) if stage else None,
+        message=message,
+        running=running,
+    )
+    return _answer(standing, settings)
+
+
+def append_log(hold: Hold, offset: int, data: bytes, *, settings: Settings) -> Answer:
+    """Append to the run's log; the lease is renewed only when a good part of it is used up.
+
+    Raises Conflict, Invalid for what is not whole lines, OffsetMismatch with the true offset.
+    """
+    if len(data) > MOST_APPENDED:
+        raise Invalid.fields(body=f"At most {MOST_APPENDED} bytes are taken at once.")
+    with reading():
+        standing = attempts.check_for_log(hold)
+    try:
+        appended = log_append.append(
+            log_path(settings, hold.run_id), offset, data, limit_bytes=settings.log_limit
+        )
+    except log_append.OffsetMismatch as error:
+        raise OffsetMismatch(
+            f"The log has {error.true_offset} bytes.", offset=error.true_offset
+        ) from error
+    except ValueError as error:
+        raise Invalid.fields(body=f"Must be whole lines: {error}") from error
+    except OSError as error:
+        raise Unavailable("The log could not be written.", retry_after=5) from error
+    if attempts.is_renewal_due(standing, settings.lease_seconds):
+        with writing():
+            standing = attempts.renew_if_due(hold, settings.lease_seconds) or standing
+    answer = _answer(standing, settings)
+    return Answer(
+        answer.canceled, answer.lease, answer.log_interval_ms, appended.offset, appended.full
+    )
+
+
+def report(
+    hold: Hold,
+    regression_id: int,
+    told: Mapping[str, Any],
+    files: Mapping[str, Readable],
+    *,
+    repository: Repository,
+    settings: Settings,
+) -> Answer:
+    """Store a result: its files first, then the rows that name them, in one unit of work.
+
+    Raises NotFound for a test that is not the run's, Invalid, Unprocessable `upload_required`,
+    Conflict `lease_lost` or `run_ended`, Unavailable when a file could not be stored.
+    """
+    found = _report(told)
+    uploads = _uploads(files)
+    with reading():  # a lease that is lost is found before files are stored for nothing
+        attempts.check_for_log(hold)
+        outputs = results.outputs_of(hold.run_id, regression_id)
+    results.keep_files(repository, outputs, found.outputs, uploads, limit=settings.max_upload)
+    with writing():
+        standing = attempts.hold_for_result(hold, settings.lease_seconds)
+        current = results.outputs_of(hold.run_id, regression_id)
+        moved = [key for key in found.outputs if current.get(key) != outputs[key]]
+        if moved:
+            # A baseline changed while the files were on their way: what it now needs is asked anew.
+            results.keep_files(repository, current, found.outputs, {}, limit=settings.max_upload)
+        results.replace(hold.run_id, regression_id, found, current, attempt_id=hold.attempt_id)
+    return _answer(standing, settings)
+
+
+def finish(
+    hold: Hold,
+    *,
+    settings: Settings,
+    reason: str,
+    type: str | None = None,  # noqa: A002  the protocol's own word
+    message: str | None = None,
+    stack: list[str] | None = None,
+) -> Answer:
+    """End the attempt. Raises Conflict `lease_lost` or `run_ended`, Invalid without a needed type."""
+    why = EndReason(reason)
+    if why.is_infrastructure_failure and type is None:
+        raise Invalid.fields(type="Is needed with this reason.")
+    standing = attempts.finish(hold, why, error_type=type, message=message, stack=stack or ())
+    return _answer(standing, settings)
+
+
+def sample_key(sample_id: int) -> str:
+    """The name of a sample's file. Raises NotFound."""
+    with reading():
+        key = handout.key_of_sample(sample_id)
+    if key is None:
+        raise NotFound("sample", sample_id)
+    return key
+
+
+def log_path(settings: Settings, run_id: int) -> Path:
+    """The file to which a run's log is appended."""
+    return (settings.sample_repository or INSTANCE / "repository") / log_key(run_id)
+
+
+def _claim(
+    by: Account, settings: Settings, api: str, platform: str, runner_name: str
+) -> dict[str, Any] | None:
+    with writing():
+        permissions.refuse_blocked(by)
+        claimed = queue.claim(
+            Platform(platform),
+            runner_name,
+            account=by,
+            lease_seconds=settings.lease_seconds,
+            run_time_limit=settings.run_time_limit,
+        )
+        if claimed is None:
+            return None
+        told = handout.handout(
+            claimed,
+            git_base_url=settings.git_base_url,
+            main_repository=settings.main_repository,
+            api=api,
+        )
+    return {
+        "attempt_id": claimed.attempt_id,
+        "number": claimed.number,
+        "credential": claimed.credential,
+        "lease": {"seconds": settings.lease_seconds, "expires_at": claimed.lease_expires_at},
+        "deadline_at": claimed.deadline_at,
+        "log_interval_ms": LOG_INTERVAL_MS,
+        **told,
+    }
+
+
+def _answer(standing: Standing, settings: Settings) -> Answer:
+    lease = {"seconds": settings.lease_seconds, "expires_at": standing.lease_expires_at}
+    return Answer(standing.canceled, lease)
+
+
+def _report(told: Mapping[str, Any]) -> Report:
+    outcome = Outcome(told["outcome"])
+    if outcome.was_killed and told["exit_code"] is not None:
+        raise Invalid.fields(exit_code="Must be null for a process that did not exit by itself.")
+    if not outcome.was_killed and told["exit_code"] is None:
+        raise Invalid.fields(exit_code="Is needed for a process that exited.")
+    outputs = {output["output_id"]: output["sha256"].lower() for output in told["outputs"]}
+    if len(outputs) != len(told["outputs"]):
+        raise Invalid.fields(outputs="An output is listed twice.")
+    return Report(
+        runtime_ms=told["runtime_ms"],
+        exit_code=told["exit_code"],
+        outcome=outcome,
+        outputs=outputs,
+        signal=told.get("signal"),
+        message=told.get("message"),
+        tail=told.get("tail"),
+        started_at=told.get("started_at"),
+    )
+
+
+def _uploads(files: Mapping[str, Readable]) -> dict[int, Readable]:
+    found = {}
+    for name, stream in files.items():
+        number = name.removeprefix(OUTPUT_PART)
+        if not name.startswith(OUTPUT_PART) or not number.isascii() or not number.isdigit():
+            raise Invalid.fields(**{name[:100]: "Is no part of a result."})
+        found[int(number)] = stream
+    return found

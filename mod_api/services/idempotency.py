@@ -1,0 +1,95 @@
+"""Idempotency keys: the same key and body answers with the same run, for 24 hours.
+
+The key is taken in a unit of work of its own before the request's work begins, so that a second
+request sees that the first is still at work.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
+
+from database import db, now, writing
+from errors import Conflict, Unprocessable
+from mod_ci.models import IdempotencyKey
+
+KEPT = timedelta(hours=24)
+# A request that takes longer has died with its process; its key may be taken over.
+AT_WORK = timedelta(seconds=60)
+
+
+@dataclass
+class Taken:
+    """A key that this request holds; `run_id` is set where an earlier one was answered already."""
+
+    key_id: int
+    run_id: int | None = None
+
+    def answered_with(self, run_id: int) -> None:
+        """Remember the answer; call it in the unit of work that made the run."""
+        db.session.execute(
+            update(IdempotencyKey).where(IdempotencyKey.id == self.key_id).values(run_id=run_id)
+        )
+
+
+@contextmanager
+def taken(account_id: int, key: str | None, body: Mapping[str, Any]) -> Iterator[Taken | None]:
+    """Hold `key` while the body of the `with` works; None without a key.
+
+    Raises Conflict while another request with this key is at work, Unprocessable when the key was
+    used with another body. The key is given back when the work fails.
+    """
+    if key is None:
+        yield None
+        return
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
+    with writing():
+        held = _take(account_id, hashlib.sha256(key.encode()).hexdigest(), digest)
+    try:
+        yield held
+    except BaseException:
+        if held.run_id is None:
+            with writing():
+                db.session.execute(
+                    delete(IdempotencyKey).where(
+                        IdempotencyKey.id == held.key_id, IdempotencyKey.run_id.is_(None)
+                    )
+                )
+        raise
+
+
+def _take(account_id: int, key_hash: str, digest: str) -> Taken:
+    moment = now()
+    db.session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < moment - KEPT))
+    row = IdempotencyKey(
+        account_id=account_id, key_hash=key_hash, request_hash=digest, created_at=moment
+    )
+    try:
+        with db.session.begin_nested():
+            db.session.add(row)
+            db.session.flush()
+        return Taken(row.id)
+    except IntegrityError:
+        pass
+    known = db.session.scalars(
+        select(IdempotencyKey)
+        .where(IdempotencyKey.account_id == account_id, IdempotencyKey.key_hash == key_hash)
+        .with_for_update()
+    ).one()
+    if known.request_hash != digest:
+        raise Unprocessable(
+            "This Idempotency-Key was used with another body.", "idempotency_key_reused"
+        )
+    if known.run_id is not None:
+        return Taken(known.id, known.run_id)
+    if known.created_at > moment - AT_WORK:
+        raise Conflict("A request with this Idempotency-Key is still at work.", "at_work", retry_after=1)
+    known.created_at = moment
+    db.session.flush()
+    return Taken(known.id)

@@ -1,0 +1,105 @@
+"""Infrastructure errors of runs: from the runner's report where it gave a type, else the message."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from database import db
+from mod_ci.models import Attempt, EndReason
+from mod_test.cancellations import infrastructure_type, is_by_a_person
+from mod_test.run_rows import RunRow
+from mod_test.verdict import RunStatus
+
+FAILURES = [reason for reason in EndReason if reason.is_infrastructure_failure]
+LOST = "Attempt {number}: {runner} stopped answering and lost the run."
+NO_RESULTS = "The run completed without a single result."
+TYPE_OF_REASON = {
+    EndReason.build_failed: "build",
+    EndReason.lease_expired: "worker",
+    EndReason.deadline_exceeded: "worker",
+    EndReason.internal_error: "worker",
+}
+
+
+@dataclass(frozen=True)
+class InfrastructureError:
+    """One failure of what executes runs; never a test's. `stack` is kept for those who may see it."""
+
+    error_id: str
+    run_id: int
+    type: str
+    message: str
+    occurred_at: datetime
+    location: dict[str, object] | None = None
+    stack: Sequence[str] = ()
+    severity: str = "critical"
+    sample_id: None = None
+    regression_id: None = None
+
+
+def errors_of(runs: Iterable[RunRow]) -> dict[int, list[InfrastructureError]]:
+    """The infrastructure errors of each of `runs`, oldest first, in one statement."""
+    runs = list(runs)
+    found: dict[int, list[InfrastructureError]] = {run.run_id: [] for run in runs}
+    told: set[int] = set()
+    if runs:
+        rows = db.session.scalars(
+            select(Attempt)
+            .where(Attempt.test_id.in_(list(found)), Attempt.end_reason.in_(FAILURES))
+            .order_by(Attempt.id)
+        )
+        for attempt in rows:
+            found[attempt.test_id].append(_of_attempt(attempt))
+            told.add(attempt.test_id)
+    for run in runs:
+        found[run.run_id] += _of_end(run, told=run.run_id in told)
+    return found
+
+
+def _of_attempt(attempt: Attempt) -> InfrastructureError:
+    message = attempt.error_message or LOST.format(number=attempt.number, runner=attempt.runner_name)
+    kind = attempt.error_type
+    if kind is None and attempt.end_reason is not None:
+        kind = TYPE_OF_REASON.get(attempt.end_reason)
+    location: dict[str, object] = {
+        "attempt": attempt.number,
+        "runner": attempt.runner_name,
+        "reason": attempt.end_reason.value if attempt.end_reason else None,
+        "stage": attempt.stage.value if attempt.stage else None,
+    }
+    return InfrastructureError(
+        error_id=f"attempt-{attempt.id}",
+        run_id=attempt.test_id,
+        type=kind or infrastructure_type(message),
+        message=message,
+        occurred_at=attempt.ended_at or attempt.claimed_at,
+        location=location,
+        stack=json.loads(attempt.error_stack) if attempt.error_stack else (),
+    )
+
+
+def _of_end(run: RunRow, *, told: bool) -> list[InfrastructureError]:
+    """What the run's own end says, unless an attempt has told it already."""
+    if run.ended_at is None:
+        return []
+    if run.status is RunStatus.error:
+        return [
+            InfrastructureError(f"run-{run.run_id}", run.run_id, "worker", NO_RESULTS, run.ended_at)
+        ]
+    message = run.last_message or ""
+    if run.status is not RunStatus.canceled or told or is_by_a_person(run.last_cause, message):
+        return []
+    first, *rest = message.strip().splitlines() or ["The run was canceled without a message."]
+    return [
+        InfrastructureError(
+            f"run-{run.run_id}",
+            run.run_id,
+            infrastructure_type(message),
+            rest[-1].strip() if rest and first.startswith("Traceback") else first,
+            run.ended_at,
+            stack=rest and message.strip().splitlines(),
+        )
+    ]

@@ -1,0 +1,320 @@
+"""An attempt: what a runner that holds a lease reports, and how its hold is checked.
+
+Every call names the attempt and brings its credential. What changes the run's state happens under
+the lock of the run's row, where it is decided once whether the lease is still held.
+"""
+
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+
+from database import db, now, utc_after, utc_now
+from errors import Conflict
+from mod_ci.models import Attempt, EndReason, Stage
+from mod_ci.queue import end_open_attempts, fingerprint
+from mod_test import passes, state
+from mod_test.models import Platform, ProgressCause, Run, RunRecord, TestStatus
+from mod_test.run_rows import Last
+from mod_test.state import State
+from mod_test.verdict import last_progress_id
+
+STAGE_MESSAGES = {
+    Stage.checkout: "Checking out the commit.",
+    Stage.merge: "Merging into the target branch.",
+    Stage.build: "Building.",
+    Stage.test: "Running the regression tests.",
+    Stage.finish: "Finishing.",
+}
+LOG_GRACE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Hold:
+    """An attempt whose credential was shown: whose run it is, not yet whether the lease is held."""
+
+    attempt_id: int
+    number: int
+    run_id: int
+    platform: Platform
+    runner_name: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What every answer to an attempt says: whether to go on, and until when."""
+
+    canceled: bool
+    lease_expires_at: datetime | None
+
+
+def authenticate(attempt_id: Any, credential: str) -> Hold | None:
+    """The attempt that this credential opens, or None."""
+    if not isinstance(attempt_id, int):
+        return None
+    row = db.session.execute(
+        select(
+            Attempt.id,
+            Attempt.number,
+            Attempt.test_id,
+            Attempt.platform,
+            Attempt.runner_name,
+            Attempt.credential_hash,
+        ).where(Attempt.id == attempt_id)
+    ).first()
+    if row is None or not hmac.compare_digest(row.credential_hash, fingerprint(credential)):
+        return None
+    return Hold(row.id, row.number, row.test_id, row.platform, row.runner_name)
+
+
+def heartbeat(
+    hold: Hold,
+    *,
+    lease_seconds: int,
+    stage: Stage | None = None,
+    message: str | None = None,
+    running: Sequence[int] | None = None,
+) -> Standing:
+    """Renew the lease; note the stage (the first time it is a progress event) and what runs now.
+
+    A run that was canceled answers `canceled`. Raises Conflict `lease_lost` or `run_ended`.
+    """
+    held = _lock(hold, canceled_is_an_answer=True)
+    if held.status is TestStatus.canceled:
+        return Standing(canceled=True, lease_expires_at=None)
+    attempt = db.session.get_one(Attempt, hold.attempt_id)
+    if running is not None:
+        attempt.running_tests = json.dumps(sorted(set(running)))
+    if stage is not None and (attempt.stage is None or attempt.stage.step < stage.step):
+        attempt.stage = stage
+        status = TestStatus.testing if stage.step >= Stage.test.step else TestStatus.preparation
+        state.append(
+            hold.run_id,
+            status,
+            message or STAGE_MESSAGES[stage],
+            attempt_id=hold.attempt_id,
+            step=stage.step,
+            holds=True,
+        )
+    db.session.flush()
+    return _renew(hold, lease_seconds)
+
+
+def finish(
+    hold: Hold,
+    reason: EndReason,
+    *,
+    error_type: str | None = None,
+    message: str | None = None,
+    stack: Sequence[str] = (),
+) -> Standing:
+    """End the attempt: the run is completed, given back, or canceled by the infrastructure.
+
+    Finishing twice with the same reason is harmless. Raises Conflict `lease_lost` or `run_ended`.
+    """
+    ended = db.session.scalar(
+        select(Attempt.end_reason)
+        .join(Run, Run.id == Attempt.test_id)
+        .where(Attempt.id == hold.attempt_id)
+        .with_for_update()
+    )
+    if ended is reason:
+        return Standing(canceled=False, lease_expires_at=None)
+    _lock(hold)
+    attempt = db.session.get_one(Attempt, hold.attempt_id)
+    attempt.ended_at = now()
+    attempt.end_reason = reason
+    attempt.running_tests = None
+    if reason is EndReason.runner_shutdown:
+        _give_back(hold)
+    elif reason is EndReason.completed:
+        state.end(
+            hold.run_id,
+            TestStatus.completed,
+            "All regression tests were run.",
+            cause=ProgressCause.worker,
+            attempt_id=hold.attempt_id,
+            step=Stage.finish.step,
+        )
+        passes.note(hold.run_id, hold.platform)
+    else:
+        attempt.error_type = error_type
+        attempt.error_message = message or f"The attempt ended: {reason.value}."
+        attempt.error_stack = json.dumps(list(stack))
+        state.end(
+            hold.run_id,
+            TestStatus.canceled,
+            attempt.error_message,
+            cause=ProgressCause.infrastructure,
+            attempt_id=hold.attempt_id,
+        )
+    db.session.flush()
+    return Standing(canceled=False, lease_expires_at=None)
+
+
+def hold_for_result(hold: Hold, lease_seconds: int) -> Standing:
+    """Lock the run for a result of this attempt, and renew the lease.
+
+    Raises Conflict `lease_lost` or `run_ended`.
+    """
+    _lock(hold)
+    return _renew(hold, lease_seconds)
+
+
+def check_for_log(hold: Hold) -> Standing:
+    """Whether this attempt may append to the log: one plain read, no lock, no write.
+
+    After the run's end the attempt that was current may go on for 60 s. Raises Conflict
+    `lease_lost` or `run_ended`.
+    """
+    row = db.session.execute(
+        select(
+            Attempt.end_reason,
+            Attempt.ended_at,
+            RunRecord.attempts,
+            RunRecord.lease_expires_at,
+            (RunRecord.lease_expires_at >= utc_now()).label("live"),
+            Last.status,
+            Last.timestamp,
+            (Last.timestamp >= utc_after(-LOG_GRACE_SECONDS)).label("in_grace"),
+        )
+        .join(RunRecord, RunRecord.test_id == Attempt.test_id)
+        .outerjoin(Last, Last.id == last_progress_id(Attempt.test_id))
+        .where(Attempt.id == hold.attempt_id)
+    ).one()
+    lost = row.end_reason in (EndReason.lease_expired, EndReason.runner_shutdown)
+    if row.attempts != hold.number or row.status is None or lost:
+        raise _lost()
+    if row.status.has_ended:
+        if not row.in_grace:
+            raise _ended(row.status)
+        return Standing(row.status is TestStatus.canceled, None)
+    if not row.live:
+        raise _lost()
+    return Standing(canceled=False, lease_expires_at=row.lease_expires_at)
+
+
+def is_renewal_due(standing: Standing, lease_seconds: int) -> bool:
+    """Whether so much of a lease is used up that appending to the log should renew it."""
+    if standing.lease_expires_at is None:
+        return False
+    left = (standing.lease_expires_at - now()).total_seconds()
+    return left < lease_seconds - max(1, lease_seconds // 4)
+
+
+def renew_if_due(hold: Hold, lease_seconds: int) -> Standing | None:
+    """Renew the lease if it has used up a quarter; None when it was not due, or not held any more.
+
+    One conditional UPDATE, so that a log that is appended to ten times a second does not write to
+    the database as often.
+    """
+    due = db.session.execute(
+        update(RunRecord)
+        .where(
+            RunRecord.test_id == hold.run_id,
+            RunRecord.attempts == hold.number,
+            RunRecord.lease_expires_at >= utc_now(),
+            RunRecord.lease_expires_at < utc_after(lease_seconds - max(1, lease_seconds // 4)),
+        )
+        .values(lease_expires_at=utc_after(lease_seconds))
+    )
+    return _standing(hold) if due.rowcount else None  # type: ignore[attr-defined]  # an UPDATE's
+
+
+def _lock(hold: Hold, *, canceled_is_an_answer: bool = False) -> State:
+    """Lock the run and make sure that this attempt still holds it."""
+    held = state.lock(hold.run_id)
+    if held is None:
+        raise _lost()
+    row = db.session.execute(
+        select(
+            Attempt.end_reason,
+            RunRecord.attempts,
+            (RunRecord.lease_expires_at >= utc_now()).label("live"),
+            (Attempt.deadline_at < utc_now()).label("late"),
+        )
+        .join(RunRecord, RunRecord.test_id == Attempt.test_id)
+        .where(Attempt.id == hold.attempt_id)
+    ).one()
+    lost = row.end_reason in (EndReason.lease_expired, EndReason.runner_shutdown)
+    if row.attempts != hold.number or held.status is None or lost:
+        raise _lost()
+    if held.has_ended and held.status is not None:
+        if held.status is TestStatus.canceled and canceled_is_an_answer:
+            end_open_attempts(hold.run_id, EndReason.canceled)
+            return held
+        raise _ended(held.status)
+    if not row.live:
+        raise _lost()
+    if row.late:
+        _exceed_deadline(hold)
+        raise Conflict(
+            "The run took longer than a run may; it was ended.", "run_ended", canceled=True
+        )
+    return held
+
+
+def _exceed_deadline(hold: Hold) -> None:
+    message = "The run took longer than a run may and was ended."
+    db.session.execute(
+        update(Attempt)
+        .where(Attempt.id == hold.attempt_id)
+        .values(
+            ended_at=utc_now(),
+            end_reason=EndReason.deadline_exceeded,
+            error_type="worker",
+            error_message=message,
+        )
+    )
+    state.end(
+        hold.run_id,
+        TestStatus.canceled,
+        message,
+        cause=ProgressCause.infrastructure,
+        attempt_id=hold.attempt_id,
+    )
+    # The refusal that follows rolls its unit of work back; the end of the run must outlive it.
+    db.session.commit()
+
+
+def _give_back(hold: Hold) -> None:
+    state.append(
+        hold.run_id,
+        TestStatus.preparation,
+        f"Attempt {hold.number}: {hold.runner_name} is shutting down; the run waits again.",
+        attempt_id=hold.attempt_id,
+        step=0,
+        holds=True,
+    )
+    db.session.execute(
+        update(RunRecord).where(RunRecord.test_id == hold.run_id).values(lease_expires_at=None)
+    )
+
+
+def _renew(hold: Hold, lease_seconds: int) -> Standing:
+    db.session.execute(
+        update(RunRecord)
+        .where(RunRecord.test_id == hold.run_id, RunRecord.attempts == hold.number)
+        .values(lease_expires_at=utc_after(lease_seconds))
+    )
+    return _standing(hold)
+
+
+def _standing(hold: Hold) -> Standing:
+    expires = db.session.scalar(
+        select(RunRecord.lease_expires_at).where(RunRecord.test_id == hold.run_id)
+    )
+    return Standing(canceled=False, lease_expires_at=expires)
+
+
+def _lost() -> Conflict:
+    return Conflict("The lease was lost: this attempt no longer holds the run.", "lease_lost")
+
+
+def _ended(status: TestStatus) -> Conflict:
+    canceled = status is TestStatus.canceled
+    return Conflict(f"The run has ended ({status.value}).", "run_ended", canceled=canceled)

@@ -1,0 +1,195 @@
+"""Results and their outputs, as runners and the existing workers report them.
+
+Files are in place before the unit of work that names them begins (decision 7); a result and its
+outputs are replaced together, so that the same report twice counts once.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, exists, insert, or_, select
+
+from database import db, utc_now
+from errors import Invalid, NotFound, Unavailable, Unprocessable
+from mod_regression.models import RegressionTest, RegressionTestOutput
+from mod_sample.storage import Readable, Repository, StorageUnavailable, UnsafeName, result_key
+from mod_test.models import CustomizedTest, Outcome, Result, ResultFile, ResultRecord
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output that a regression test should produce, as it is defined today."""
+
+    output_id: int
+    correct: str | None
+    extension: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """How one regression test ended; `outputs` maps output ids to the SHA-256 of what came out.
+
+    `exit_code` is None for a process that did not exit by itself.
+    """
+
+    runtime_ms: int | None
+    exit_code: int | None
+    outcome: Outcome
+    outputs: Mapping[int, str]
+    signal: str | None = None
+    message: str | None = None
+    tail: str | None = None
+    started_at: datetime | None = None
+
+
+def outputs_of(run_id: int, regression_id: int) -> dict[int, Output]:
+    """The outputs of a regression test of a run. Raises NotFound when the run has no such test."""
+    if not belongs(run_id, regression_id):
+        raise NotFound("regression_test", regression_id)
+    rows = db.session.execute(
+        select(
+            RegressionTestOutput.id,
+            RegressionTestOutput.correct,
+            RegressionTestOutput.correct_extension,
+        ).where(RegressionTestOutput.regression_id == regression_id, RegressionTestOutput.id > 0)
+    )
+    return {row.id: Output(row.id, row.correct, row.correct_extension) for row in rows}
+
+
+def belongs(run_id: int, regression_id: int) -> bool:
+    """Whether a run's results may hold this regression test: it exists, and no set leaves it out."""
+    recorded = exists().where(
+        CustomizedTest.test_id == run_id, CustomizedTest.regression_id.is_not(None)
+    )
+    chosen = exists().where(
+        CustomizedTest.test_id == run_id, CustomizedTest.regression_id == regression_id
+    )
+    return bool(
+        db.session.scalar(
+            select(exists().where(RegressionTest.id == regression_id, or_(~recorded, chosen)))
+        )
+    )
+
+
+def keep_files(
+    repository: Repository,
+    outputs: Mapping[int, Output],
+    claimed: Mapping[int, str],
+    files: Mapping[int, Readable],
+    *,
+    limit: int,
+) -> None:
+    """Store the uploaded outputs under the hash of what really came.
+
+    Raises Invalid for an output that is none of this test's or whose bytes are not what was
+    claimed, Unprocessable `upload_required` naming the outputs that must come as files, and
+    Unavailable when they could not be stored.
+    """
+    unknown = sorted(set(claimed) - set(outputs)) + sorted(set(files) - set(claimed))
+    if unknown:
+        raise Invalid.fields(outputs=f"Output {unknown[0]} is none of this test's.")
+    for output_id, stream in files.items():
+        if keep(repository, stream, outputs[output_id].extension, limit, claimed[output_id]) is None:
+            raise Invalid.fields(**{f"output-{output_id}": "Its SHA-256 is not the one that was claimed."})
+    owed = {
+        output_id: result_key(sha256, outputs[output_id].extension)
+        for output_id, sha256 in claimed.items()
+        if output_id not in files and sha256 != outputs[output_id].correct
+    }
+    found = repository.locate(owed.values()) if owed else {}
+    missing = sorted(output_id for output_id, key in owed.items() if not found[key].backends)
+    if missing:
+        raise Unprocessable(
+            "These outputs differ from their baseline and must be sent as files.",
+            "upload_required",
+            output_ids=missing,
+        )
+
+
+def keep(
+    repository: Repository, stream: Readable, extension: str, limit: int, expected: str | None = None
+) -> str | None:
+    """Store one output and return its SHA-256; None (nothing kept) when it is not `expected`.
+
+    Raises Unavailable when it could not be stored, errors of the storage for what cannot be named.
+    """
+    with ExitStack() as stack:
+        try:
+            received = stack.enter_context(repository.receive(stream, limit))
+            if expected is not None and received.sha256 != expected:
+                return None
+            repository.keep(received, result_key(received.sha256, extension))
+        except StorageUnavailable as error:
+            raise Unavailable(f"The file could not be stored: {error}", retry_after=5) from error
+        except UnsafeName as error:
+            raise Unprocessable(f"The output cannot be stored: {error}") from error
+        return received.sha256
+
+
+def replace(
+    run_id: int,
+    regression_id: int,
+    report: Report,
+    outputs: Mapping[int, Output],
+    *,
+    attempt_id: int | None,
+) -> None:
+    """Put a result and its outputs in the place of what was reported before.
+
+    Call it under the lock of the run. An output whose hash is its baseline now is a match (`got`
+    NULL); which baseline that is was read with `outputs` in the same unit of work.
+    """
+    where = (run_id, regression_id)
+    for table in (ResultRecord, ResultFile, Result):
+        db.session.execute(
+            delete(table)
+            .where(table.test_id == run_id, table.regression_test_id == regression_id)
+            .execution_options(synchronize_session=False)
+        )
+    expected_rc = db.session.scalar(
+        select(RegressionTest.expected_rc).where(RegressionTest.id == regression_id)
+    )
+    db.session.execute(
+        insert(Result).values(
+            test_id=where[0],
+            regression_test_id=where[1],
+            runtime=report.runtime_ms,
+            exit_code=report.exit_code,
+            expected_rc=expected_rc or 0,
+        )
+    )
+    rows = [
+        {
+            "test_id": run_id,
+            "regression_test_id": regression_id,
+            "regression_test_output_id": output_id,
+            "expected": outputs[output_id].correct or "",
+            "got": None if sha256 == outputs[output_id].correct else sha256,
+        }
+        for output_id, sha256 in report.outputs.items()
+    ]
+    if rows:
+        db.session.execute(insert(ResultFile), rows)
+    db.session.execute(
+        insert(ResultRecord).values(
+            test_id=run_id,
+            regression_test_id=regression_id,
+            attempt_id=attempt_id,
+            outcome=report.outcome,
+            signal=report.signal,
+            message=report.message,
+            tail=report.tail,
+            started_at=report.started_at,
+            recorded_at=utc_now(),
+        )
+    )
+
+
+def without_result(run_id: int, regression_ids: Sequence[int]) -> list[int]:
+    """Those of `regression_ids` that the run has no result of."""
+    done = set(
+        db.session.scalars(select(Result.regression_test_id).where(Result.test_id == run_id))
+    )
+    return [regression_id for regression_id in regression_ids if regression_id not in done]

@@ -1,0 +1,299 @@
+"""The existing workers' protocol (legacy/worker-protocol.md), faithful and safe.
+
+Each kind of post is one function that answers `OK`, `FAIL` (refused) or `EMPTY` (no file). What
+cannot be stored raises, so that the worker gets a 5xx and tries again; the same post twice is
+harmless.
+"""
+
+import enum
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import delete, exists, insert, select, update
+
+from database import db, reading, utc_after, utc_now, writing
+from errors import Unavailable
+from mod_ci.results import belongs, keep
+from mod_regression.models import RegressionTest, RegressionTestOutput
+from mod_sample.storage import (
+    ArtifactKind,
+    Readable,
+    Repository,
+    StorageUnavailable,
+    artifact_key,
+    log_key,
+)
+from mod_test import passes, state
+from mod_test.models import Platform, Progress, ProgressCause, Result, ResultFile, Run, RunRecord, TestStatus
+
+LATE_SECONDS = 3600
+BACKWARDS = "The worker went back from {last} to {status}; the run was canceled."
+
+
+class Answer(enum.StrEnum):
+    """What a worker is told, as plain text with status 200."""
+
+    OK = "OK"
+    FAIL = "FAIL"
+    EMPTY = "EMPTY"
+
+
+@dataclass(frozen=True)
+class Post:
+    """One post of a worker whose token was verified."""
+
+    run_id: int
+    platform: Platform
+    form: Mapping[str, str]
+    file: Readable | None
+    repository: Repository
+    limit: int
+
+    def number(self, name: str) -> int | None:
+        """A form field as a whole number of 32 bits, or None when it is none."""
+        text = self.form.get(name, "").strip()
+        if not re.fullmatch("-?[0-9]{1,10}", text, re.ASCII):
+            return None
+        value = int(text)
+        return value if -(2**31) <= value < 2**31 else None
+
+
+def receive(
+    run_id: int,
+    token: str,
+    form: Mapping[str, str],
+    file: Readable | None,
+    *,
+    repository: Repository,
+    limit: int,
+) -> Answer:
+    """Take one post. Raises Unavailable and database errors when it could not be stored."""
+    with reading():
+        known = db.session.execute(select(Run.token, Run.platform).where(Run.id == run_id)).first()
+    if known is None or not _same(known.token, token) or known.platform is None:
+        return Answer.FAIL
+    kind = KINDS.get(form.get("type", ""))
+    if kind is None:
+        return Answer.FAIL
+    return kind(Post(run_id, known.platform, form, file, repository, limit))
+
+
+def progress(post: Post) -> Answer:
+    """Append to the run's progress; a status that goes backwards cancels the run."""
+    try:
+        status = TestStatus(post.form.get("status", ""))
+    except ValueError:
+        return Answer.FAIL
+    message = state.fitting(post.form.get("message", ""))
+    with writing():
+        held = state.lock(post.run_id)
+        if held is None:
+            return Answer.FAIL
+        if held.status is status and _repeats(held.progress_id, message):
+            return Answer.OK
+        if held.has_ended or _is_ours(post.run_id):
+            return Answer.FAIL
+        if held.status is not None and status.comes_before(held.status):
+            message = BACKWARDS.format(last=held.status.value, status=status.value)
+            status = TestStatus.canceled
+        if status.has_ended:
+            state.end(post.run_id, status, message, cause=ProgressCause.worker)
+        else:
+            state.append(post.run_id, status, message)
+        if status is TestStatus.completed:
+            passes.note(post.run_id, post.platform)
+    return Answer.OK
+
+
+def equality(post: Post) -> Answer:
+    """An output that matched its baseline."""
+    return _output(post, got=None, when_unknown=Answer.OK)
+
+
+def upload(post: Post) -> Answer:
+    """An output that differed: stored by its hash, then named by its row."""
+    if post.file is None:
+        return Answer.EMPTY
+    output_id = post.number("test_file_id")
+    with writing():
+        extension = db.session.scalar(
+            select(RegressionTestOutput.correct_extension).where(
+                RegressionTestOutput.id == output_id,
+                RegressionTestOutput.regression_id == post.number("test_id"),
+            )
+        )
+        may = extension is not None and not _is_refused(post.run_id)
+    if extension is None or not may:
+        return Answer.FAIL
+    return _output(post, got=keep(post.repository, post.file, extension, post.limit), when_unknown=Answer.FAIL)
+
+
+def finish(post: Post) -> Answer:
+    """How a regression test ended."""
+    regression_id, runtime, code = (post.number(name) for name in ("test_id", "runTime", "exitCode"))
+    if regression_id is None or runtime is None or code is None:
+        return Answer.FAIL
+    with writing():
+        if state.lock(post.run_id) is None or _is_refused(post.run_id):
+            return Answer.FAIL
+        if not belongs(post.run_id, regression_id):
+            return Answer.FAIL
+        values = {"runtime": max(0, runtime), "exit_code": code}
+        changed = db.session.execute(
+            update(Result)
+            .where(Result.test_id == post.run_id, Result.regression_test_id == regression_id)
+            .values(values)
+            .execution_options(synchronize_session=False)
+        )
+        if not changed.rowcount and not _has_result(post.run_id, regression_id):  # type: ignore[attr-defined]  # an UPDATE's
+            expected = select(RegressionTest.expected_rc).where(RegressionTest.id == regression_id)
+            db.session.execute(
+                insert(Result).values(
+                    test_id=post.run_id,
+                    regression_test_id=regression_id,
+                    expected_rc=db.session.scalar(expected) or 0,
+                    **values,
+                )
+            )
+    return Answer.OK
+
+
+def logupload(post: Post) -> Answer:
+    """The run's log; it may come up to an hour after the end."""
+    return _late_file(post, log_key(post.run_id))
+
+
+def artifactupload(post: Post) -> Answer:
+    """The binary, a core dump or all output; they may come up to an hour after the end."""
+    try:
+        kind = ArtifactKind(post.form.get("artifact_type", ""))
+    except ValueError:
+        return Answer.FAIL
+    return _late_file(post, artifact_key(post.run_id, kind, post.platform.value))
+
+
+KINDS: dict[str, Callable[[Post], Answer]] = {
+    "progress": progress,
+    "equality": equality,
+    "upload": upload,
+    "finish": finish,
+    "logupload": logupload,
+    "artifactupload": artifactupload,
+}
+
+
+def _same(known: str | None, given: str) -> bool:
+    return bool(known) and hmac.compare_digest((known or "").encode(), given.encode())
+
+
+def _repeats(progress_id: int | None, message: str) -> bool:
+    """Whether the newest event has just this message: the same post arrived twice."""
+    if progress_id is None:
+        return False
+    return db.session.scalar(select(Progress.message).where(Progress.id == progress_id)) == message
+
+
+def _is_ours(run_id: int) -> bool:
+    """Whether an attempt of ours is live on this run."""
+    return bool(
+        db.session.scalar(
+            select(
+                exists().where(
+                    RunRecord.test_id == run_id, RunRecord.lease_expires_at >= utc_now()
+                )
+            )
+        )
+    )
+
+
+def _is_refused(run_id: int) -> bool:
+    """Whether results are taken no more: the run has ended, or is ours."""
+    return _last_status_has_ended(run_id) or _is_ours(run_id)
+
+
+def _last_status_has_ended(run_id: int) -> bool:
+    status = db.session.scalar(
+        select(Progress.status)
+        .where(Progress.test_id == run_id)
+        .order_by(Progress.id.desc())
+        .limit(1)
+    )
+    return status is not None and status.has_ended
+
+
+def _output(post: Post, *, got: str | None, when_unknown: Answer) -> Answer:
+    regression_id, output_id = post.number("test_id"), post.number("test_file_id")
+    if regression_id is None or output_id is None:
+        return Answer.FAIL
+    with writing():
+        if state.lock(post.run_id) is None or _is_refused(post.run_id):
+            return Answer.FAIL
+        if not belongs(post.run_id, regression_id):
+            return Answer.FAIL
+        output = db.session.execute(
+            select(RegressionTestOutput.correct).where(
+                RegressionTestOutput.id == output_id,
+                RegressionTestOutput.regression_id == regression_id,
+            )
+        ).first()
+        if output is None or output_id < 1:
+            return when_unknown
+        db.session.execute(
+            delete(ResultFile)
+            .where(
+                ResultFile.test_id == post.run_id,
+                ResultFile.regression_test_id == regression_id,
+                ResultFile.regression_test_output_id == output_id,
+            )
+            .execution_options(synchronize_session=False)
+        )
+        db.session.execute(
+            insert(ResultFile).values(
+                test_id=post.run_id,
+                regression_test_id=regression_id,
+                regression_test_output_id=output_id,
+                expected=output.correct or "",
+                got=got,
+            )
+        )
+    return Answer.OK
+
+
+def _late_file(post: Post, key: str) -> Answer:
+    if post.file is None:
+        return Answer.EMPTY
+    with writing():
+        in_time = not _last_status_has_ended(post.run_id) or bool(
+            db.session.scalar(
+                select(
+                    exists().where(
+                        Progress.test_id == post.run_id,
+                        Progress.status.in_([TestStatus.completed, TestStatus.canceled]),
+                        Progress.timestamp >= utc_after(-LATE_SECONDS),
+                    )
+                )
+            )
+        )
+        refused = not in_time or _is_ours(post.run_id)
+    if refused:
+        return Answer.FAIL
+    try:
+        with post.repository.receive(post.file, post.limit) as received:
+            post.repository.keep(received, key)
+    except StorageUnavailable as error:
+        raise Unavailable(f"The file could not be stored: {error}", retry_after=5) from error
+    return Answer.OK
+
+
+def _has_result(run_id: int, regression_id: int) -> bool:
+    return bool(
+        db.session.scalar(
+            select(
+                exists().where(
+                    Result.test_id == run_id, Result.regression_test_id == regression_id
+                )
+            )
+        )
+    )

@@ -1,0 +1,40 @@
+"""Git repositories as the `fork` table keeps them: `https://github.com/OWNER/NAME.git`."""
+
+import re
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.exc import IntegrityError
+
+from database import db
+from mod_test.models import Fork
+
+STORED = re.compile(r"https://github\.com/([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+?)(?:\.git)?", re.ASCII)
+PREFIX = "https://github.com/"
+
+
+def name_of(github: str | None) -> str | None:
+    """OWNER/NAME of a stored address, or None when it is no repository on GitHub."""
+    found = STORED.fullmatch(github or "")
+    return found[1] if found else None
+
+
+def is_named(name: str) -> ColumnElement[bool]:
+    """Whether a fork is the repository `name`; GitHub's names are compared without case."""
+    address = (PREFIX + name).lower()
+    return or_(func.lower(Fork.github) == address + ".git", func.lower(Fork.github) == address)
+
+
+def id_for(name: str) -> int:
+    """The fork of the repository OWNER/NAME; it is added when nobody asked for one before."""
+    known = select(Fork.id).where(is_named(name)).order_by(Fork.id).limit(1)
+    found = db.session.scalar(known)
+    if found is not None:
+        return found
+    fork = Fork(github=f"{PREFIX}{name}.git")
+    try:
+        with db.session.begin_nested():
+            db.session.add(fork)
+            db.session.flush()
+    except IntegrityError:  # somebody else added it in between
+        return db.session.scalars(known.with_for_update()).one()
+    return fork.id

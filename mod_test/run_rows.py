@@ -1,0 +1,253 @@
+"""Runs as rows: one statement for what a run is, filtered, sorted and paged in the database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, asc, case, desc, exists, func, insert, select
+from sqlalchemy.orm import aliased
+
+from database import db, exact, is_commit, is_repository, utc_now
+from mod_auth.models import User
+from mod_test import repositories
+from mod_test.models import (
+    Fork,
+    Platform,
+    Progress,
+    ProgressCause,
+    ProgressRecord,
+    Run,
+    RunRecord,
+    RunRequester,
+    RunType,
+    TestStatus,
+)
+from mod_test.verdict import RunStatus, last_progress_id, status_of_run
+
+Last = aliased(Progress, name="last")
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """What `GET /runs` filters by; None filters nothing. Commits and names are lower case."""
+
+    status: RunStatus | None = None
+    branch: str | None = None
+    commit_sha: str | None = None
+    repository: str | None = None
+    platform: Platform | None = None
+    pull_request: int | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.status is not None:
+            found.append(status_of_run(Last) == self.status.value)
+        if self.branch is not None:
+            found += [Run.branch == self.branch, exact(Run.branch) == exact(self.branch)]
+        if self.commit_sha is not None:
+            found.append(func.lower(Run.commit) == self.commit_sha.lower())
+        if self.repository is not None:
+            found.append(repositories.is_named(self.repository))
+        if self.platform is not None:
+            found.append(Run.platform == self.platform)
+        if self.pull_request is not None:
+            found.append(Run.pr_nr == self.pull_request)
+        if self.created_after is not None:
+            found.append(RunRecord.created_at > self.created_after)
+        if self.created_before is not None:
+            found.append(RunRecord.created_at < self.created_before)
+        return found
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run as the tables have it, with its status; counts are in `mod_test.standings`."""
+
+    run_id: int
+    status: RunStatus
+    platform: Platform
+    test_type: RunType | None
+    repository: str
+    branch: str | None
+    commit_sha: str
+    pull_request: int | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    last_message: str | None
+    last_cause: ProgressCause | None
+    attempts: int
+    requested_by: str | None
+    requester_id: int | None
+    reason: str | None
+    retry_of: int | None
+    environment_id: str | None
+
+    @property
+    def duration_ms(self) -> int | None:
+        """From the first progress to the end, in milliseconds; None while it goes on."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return max(0, round((self.ended_at - self.started_at).total_seconds() * 1000))
+
+
+def started_at() -> Any:
+    """When the first runner took the run: the time of its first `preparation` or `testing`."""
+    first = aliased(Progress)
+    return (
+        select(first.timestamp)
+        .where(
+            first.test_id == Run.id,
+            first.status.in_([TestStatus.preparation, TestStatus.testing]),
+        )
+        .order_by(first.id)
+        .limit(1)
+        .correlate(Run)
+        .scalar_subquery()
+    )
+
+
+def _requester(column: Any) -> Any:
+    return (
+        select(column)
+        .select_from(RunRequester)
+        .join(User, User.id == RunRequester.user_id)
+        .where(RunRequester.test_id == Run.id)
+        .order_by(RunRequester.id)
+        .limit(1)
+        .correlate(Run)
+        .scalar_subquery()
+    )
+
+
+def joined(*columns: Any) -> Select[Any]:
+    """`columns` of valid runs with their fork, record and last progress.
+
+    A run without a valid commit, fork or platform is left out; `flask check` names it.
+    """
+    return (
+        select(*columns)
+        .select_from(Run)
+        .join(Fork, Fork.id == Run.fork_id)
+        .join(RunRecord, RunRecord.test_id == Run.id)
+        .outerjoin(Last, Last.id == last_progress_id())
+        .where(
+            is_commit(Run.commit),
+            is_repository(Fork.github),
+            Run.platform.in_([platform.value for platform in Platform]),
+        )
+    )
+
+
+STATUS = status_of_run(Last).label("status")
+STARTED_AT = started_at().label("started_at")
+COLUMNS = (
+    Run.id,
+    STATUS,
+    Run.platform,
+    Run.test_type,
+    Fork.github,
+    Run.branch,
+    Run.commit,
+    Run.pr_nr,
+    RunRecord.created_at,
+    STARTED_AT,
+    case((Last.status.in_([TestStatus.completed, TestStatus.canceled]), Last.timestamp)).label("ended_at"),
+    Last.message.label("last_message"),
+    ProgressRecord.cause.label("last_cause"),
+    RunRecord.attempts,
+    _requester(User.name).label("requested_by"),
+    _requester(User.id).label("requester_id"),
+    RunRecord.reason,
+    RunRecord.retry_of,
+    RunRecord.environment_id,
+)
+ROWS = joined(*COLUMNS).outerjoin(ProgressRecord, ProgressRecord.progress_id == Last.id)
+
+SORT_KEYS: dict[str, Any] = {
+    "created_at": RunRecord.created_at,
+    "started_at": STARTED_AT,
+    "run_id": Run.id,
+}
+
+
+def find(run_id: int) -> RunRow | None:
+    """One run, or None when there is none that is valid."""
+    row = db.session.execute(ROWS.where(Run.id == run_id)).first()
+    return None if row is None else as_run(row)
+
+
+def find_all(run_ids: Sequence[int]) -> dict[int, RunRow]:
+    """Several runs by id; the ones that are not there are left out."""
+    rows = db.session.execute(ROWS.where(Run.id.in_(run_ids)))
+    return {row.id: as_run(row) for row in rows}
+
+
+def count(wanted: RunFilter) -> int:
+    """How many runs there are that `wanted` describes."""
+    return db.session.execute(joined(func.count()).where(*wanted.conditions())).scalar_one()
+
+
+def select_page(wanted: RunFilter, *, sort: str, limit: int, offset: int) -> list[RunRow]:
+    """One page of the runs that `wanted` describes, in a total order (`sort`, then the id)."""
+    direction = desc if sort.startswith("-") else asc
+    key = SORT_KEYS[sort.lstrip("-")]
+    order = [direction(key)] if key is Run.id else [direction(key), direction(Run.id)]
+    statement = ROWS.where(*wanted.conditions()).order_by(*order).limit(limit).offset(offset)
+    return [as_run(row) for row in db.session.execute(statement)]
+
+
+def as_run(row: Any) -> RunRow:
+    name = repositories.name_of(row.github)
+    if name is None:
+        raise ValueError(f"run {row.id} passed as valid without a repository")
+    return RunRow(
+        run_id=row.id,
+        status=RunStatus(row.status),
+        platform=row.platform,
+        test_type=row.test_type,
+        repository=name,
+        branch=row.branch or None,
+        commit_sha=row.commit.lower(),
+        pull_request=row.pr_nr if row.pr_nr > 0 else None,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        last_message=row.last_message,
+        last_cause=row.last_cause,
+        attempts=row.attempts,
+        requested_by=row.requested_by,
+        requester_id=row.requester_id,
+        reason=row.reason,
+        retry_of=row.retry_of,
+        environment_id=row.environment_id,
+    )
+
+
+
+
+def stamp(run_id: int) -> None:
+    """Give a run its record now, where no trigger has done so."""
+    stamped = exists().where(RunRecord.test_id == run_id)
+    missing = select(Run.id, utc_now()).where(Run.id == run_id, ~stamped)
+    db.session.execute(insert(RunRecord).from_select(["test_id", "created_at"], missing))
+
+
+def stamp_unseen() -> None:
+    """Give every run without a record one, where the account may not create triggers.
+
+    A run gets the time of its first progress, else that of its being seen now.
+    """
+    first = (
+        select(func.min(Progress.timestamp))
+        .where(Progress.test_id == Run.id)
+        .correlate(Run)
+        .scalar_subquery()
+    )
+    unseen = select(Run.id, func.coalesce(first, utc_now())).where(
+        ~exists().where(RunRecord.test_id == Run.id)
+    )
+    db.session.execute(insert(RunRecord).from_select(["test_id", "created_at"], unseen))

@@ -1,0 +1,45 @@
+"""Which regression tests belong to a run (semantics.md, "Its set of tests")."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import CompoundSelect, exists, func, select, union
+
+from database import db
+from mod_regression.models import RegressionTest
+from mod_test.models import CustomizedTest, Result, Run
+from mod_test.run_rows import RunRow
+
+
+def is_active() -> Any:
+    """Whether a RegressionTest is active; NULL is true."""
+    return func.coalesce(RegressionTest.active, True).is_(True)
+
+
+def members(runs: Sequence[RunRow]) -> CompoundSelect[Any]:
+    """The sets of `runs` as rows `test_id`, `regression_id`: what was recorded when anything was,
+    else the run's results and, while it goes on, today's active tests."""
+    ids = [run.run_id for run in runs]
+    live = [run.run_id for run in runs if not run.status.has_ended]
+    recorded = select(CustomizedTest.test_id, CustomizedTest.regression_id).where(
+        CustomizedTest.test_id.in_(ids), CustomizedTest.regression_id.is_not(None)
+    )
+    reported = select(Result.test_id, Result.regression_test_id).where(
+        Result.test_id.in_(ids), ~_is_recorded(Result.test_id)
+    )
+    expected = select(Run.id, RegressionTest.id).where(
+        Run.id.in_(live), is_active(), ~_is_recorded(Run.id)
+    )
+    return union(recorded, reported, expected)
+
+
+def regression_ids(run: RunRow) -> list[int]:
+    """The regression tests of one run, in order."""
+    rows = members([run]).subquery("members")
+    return list(db.session.scalars(select(rows.c.regression_id).order_by(rows.c.regression_id)))
+
+
+def _is_recorded(run_id: Any) -> Any:
+    return exists().where(
+        CustomizedTest.test_id == run_id, CustomizedTest.regression_id.is_not(None)
+    )

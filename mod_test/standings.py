@@ -1,0 +1,84 @@
+"""Where runs stand: how many of their tests passed, failed, produced nothing or have no result."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import and_, case, func, select
+
+from database import db
+from mod_test.models import Result
+from mod_test.run_rows import RunRow
+from mod_test.sets import members
+from mod_test.verdict import ResultStatus, result_verdicts
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A run's counts (semantics.md, "Counts"): total = passed + failed + missing_output + skipped.
+
+    `errors` is the total of the run's error list.
+    """
+
+    passed: int = 0
+    failed: int = 0
+    missing_output: int = 0
+    skipped: int = 0
+    errors: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.passed + self.failed + self.missing_output + self.skipped
+
+
+def standings(runs: Iterable[RunRow]) -> dict[int, Standing]:
+    """The counts of each of `runs`, in two statements however many there are."""
+    runs = list(runs)
+    if not runs:
+        return {}
+    counted = {row.test_id: row for row in db.session.execute(_counts(runs))}
+    skipped = dict(db.session.execute(_skipped(runs)).tuples())
+    found = {}
+    for run in runs:
+        row = counted.get(run.run_id)
+        found[run.run_id] = Standing(
+            passed=int(row.passed) if row else 0,
+            failed=int(row.failed) if row else 0,
+            missing_output=int(row.missing_output) if row else 0,
+            errors=int(row.errors) if row else 0,
+            skipped=skipped.get(run.run_id, 0),
+        )
+    return found
+
+
+def standing(run: RunRow) -> Standing:
+    """The counts of one run."""
+    return standings([run])[run.run_id]
+
+
+def _counts(runs: list[RunRow]):  # type: ignore[no-untyped-def]  # SQLAlchemy's row types say less than the columns
+    verdicts = result_verdicts(Result.test_id.in_([run.run_id for run in runs])).subquery()
+
+    def number(status: ResultStatus):  # type: ignore[no-untyped-def]  # as above
+        return func.sum(case((verdicts.c.status == status.value, 1), else_=0))
+
+    return select(
+        verdicts.c.test_id,
+        number(ResultStatus.passed).label("passed"),
+        number(ResultStatus.fail).label("failed"),
+        number(ResultStatus.missing_output).label("missing_output"),
+        func.sum(verdicts.c.errors).label("errors"),
+    ).group_by(verdicts.c.test_id)
+
+
+def _skipped(runs: list[RunRow]):  # type: ignore[no-untyped-def]  # as above
+    rows = members(runs).subquery("members")
+    return (
+        select(rows.c.test_id, func.count())
+        .select_from(rows)
+        .outerjoin(
+            Result,
+            and_(Result.test_id == rows.c.test_id, Result.regression_test_id == rows.c.regression_id),
+        )
+        .where(Result.test_id.is_(None))
+        .group_by(rows.c.test_id)
+    )

@@ -1,0 +1,113 @@
+"""The one state machine of a run: every change of a run's state goes through here (decision 5).
+
+A change locks the run's row, reads its last progress and then appends. Other programs do not lock;
+for what they append, the highest id decides.
+"""
+
+import dataclasses
+
+from sqlalchemy import select, update
+
+from database import db, utc_now
+from mod_test.models import (
+    Progress,
+    ProgressCause,
+    ProgressRecord,
+    Run,
+    RunRecord,
+    TestStatus,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """A locked run's state: its last progress, or None of it when it was never taken."""
+
+    run_id: int
+    progress_id: int | None
+    status: TestStatus | None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status is not None and self.status.has_ended
+
+
+def lock(run_id: int, *, skip_locked: bool = False) -> State | None:
+    """Lock a run until the end of this unit of work, and say where it is.
+
+    None if it is not there or, with `skip_locked`, if somebody else has it locked.
+    """
+    row = select(Run.id).where(Run.id == run_id).with_for_update(skip_locked=skip_locked)
+    if db.session.scalar(row) is None:
+        return None
+    last = db.session.execute(
+        select(Progress.id, Progress.status)
+        .where(Progress.test_id == run_id)
+        .order_by(Progress.id.desc())
+        .limit(1)
+    ).first()
+    return State(run_id, last.id if last else None, last.status if last else None)
+
+
+def append(
+    run_id: int,
+    status: TestStatus,
+    message: str,
+    *,
+    cause: ProgressCause = ProgressCause.worker,
+    account_id: int | None = None,
+    attempt_id: int | None = None,
+    step: int | None = None,
+    holds: bool = False,
+) -> int:
+    """Append one event to a locked run and return its id.
+
+    `holds`: the event is the current attempt's, so that losing the lease makes the run wait again.
+    """
+    progress = Progress(test_id=run_id, status=status, timestamp=utc_now(), message=fitting(message))
+    db.session.add(progress)
+    db.session.flush()
+    db.session.add(
+        ProgressRecord(
+            progress_id=progress.id, cause=cause, account_id=account_id, attempt_id=attempt_id, step=step
+        )
+    )
+    if holds:
+        db.session.execute(
+            update(RunRecord)
+            .where(RunRecord.test_id == run_id)
+            .values(held_progress_id=progress.id)
+        )
+    db.session.flush()
+    return progress.id
+
+
+def fitting(message: str) -> str:
+    """A message cut to what the column holds on MariaDB (65,535 bytes), on a character."""
+    return message.encode()[:65_535].decode(errors="ignore")
+
+
+def end(
+    run_id: int,
+    status: TestStatus,
+    message: str,
+    *,
+    cause: ProgressCause,
+    account_id: int | None = None,
+    attempt_id: int | None = None,
+    step: int | None = None,
+) -> bool:
+    """End a run unless it has ended already; whether this call did it.
+
+    The lease goes with the run, so its holder's next call finds out.
+    """
+    state = lock(run_id)
+    if state is None or state.has_ended:
+        return False
+    append(
+        run_id, status, message, cause=cause, account_id=account_id, attempt_id=attempt_id, step=step
+    )
+    db.session.execute(
+        update(RunRecord).where(RunRecord.test_id == run_id).values(lease_expires_at=None)
+    )
+    return True

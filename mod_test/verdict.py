@@ -1,0 +1,336 @@
+"""The verdict: how an output, a result and a run read. The only place where that is decided.
+
+The rules stand here twice, side by side: as Python on plain values, and as SQL that filters,
+counts and lists. A test holds them against each other on arbitrary histories; every endpoint uses
+one of them. Where a rule comes from: semantics.md, "The verdict".
+"""
+
+import enum
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select
+from sqlalchemy.orm import aliased
+
+from database import exact, utc_now
+from mod_regression.models import AcceptedVariant, RegressionTest, RegressionTestOutput
+from mod_test.models import (
+    BaselineRevocation,
+    CustomizedTest,
+    Progress,
+    Result,
+    ResultFile,
+    Run,
+    RunRecord,
+    TestStatus,
+)
+
+SENTINEL_OUTPUT = -1
+SENTINEL_GOT = "error"
+
+
+class OutputStatus(enum.StrEnum):
+    """How one expected output of a result reads."""
+
+    match = "match"
+    diff_mismatch = "diff_mismatch"
+    missing_output = "missing_output"
+    missing_expected = "missing_expected"
+
+
+class ResultStatus(enum.StrEnum):
+    """How one regression test of a run reads."""
+
+    passed = "pass"
+    fail = "fail"
+    skipped = "skipped"
+    missing_output = "missing_output"
+    running = "running"
+    not_started = "not_started"
+
+    @property
+    def is_failure(self) -> bool:
+        return self in (ResultStatus.fail, ResultStatus.missing_output)
+
+
+class RunStatus(enum.StrEnum):
+    """How a run reads."""
+
+    queued = "queued"
+    running = "running"
+    passed = "pass"
+    fail = "fail"
+    canceled = "canceled"
+    error = "error"
+    incomplete = "incomplete"
+
+    @property
+    def has_ended(self) -> bool:
+        return self not in (RunStatus.queued, RunStatus.running)
+
+
+# The rules on plain values
+
+
+def output_status(
+    *, has_row: bool, expected: str | None, got: str | None, accepted: Collection[str], revoked: Collection[str]
+) -> OutputStatus:
+    """One expected, not ignored output.
+
+    `accepted` holds the output's current baseline and its variants, `revoked` the hashes whose
+    approval was undone.
+    """
+    if not has_row:
+        return OutputStatus.missing_output
+    seen = expected if got is None else got
+    if got is None and seen not in revoked:
+        return OutputStatus.match
+    return OutputStatus.match if seen in accepted else OutputStatus.diff_mismatch
+
+
+def exit_differs(exit_code: int | None, result_rc: int | None, test_rc: int | None) -> bool:
+    """Whether the exit code is not the expected one: the result's, else the test's, else 0."""
+    return exit_code is None or exit_code != expected_exit_code(result_rc, test_rc)
+
+
+def expected_exit_code(result_rc: int | None, test_rc: int | None) -> int:
+    """The exit code that was expected when the test ran, else today's, else 0."""
+    return next((rc for rc in (result_rc, test_rc) if rc is not None), 0)
+
+
+def result_status(outputs: Iterable[OutputStatus], *, exit_differs: bool, sentinel: bool) -> ResultStatus:
+    """A regression test that has a result."""
+    outputs = list(outputs)
+    if sentinel or OutputStatus.missing_output in outputs:
+        return ResultStatus.missing_output
+    if exit_differs or OutputStatus.diff_mismatch in outputs:
+        return ResultStatus.fail
+    return ResultStatus.passed
+
+
+def status_without_result(*, run_has_ended: bool, is_running: bool) -> ResultStatus:
+    """A regression test of a run that has no result."""
+    if run_has_ended:
+        return ResultStatus.skipped
+    return ResultStatus.running if is_running else ResultStatus.not_started
+
+
+def run_status(
+    last: TestStatus | None,
+    *,
+    waits: bool,
+    results: Collection[ResultStatus],
+    recorded_without_result: bool,
+) -> RunStatus:
+    """A run: its last progress, whether its lost lease makes it wait, and its results."""
+    if last is None:
+        return RunStatus.queued
+    if last is TestStatus.canceled:
+        return RunStatus.canceled
+    if last is not TestStatus.completed:
+        return RunStatus.queued if waits else RunStatus.running
+    if not results:
+        return RunStatus.error
+    if any(result.is_failure for result in results):
+        return RunStatus.fail
+    return RunStatus.incomplete if recorded_without_result else RunStatus.passed
+
+
+# The same rules in SQL
+
+
+def takes_part(output: Any = RegressionTestOutput) -> ColumnElement[bool]:
+    """Whether an output is compared at all: not ignored, and no placeholder of the sentinel."""
+    return and_(func.coalesce(output.ignore, False).is_(False), output.id > 0)
+
+
+def differs(file: Any = ResultFile, output: Any = RegressionTestOutput) -> ColumnElement[bool]:
+    """Whether a compared output's row reads `diff_mismatch`."""
+    seen = func.coalesce(file.got, file.expected)
+    accepted = or_(
+        func.coalesce(exact(output.correct) == exact(seen), False),
+        exists().where(
+            AcceptedVariant.regression_test_output_id == output.id,
+            exact(AcceptedVariant.file_hashes) == exact(seen),
+        ),
+    )
+    suspicious = or_(
+        file.got.is_not(None),
+        exists().where(
+            BaselineRevocation.output_id == output.id,
+            BaselineRevocation.file_hash == file.expected,
+        ),
+    )
+    return and_(suspicious, ~accepted)
+
+
+def expected_rc() -> ColumnElement[int]:
+    """The exit code expected of a `Result` joined to its `RegressionTest`."""
+    return func.coalesce(Result.expected_rc, RegressionTest.expected_rc, 0)
+
+
+def wrong_exit() -> ColumnElement[bool]:
+    """Whether a `Result` joined to its `RegressionTest` ended with a wrong exit code."""
+    return or_(Result.exit_code.is_(None), Result.exit_code != expected_rc())
+
+
+def in_set() -> ColumnElement[bool]:
+    """Whether a `Result` belongs to its run's set: it does unless a recorded set leaves it out."""
+    recorded = aliased(CustomizedTest)
+    return or_(
+        ~exists().where(recorded.test_id == Result.test_id, recorded.regression_id.is_not(None)),
+        exists().where(
+            CustomizedTest.test_id == Result.test_id,
+            CustomizedTest.regression_id == Result.regression_test_id,
+        ),
+    )
+
+
+def _outputs_without_row() -> Select[Any]:
+    output = aliased(RegressionTestOutput)
+    return (
+        select(output.id)
+        .where(
+            output.regression_id == Result.regression_test_id,
+            takes_part(output),
+            ~exists().where(
+                ResultFile.test_id == Result.test_id,
+                ResultFile.regression_test_id == Result.regression_test_id,
+                ResultFile.regression_test_output_id == output.id,
+            ),
+        )
+        .correlate(Result)
+    )
+
+
+def _differing_outputs() -> Select[Any]:
+    file, output = aliased(ResultFile), aliased(RegressionTestOutput)
+    return (
+        select(output.id)
+        .select_from(file)
+        .join(output, output.id == file.regression_test_output_id)
+        .where(
+            file.test_id == Result.test_id,
+            file.regression_test_id == Result.regression_test_id,
+            output.regression_id == Result.regression_test_id,
+            takes_part(output),
+            differs(file, output),
+        )
+        .correlate(Result)
+    )
+
+
+def _has_sentinel() -> ColumnElement[bool]:
+    return exists().where(
+        ResultFile.test_id == Result.test_id,
+        ResultFile.regression_test_id == Result.regression_test_id,
+        ResultFile.regression_test_output_id == SENTINEL_OUTPUT,
+        ResultFile.got == SENTINEL_GOT,
+    )
+
+
+def fails() -> ColumnElement[bool]:
+    """Whether a `Result` joined to its `RegressionTest` reads `fail` or `missing_output`."""
+    return or_(
+        wrong_exit(),
+        _outputs_without_row().exists(),
+        _differing_outputs().exists(),
+        _has_sentinel(),
+    )
+
+
+def _count(rows: Select[Any]) -> Any:
+    return rows.with_only_columns(func.count()).scalar_subquery()
+
+
+def result_verdicts(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """One row per result that belongs to its run's set and meets `conditions`: `test_id`,
+    `regression_test_id`, `runtime`, `exit_code`, `expected_exit_code`, `wrong_exit` (0 or 1),
+    `differing` and `missing` (how many outputs; the sentinel counts where none other is missing),
+    `status` (the words of ResultStatus) and `errors` (its entries in the error list)."""
+    counted = (
+        select(
+            Result.test_id,
+            Result.regression_test_id,
+            Result.runtime,
+            Result.exit_code,
+            expected_rc().label("expected_exit_code"),
+            _count(_outputs_without_row()).label("without_row"),
+            _count(_differing_outputs()).label("differing"),
+            case((_has_sentinel(), 1), else_=0).label("sentinel"),
+            case((wrong_exit(), 1), else_=0).label("wrong_exit"),
+        )
+        .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
+        .where(in_set(), *conditions)
+        .subquery("counted")
+    )
+    c = counted.c
+    missing = case((and_(c.sentinel == 1, c.without_row == 0), 1), else_=c.without_row)
+    status = case(
+        (missing > 0, literal(ResultStatus.missing_output.value)),
+        (or_(c.wrong_exit == 1, c.differing > 0), literal(ResultStatus.fail.value)),
+        else_=literal(ResultStatus.passed.value),
+    )
+    return select(
+        c.test_id,
+        c.regression_test_id,
+        c.runtime,
+        c.exit_code,
+        c.expected_exit_code,
+        c.wrong_exit,
+        c.differing,
+        missing.label("missing"),
+        status.label("status"),
+        (c.wrong_exit + c.differing + missing).label("errors"),
+    )
+
+
+def has_set_member_without_result() -> ColumnElement[bool]:
+    """Whether the recorded set of `Run` has a test without a result."""
+    return exists().where(
+        CustomizedTest.test_id == Run.id,
+        CustomizedTest.regression_id.is_not(None),
+        ~exists().where(
+            Result.test_id == Run.id, Result.regression_test_id == CustomizedTest.regression_id
+        ),
+    )
+
+
+def status_of_run(last: Any) -> ColumnElement[str]:
+    """The status of `Run`, joined to its `last` progress and its RunRecord (both outer)."""
+    of_run = (
+        select(Result.test_id)
+        .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
+        .where(Result.test_id == Run.id, in_set())
+        .correlate(Run)
+    )
+    return case(
+        (last.id.is_(None), RunStatus.queued.value),
+        (last.status == TestStatus.canceled, RunStatus.canceled.value),
+        (
+            func.coalesce(last.status != TestStatus.completed, True),
+            case((waits(last), RunStatus.queued.value), else_=RunStatus.running.value),
+        ),
+        (~of_run.exists(), RunStatus.error.value),
+        (of_run.where(fails()).exists(), RunStatus.fail.value),
+        (has_set_member_without_result(), RunStatus.incomplete.value),
+        else_=RunStatus.passed.value,
+    )
+
+
+def last_progress_id(run_id: Any = Run.id) -> Any:
+    """The id of a run's newest progress row, or NULL."""
+    return (
+        select(func.max(Progress.id))
+        .where(Progress.test_id == run_id)
+        .correlate_except(Progress)
+        .scalar_subquery()
+    )
+
+
+def waits(last: Any, record: Any = RunRecord) -> ColumnElement[bool]:
+    """Whether a run whose last progress is `last` lost its lease and waits for its next attempt."""
+    return and_(
+        record.held_progress_id == last.id,
+        or_(record.lease_expires_at.is_(None), record.lease_expires_at < utc_now()),
+    )
