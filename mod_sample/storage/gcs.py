@@ -29,7 +29,7 @@ from mod_sample.storage.keys import check_key, content_hash
 
 # The first part is small, so that a dead bucket is noticed before an answer has begun.
 _FIRST_CHUNK = 256 * 1024
-_CHUNK = 4 * 1024 * 1024
+_CHUNK = 2 * 1024 * 1024
 _LONGEST_SIGNATURE_S = 7 * 24 * 3600
 
 
@@ -45,8 +45,8 @@ class Limits:
     connect_s: float = 1.0
     lookup_s: float = 1.3
     first_bytes_s: float = 1.8
-    part_s: float = 30.0
-    transfer_s: float = 60.0
+    part_s: float = 15.0
+    transfer_s: float = 15.0
 
 
 class GcsBackend:
@@ -160,16 +160,16 @@ class GcsBackend:
             with _storage_errors(key):
                 blob = self._blob(key)
                 blob.reload(**self._patience(timeout_s))
+                return _stat_of(key, blob)
         except NotStored:
             return None
-        return _stat_of(key, blob)
 
     def _put(self, key: str, file: io.RawIOBase | io.BufferedIOBase, content_type: str) -> Stat:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
         named_by_content = content_hash(key) is not None
         # Uploads above this go in parts, each with a limit and repetition of its own.
-        blob = self._blob(key, chunk_size=2 * _CHUNK)
+        blob = self._blob(key, chunk_size=4 * _CHUNK)
         sending: dict[str, Any] = {
             "size": size,
             "content_type": content_type,
@@ -190,7 +190,7 @@ class GcsBackend:
                     # Somebody's broken upload has the name: replace just that generation.
                     file.seek(0)
                     blob.upload_from_file(file, if_generation_match=blob.generation, **sending)
-        return _stat_of(key, blob)
+            return _stat_of(key, blob)
 
     def _fetch(self, key: str, found: Stat, start: int, length: int, until: float) -> bytes:
         """Exactly `length` bytes of the generation that was found. `until` is monotonic."""
@@ -287,8 +287,11 @@ def _storage_errors(what: str) -> Iterator[None]:
         requests.RequestException,
         urllib3.exceptions.HTTPError,
         OSError,
-        ValueError,  # what an answer that is not JSON, or not of the agreed form, becomes
+        # What an answer that is not JSON, or JSON of another form, becomes.
+        AttributeError,
         KeyError,
+        TypeError,
+        ValueError,
     ) as error:
         raise StorageUnavailable(f"{what} in the bucket: {type(error).__name__}") from error
 

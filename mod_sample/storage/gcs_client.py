@@ -26,6 +26,8 @@ def connect() -> tuple[Client, Signer | None]:
     Only a service account's own key signs: others would have to ask Google for each
     signature. Raises google.auth.exceptions.GoogleAuthError.
     """
+    # Else the library asks about the bucket behind our back, also while it is dead.
+    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     credentials: Credentials
     if os.environ.get("STORAGE_EMULATOR_HOST"):
         credentials = AnonymousCredentials()  # type: ignore[no-untyped-call]

@@ -1,5 +1,6 @@
 """Asking many questions at once, with one time limit for all answers."""
 
+import logging
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -9,6 +10,8 @@ from mod_sample.storage.errors import StorageError
 
 Answer = TypeVar("Answer")
 
+log = logging.getLogger(__name__)
+
 _WORKERS = 16
 _pools: dict[int, ThreadPoolExecutor] = {}
 
@@ -16,7 +19,7 @@ _pools: dict[int, ThreadPoolExecutor] = {}
 def ask_all(
     ask: Callable[[str], Answer], keys: Iterable[str], within_s: float
 ) -> dict[str, Answer]:
-    """The answers of `ask` that came within so many seconds; a StorageError is no answer.
+    """The answers of `ask` that came within so many seconds; an error is no answer.
 
     One pool of threads serves the whole process. What has not begun when the time is over
     is not begun; what has ends by itself, and nobody waits for it.
@@ -33,7 +36,7 @@ def ask_all(
             if error is None:
                 answers[key] = future.result()
             elif not isinstance(error, StorageError):
-                raise error
+                log.error("Asking for %s failed", key, exc_info=error)
     return answers
 
 
