@@ -20,7 +20,7 @@ import redis
 from flask import Flask
 from flask.testing import FlaskClient
 
-from config import Settings
+from config import READERS, Settings
 from database import Base, db
 from run import create_app
 from tests import factories, servers
@@ -40,6 +40,10 @@ session = contextlib.ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # What the developer set is not what is tested, here and in the programs that tests start.
+    for setting in READERS:
+        os.environ.pop(setting.upper(), None)
+    os.environ["FLASK_SKIP_DOTENV"] = "1"
     if not hasattr(config, "workerinput"):
         session.enter_context(servers.session_folder())
 
@@ -76,8 +80,9 @@ class Site:
     repository: Path
 
     def empty(self) -> None:
-        shutil.rmtree(self.repository, ignore_errors=True)
-        self.repository.mkdir(parents=True)
+        self.repository.mkdir(parents=True, exist_ok=True)
+        for entry in self.repository.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
         with self.app.app_context():
             empty_tables()
 
