@@ -3,8 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from mod_api.services.captions.alignment import Group, align
+from mod_api.services.captions.alignment import align
 from mod_api.services.captions.cues import CaptionFile, Cue
+from mod_api.services.captions.groups import Group
 from mod_api.services.captions.kinds import Times, text_kinds, time_changes
 from mod_api.services.captions.model import ChangedCue, ChangeKind, CueText, WordChange
 from mod_api.services.captions.words import cut, differing_words
