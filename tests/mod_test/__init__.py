@@ -1,0 +1,1 @@
+"""Tests of runs, their results and their logs."""
