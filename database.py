@@ -253,7 +253,7 @@ def _is_commit_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str
 
 
 class is_repository(expression.FunctionElement[bool]):  # noqa: N801  as above
-    """Whether a text is the address of a repository: `https://github.com/OWNER/NAME`, `.git` or not."""
+    """Whether a text is a repository's address: `https://github.com/OWNER/NAME`, `.git` or not."""
 
     type = expression.true().type
     inherit_cache = True

@@ -58,7 +58,7 @@ class NotFound(DomainError):
 
     def __init__(
         self, resource: str, id: Any, /, message: str | None = None, **options: Any
-    ) -> None:  # noqa: A002
+    ) -> None:
         name = resource.replace("_", " ").capitalize()
         super().__init__(message or f"{name} {id} not found.", resource=resource, id=id, **options)
 

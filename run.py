@@ -5,7 +5,6 @@ from flask_migrate import Migrate
 from limits import parse as parse_limit
 from limits.strategies import FixedWindowRateLimiter
 
-import mod_ci.models
 import mod_sample.models  # noqa: F401  both bring every table into the metadata
 from config import ROOT, Settings
 from database import db, init_database
@@ -33,6 +32,6 @@ def _throttle(app: Flask, settings: Settings) -> Throttle | None:
     """Sign-in failures are counted where the rate limits are."""
     if settings.rate_limit_auth is None:
         return None
-    storage = app.extensions["platform_limiter"].storage
+    storage = app.extensions["limit_storage"]
     limit = parse_limit(settings.rate_limit_auth)
     return Throttle(FixedWindowRateLimiter(storage), limit, settings.secret_key)

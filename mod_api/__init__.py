@@ -5,7 +5,7 @@ from flask_smorest import Api
 
 from config import Settings
 from mod_api.document import CONFIG, describe
-from mod_api.middleware import errors, headers, limits
+from mod_api.middleware import errors, headers, limits, logging
 from mod_api.middleware.headers import PREFIX
 from mod_api.middleware.ids import IdConverter, id_schema
 from mod_api.routes import attempts, auth, docs, runs, system, workers
@@ -20,19 +20,20 @@ RESOURCES = (
 
 def init_api(app: Flask, settings: Settings) -> None:
     """Register every resource under `/api/v1`, with what each request passes."""
+    logging.install()
     app.url_map.converters["id"] = IdConverter
     app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     app.config.update(CONFIG)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
-    errors.install(app)
     limits.install(app, settings)
     headers.install(app, settings)
     api = Api(app)
     describe(api)
     api.register_converter(IdConverter, id_schema)
     for resource in RESOURCES:
-        api.register_blueprint(resource, url_prefix=PREFIX)
+        api.register_blueprint(resource, url_prefix=PREFIX + (resource.url_prefix or ""))
     app.register_blueprint(workers.bp)
     app.register_blueprint(docs.bp, url_prefix=PREFIX)
+    errors.install(app)
     app.extensions["openapi"] = api.spec

@@ -7,9 +7,11 @@ from apispec import APISpec
 from flask_smorest import Api
 from marshmallow import fields
 
+from config import ROOT
 from mod_api.middleware.headers import PREFIX
 from mod_api.schemas.fields import Moment
 
+COMMITTED = ROOT / "openapi-ci-api.yaml"
 TITLE = "CCExtractor CI System API"
 VERSION = "1.2.0"
 DESCRIPTION = """\
@@ -35,7 +37,8 @@ RATE_HEADERS = {
 }
 REQUEST_ID = "Names this request in our logs; a client's own X-Request-Id is kept"
 HEADERS = {
-    name: {"description": text, "schema": {"type": "integer"}} for name, text in RATE_HEADERS.items()
+    name: {"description": text, "schema": {"type": "integer"}}
+    for name, text in RATE_HEADERS.items()
 } | {"X-Request-Id": {"description": REQUEST_ID, "schema": {"type": "string"}}}
 RETRY_AFTER = {"description": "Seconds to wait before retrying", "schema": {"type": "integer"}}
 CHALLENGE = {"description": "How to authenticate (RFC 6750)", "schema": {"type": "string"}}

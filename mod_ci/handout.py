@@ -117,9 +117,7 @@ def _outputs(regression_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
     found: dict[int, list[dict[str, Any]]] = {}
     outputs = db.session.scalars(
         select(RegressionTestOutput)
-        .where(
-            RegressionTestOutput.regression_id.in_(regression_ids), RegressionTestOutput.id > 0
-        )
+        .where(RegressionTestOutput.regression_id.in_(regression_ids), RegressionTestOutput.id > 0)
         .order_by(RegressionTestOutput.id)
     )
     for output in outputs:

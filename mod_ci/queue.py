@@ -130,9 +130,9 @@ def _may_be_taken(held: State) -> bool:
     record = db.session.execute(
         select(
             RunRecord.held_progress_id,
-            or_(
-                RunRecord.lease_expires_at.is_(None), RunRecord.lease_expires_at < utc_now()
-            ).label("free"),
+            or_(RunRecord.lease_expires_at.is_(None), RunRecord.lease_expires_at < utc_now()).label(
+                "free"
+            ),
         ).where(RunRecord.test_id == held.run_id)
     ).one()
     return record.held_progress_id == held.progress_id and bool(record.free)
@@ -171,9 +171,7 @@ def _take(
     run_time_limit: int,
 ) -> Claim | None:
     run_id = held.run_id
-    seen = db.session.scalars(
-        select(RunRecord.attempts).where(RunRecord.test_id == run_id)
-    ).one()
+    seen = db.session.scalars(select(RunRecord.attempts).where(RunRecord.test_id == run_id)).one()
     won = db.session.execute(
         update(RunRecord)
         .where(
@@ -275,7 +273,7 @@ def _drop_files_without_result(run_id: int) -> None:
 
 
 def positions(platform: Platform | None) -> Any:
-    """The waiting runs (id and platform), numbered from 1 per platform in the order of the queue."""
+    """The waiting runs (id, platform), numbered from 1 per platform in the queue's order."""
     numbered = joined(
         Run.id.label("run_id"),
         Run.platform.label("platform"),

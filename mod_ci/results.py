@@ -59,7 +59,7 @@ def outputs_of(run_id: int, regression_id: int) -> dict[int, Output]:
 
 
 def belongs(run_id: int, regression_id: int) -> bool:
-    """Whether a run's results may hold this regression test: it exists, and no set leaves it out."""
+    """Whether a regression test exists and is not left out by the run's recorded set."""
     recorded = exists().where(
         CustomizedTest.test_id == run_id, CustomizedTest.regression_id.is_not(None)
     )
@@ -91,8 +91,13 @@ def keep_files(
     if unknown:
         raise Invalid.fields(outputs=f"Output {unknown[0]} is none of this test's.")
     for output_id, stream in files.items():
-        if keep(repository, stream, outputs[output_id].extension, limit, claimed[output_id]) is None:
-            raise Invalid.fields(**{f"output-{output_id}": "Its SHA-256 is not the one that was claimed."})
+        if (
+            keep(repository, stream, outputs[output_id].extension, limit, claimed[output_id])
+            is None
+        ):
+            raise Invalid.fields(
+                **{f"output-{output_id}": "Its SHA-256 is not the one that was claimed."}
+            )
     owed = {
         output_id: result_key(sha256, outputs[output_id].extension)
         for output_id, sha256 in claimed.items()
@@ -109,7 +114,11 @@ def keep_files(
 
 
 def keep(
-    repository: Repository, stream: Readable, extension: str, limit: int, expected: str | None = None
+    repository: Repository,
+    stream: Readable,
+    extension: str,
+    limit: int,
+    expected: str | None = None,
 ) -> str | None:
     """Store one output and return its SHA-256; None (nothing kept) when it is not `expected`.
 

@@ -26,7 +26,16 @@ from mod_sample.storage import (
     log_key,
 )
 from mod_test import passes, state
-from mod_test.models import Platform, Progress, ProgressCause, Result, ResultFile, Run, RunRecord, TestStatus
+from mod_test.models import (
+    Platform,
+    Progress,
+    ProgressCause,
+    Result,
+    ResultFile,
+    Run,
+    RunRecord,
+    TestStatus,
+)
 
 LATE_SECONDS = 3600
 BACKWARDS = "The worker went back from {last} to {status}; the run was canceled."
@@ -127,12 +136,16 @@ def upload(post: Post) -> Answer:
         may = extension is not None and not _is_refused(post.run_id)
     if extension is None or not may:
         return Answer.FAIL
-    return _output(post, got=keep(post.repository, post.file, extension, post.limit), when_unknown=Answer.FAIL)
+    return _output(
+        post, got=keep(post.repository, post.file, extension, post.limit), when_unknown=Answer.FAIL
+    )
 
 
 def finish(post: Post) -> Answer:
     """How a regression test ended."""
-    regression_id, runtime, code = (post.number(name) for name in ("test_id", "runTime", "exitCode"))
+    regression_id, runtime, code = (
+        post.number(name) for name in ("test_id", "runTime", "exitCode")
+    )
     if regression_id is None or runtime is None or code is None:
         return Answer.FAIL
     with writing():
@@ -200,9 +213,7 @@ def _is_ours(run_id: int) -> bool:
     return bool(
         db.session.scalar(
             select(
-                exists().where(
-                    RunRecord.test_id == run_id, RunRecord.lease_expires_at >= utc_now()
-                )
+                exists().where(RunRecord.test_id == run_id, RunRecord.lease_expires_at >= utc_now())
             )
         )
     )
@@ -291,9 +302,7 @@ def _has_result(run_id: int, regression_id: int) -> bool:
     return bool(
         db.session.scalar(
             select(
-                exists().where(
-                    Result.test_id == run_id, Result.regression_test_id == regression_id
-                )
+                exists().where(Result.test_id == run_id, Result.regression_test_id == regression_id)
             )
         )
     )

@@ -15,7 +15,7 @@ from itsdangerous import BadData, URLSafeSerializer
 MAX_CURSOR_CHARACTERS = 255
 
 
-class BadCursor(ValueError):  # noqa: N818 - named like the other domain errors
+class BadCursor(ValueError):
     """The text is no cursor that this server made for this use."""
 
 

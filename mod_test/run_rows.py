@@ -155,7 +155,9 @@ COLUMNS = (
     Run.pr_nr,
     RunRecord.created_at,
     STARTED_AT,
-    case((Last.status.in_([TestStatus.completed, TestStatus.canceled]), Last.timestamp)).label("ended_at"),
+    case((Last.status.in_([TestStatus.completed, TestStatus.canceled]), Last.timestamp)).label(
+        "ended_at"
+    ),
     Last.message.label("last_message"),
     ProgressRecord.cause.label("last_cause"),
     RunRecord.attempts,
@@ -188,7 +190,8 @@ def find_all(run_ids: Sequence[int]) -> dict[int, RunRow]:
 
 def count(wanted: RunFilter) -> int:
     """How many runs there are that `wanted` describes."""
-    return db.session.execute(joined(func.count()).where(*wanted.conditions())).scalar_one()
+    total: int = db.session.execute(joined(func.count()).where(*wanted.conditions())).scalar_one()
+    return total
 
 
 def select_page(wanted: RunFilter, *, sort: str, limit: int, offset: int) -> list[RunRow]:
@@ -225,8 +228,6 @@ def as_run(row: Any) -> RunRow:
         retry_of=row.retry_of,
         environment_id=row.environment_id,
     )
-
-
 
 
 def stamp(run_id: int) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CompoundSelect, exists, func, select, union
+from sqlalchemy import CompoundSelect, exists, func, select, true, union
 
 from database import db
 from mod_regression.models import RegressionTest
@@ -27,8 +27,10 @@ def members(runs: Sequence[RunRow]) -> CompoundSelect[Any]:
     reported = select(Result.test_id, Result.regression_test_id).where(
         Result.test_id.in_(ids), ~_is_recorded(Result.test_id)
     )
-    expected = select(Run.id, RegressionTest.id).where(
-        Run.id.in_(live), is_active(), ~_is_recorded(Run.id)
+    expected = (
+        select(Run.id, RegressionTest.id)
+        .join(RegressionTest, true())
+        .where(Run.id.in_(live), is_active(), ~_is_recorded(Run.id))
     )
     return union(recorded, reported, expected)
 

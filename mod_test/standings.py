@@ -36,7 +36,7 @@ def standings(runs: Iterable[RunRow]) -> dict[int, Standing]:
     if not runs:
         return {}
     counted = {row.test_id: row for row in db.session.execute(_counts(runs))}
-    skipped = dict(db.session.execute(_skipped(runs)).tuples())
+    skipped = dict(db.session.execute(_skipped(runs)).tuples().all())
     found = {}
     for run in runs:
         row = counted.get(run.run_id)
@@ -77,7 +77,9 @@ def _skipped(runs: list[RunRow]):  # type: ignore[no-untyped-def]  # as above
         .select_from(rows)
         .outerjoin(
             Result,
-            and_(Result.test_id == rows.c.test_id, Result.regression_test_id == rows.c.regression_id),
+            and_(
+                Result.test_id == rows.c.test_id, Result.regression_test_id == rows.c.regression_id
+            ),
         )
         .where(Result.test_id.is_(None))
         .group_by(rows.c.test_id)

@@ -64,12 +64,18 @@ def append(
 
     `holds`: the event is the current attempt's, so that losing the lease makes the run wait again.
     """
-    progress = Progress(test_id=run_id, status=status, timestamp=utc_now(), message=fitting(message))
+    progress = Progress(
+        test_id=run_id, status=status, timestamp=utc_now(), message=fitting(message)
+    )
     db.session.add(progress)
     db.session.flush()
     db.session.add(
         ProgressRecord(
-            progress_id=progress.id, cause=cause, account_id=account_id, attempt_id=attempt_id, step=step
+            progress_id=progress.id,
+            cause=cause,
+            account_id=account_id,
+            attempt_id=attempt_id,
+            step=step,
         )
     )
     if holds:
@@ -105,7 +111,13 @@ def end(
     if state is None or state.has_ended:
         return False
     append(
-        run_id, status, message, cause=cause, account_id=account_id, attempt_id=attempt_id, step=step
+        run_id,
+        status,
+        message,
+        cause=cause,
+        account_id=account_id,
+        attempt_id=attempt_id,
+        step=step,
     )
     db.session.execute(
         update(RunRecord).where(RunRecord.test_id == run_id).values(lease_expires_at=None)

@@ -73,7 +73,12 @@ class RunStatus(enum.StrEnum):
 
 
 def output_status(
-    *, has_row: bool, expected: str | None, got: str | None, accepted: Collection[str], revoked: Collection[str]
+    *,
+    has_row: bool,
+    expected: str | None,
+    got: str | None,
+    accepted: Collection[str],
+    revoked: Collection[str],
 ) -> OutputStatus:
     """One expected, not ignored output.
 
@@ -98,7 +103,9 @@ def expected_exit_code(result_rc: int | None, test_rc: int | None) -> int:
     return next((rc for rc in (result_rc, test_rc) if rc is not None), 0)
 
 
-def result_status(outputs: Iterable[OutputStatus], *, exit_differs: bool, sentinel: bool) -> ResultStatus:
+def result_status(
+    outputs: Iterable[OutputStatus], *, exit_differs: bool, sentinel: bool
+) -> ResultStatus:
     """A regression test that has a result."""
     outputs = list(outputs)
     if sentinel or OutputStatus.missing_output in outputs:

@@ -119,13 +119,15 @@ def _guarded(allow: Callable[[], None], documented: dict[str, Any]) -> Callable[
         described: dict[str, Any] = deepcopy(getattr(view, "_apidoc", {}))
         taken = [p["in"] for p in described.get("arguments", {}).get("parameters", ())]
 
+        takes_body = "json" in taken or "requestBody" in described.get("manual_doc", {})
+
         @functools.wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             allow()
             check_ids(kwargs)
             if "query" not in taken:
                 parsing.no_query()
-            if not taken or set(taken) <= {"query", "headers"}:
+            if not takes_body:
                 parsing.no_body()
             return view(*args, **kwargs)
 

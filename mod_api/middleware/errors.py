@@ -75,7 +75,9 @@ def database_error(error: Exception) -> Response:
     """The database is away, or a lock could not be had in time: worth asking again."""
     db.session.rollback()
     log.error("database_error", error=_cause(error))
-    response = answer(503, "unavailable", "The database did not answer in time. Try again.", {"retry_after": 2})
+    response = answer(
+        503, "unavailable", "The database did not answer in time. Try again.", {"retry_after": 2}
+    )
     response.headers["Retry-After"] = "2"
     return response
 

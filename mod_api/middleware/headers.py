@@ -39,7 +39,10 @@ def base_url() -> str:
     settings: Settings = current_app.extensions["settings"]
     if settings.public_url:
         return settings.public_url + PREFIX
-    if request.host in settings.trusted_hosts or request.host.split(":")[0] in settings.trusted_hosts:
+    if (
+        request.host in settings.trusted_hosts
+        or request.host.split(":")[0] in settings.trusted_hosts
+    ):
         return f"{request.scheme}://{request.host}{PREFIX}"
     return PREFIX
 

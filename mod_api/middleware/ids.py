@@ -39,4 +39,6 @@ def check_ids(view_args: dict[str, Any]) -> None:
     """Raises Invalid naming every path parameter that is no id."""
     wrong = [name for name, value in view_args.items() if isinstance(value, NotAnId)]
     if wrong:
-        raise Invalid.fields(**dict.fromkeys(wrong, f"Must be a whole number from 1 to {LARGEST_ID}."))
+        raise Invalid.fields(
+            **dict.fromkeys(wrong, f"Must be a whole number from 1 to {LARGEST_ID}.")
+        )

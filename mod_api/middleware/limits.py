@@ -34,20 +34,21 @@ def install(app: Flask, settings: Settings) -> None:
         Rate.runner: settings.rate_limit_runner or "",
     }
     # Redis that is away must not take the API with it: each process then counts for itself.
-    timeouts = {"socket_connect_timeout": 1, "socket_timeout": 1} if settings.redis_url else {}
+    timeouts: dict[str, str | int] = {"socket_connect_timeout": 1, "socket_timeout": 1}
     limiter = Limiter(
         key_func=_key,
         headers_enabled=True,
         strategy="fixed-window",
         key_prefix="ci",
         storage_uri=settings.redis_url or "memory://",
-        storage_options=timeouts,
+        storage_options=timeouts if settings.redis_url else {},
         in_memory_fallback_enabled=bool(settings.redis_url),
         # A request that matches no route is limited too.
         request_identifier=lambda: request.endpoint or "unmatched",
     )
     limiter.init_app(app)
     app.extensions["platform_limiter"] = limiter
+    app.extensions["limit_storage"] = limiter.storage if settings.has_limits else None
     app.extensions["count_request"] = limiter.shared_limit(_limit, scope="api")(_counted)
     app.after_request(_count_refused)
 

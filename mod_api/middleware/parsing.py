@@ -1,4 +1,4 @@
-"""Reading input strictly: what is wrong is named, what is unknown is refused, nothing is guessed."""
+"""Reading input strictly: what is wrong is named, what is unknown refused, nothing guessed."""
 
 import json
 from typing import Any, NoReturn
@@ -20,13 +20,14 @@ class UnsupportedMediaType(DomainError):
     code = "unsupported_media_type"
 
 
-class StrictParser(FlaskParser):  # type: ignore[misc]  # webargs is not typed for subclassing
+class StrictParser(FlaskParser):
     """webargs with one reading of JSON and query strings, and errors as `Invalid`."""
 
     DEFAULT_VALIDATION_STATUS = 400
-    DEFAULT_UNKNOWN_BY_LOCATION = dict.fromkeys(
-        ("json", "query", "form", "files", "path", "view_args"), marshmallow.RAISE
-    ) | {"headers": marshmallow.EXCLUDE, "cookies": marshmallow.EXCLUDE}  # fmt: skip
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {
+        **dict.fromkeys(("json", "query", "form", "files", "path"), marshmallow.RAISE),
+        **dict.fromkeys(("headers", "cookies"), marshmallow.EXCLUDE),
+    }  # fmt: skip
 
     def load_json(self, req: Request, schema: marshmallow.Schema) -> Any:
         body = req.get_data(cache=True)
@@ -35,7 +36,9 @@ class StrictParser(FlaskParser):  # type: ignore[misc]  # webargs is not typed f
                 raise Invalid.fields(body="A JSON object is required.")
             return {}
         if req.mimetype != "application/json":
-            raise UnsupportedMediaType("The body must be application/json.", expected="application/json")
+            raise UnsupportedMediaType(
+                "The body must be application/json.", expected="application/json"
+            )
         return read_object(body)
 
     def load_querystring(self, req: Request, schema: marshmallow.Schema) -> Any:
@@ -50,7 +53,7 @@ class StrictParser(FlaskParser):  # type: ignore[misc]  # webargs is not typed f
 
 def invalid(error: marshmallow.ValidationError) -> Invalid:
     """marshmallow's messages in the contract's shape: one sentence for each field."""
-    messages = error.normalized_messages()
+    messages: Any = error.messages if isinstance(error.messages, dict) else {"body": error.messages}
     for location in ("json", "query", "form", "headers", "files"):
         if set(messages) == {location} and isinstance(messages[location], dict):
             messages = messages[location]
@@ -62,7 +65,9 @@ def read_object(body: bytes) -> dict[str, Any]:
     too deep, a number that is none, or text that no database can hold (NUL, half a surrogate)."""
     try:
         text = body.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer)
+        value = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer
+        )
     except UnicodeDecodeError:
         raise Invalid.fields(body="Must be UTF-8.") from None
     except RecursionError:
@@ -101,9 +106,9 @@ def no_query() -> None:
 
 def no_body() -> None:
     """For operations without a body: a body is refused."""
-    if request.content_length or request.headers.get("Transfer-Encoding"):
-        if request.get_data(cache=True):
-            raise Invalid.fields(body="This operation takes no body.")
+    may_have_one = request.content_length or request.headers.get("Transfer-Encoding")
+    if may_have_one and request.get_data(cache=True):
+        raise Invalid.fields(body="This operation takes no body.")
 
 
 def expect_type(mimetype: str, *, largest: int | None = None) -> None:
@@ -154,7 +159,9 @@ def _check_depth_and_text(value: Any) -> None:
         if depth > DEEPEST:
             raise Invalid.fields(body="Is nested too deeply.")
         if isinstance(item, dict):
-            pending += [(part, depth + 1) for part in item] + [(part, depth + 1) for part in item.values()]
+            pending += [(part, depth + 1) for part in item] + [
+                (part, depth + 1) for part in item.values()
+            ]
         elif isinstance(item, list):
             pending += [(part, depth + 1) for part in item]
         elif isinstance(item, str) and ("\0" in item or not _is_text(item)):

@@ -13,6 +13,7 @@ from database import reading, writing
 from mod_api.middleware.parsing import StrictParser
 from mod_api.schemas.errors import ErrorResponseSchema
 
+Decorator = Callable[..., Any]
 DEADLOCK = 1213
 TRIES = 4
 
@@ -40,11 +41,13 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
         """Declare a JSON body; an optional one that is absent reads as an empty object."""
         instance = schema() if isinstance(schema, type) else schema
         instance.context_required = required
-        return self.arguments(instance, location="json", required=required, as_kwargs=False)
+        decorate: Decorator = self.arguments(instance, location="json", required=required)
+        return decorate
 
     def query(self, schema: Any) -> Callable[..., Any]:
         """Declare query parameters, handed to the view as keyword arguments."""
-        return self.arguments(schema, location="query", as_kwargs=True)
+        decorate: Decorator = self.arguments(schema, location="query", as_kwargs=True)
+        return decorate
 
     def fails(self, *statuses: int) -> Callable[..., Any]:
         """Document error responses in the contract's shape."""

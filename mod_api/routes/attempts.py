@@ -40,7 +40,7 @@ def claim(body: dict[str, Any]) -> Any:
     taken = attempts.claim(
         by=current_account(), settings=_settings(), repository=_repository(), api=_api(), **body
     )
-    return taken if taken else Response(status=204)
+    return taken or Response(status=204)
 
 
 @bp.post("/<id:attempt_id>/heartbeat")
@@ -134,5 +134,3 @@ def _repository() -> Repository:
 def _api() -> str:
     """Where this runner reached the API: it is told addresses below the one that it used."""
     return f"{_settings().public_url or request.host_url.rstrip('/')}{PREFIX}"
-
-

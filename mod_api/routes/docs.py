@@ -1,11 +1,13 @@
 """The document and its page, which loads nothing from outside."""
 
+import functools
 from pathlib import Path
 
 import swagger_ui
 import yaml
-from flask import Blueprint, Response, current_app, send_from_directory
+from flask import Blueprint, Response, jsonify, send_from_directory
 
+from mod_api.document import COMMITTED
 from mod_api.middleware import limits, parsing
 from mod_api.middleware.headers import PREFIX
 
@@ -44,6 +46,12 @@ START = f"""window.addEventListener("load", () => SwaggerUIBundle({{
 """
 
 
+@functools.cache
+def committed() -> str:
+    """The text of the committed document, read once."""
+    return COMMITTED.read_text(encoding="utf-8")
+
+
 @bp.before_request
 def count() -> None:
     parsing.no_query()
@@ -73,11 +81,10 @@ def asset(name: str) -> Response:
 @bp.get("/openapi.yaml")
 def document() -> Response:
     """The OpenAPI document, as committed."""
-    text: str = current_app.extensions["openapi_text"]
-    return Response(text, mimetype="application/yaml")
+    return Response(committed(), mimetype="application/yaml")
 
 
 @bp.get("/openapi.json")
 def document_as_json() -> Response:
     """The OpenAPI document as JSON."""
-    return current_app.json.response(yaml.safe_load(current_app.extensions["openapi_text"]))
+    return jsonify(yaml.safe_load(committed()))

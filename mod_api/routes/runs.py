@@ -30,7 +30,9 @@ from mod_test.models import Platform
 from mod_test.run_rows import RunFilter
 from mod_test.verdict import RunStatus
 
-bp = Resource("Runs", __name__, url_prefix="/runs", description="Runs: list, inspect, start, cancel, retry")
+bp = Resource(
+    "Runs", __name__, url_prefix="/runs", description="Runs: list, inspect, start, cancel, retry"
+)
 TRUSTED = (Role.admin, Role.tester, Role.contributor)
 
 
@@ -50,7 +52,9 @@ def list_runs(
     """List runs, newest first unless sorted otherwise."""
     wanted["status"] = RunStatus(status) if status else None
     wanted["platform"] = Platform(platform) if platform else None
-    return runs.list_runs(RunFilter(**wanted), sort=sort, limit=limit, offset=offset, base=base_url())
+    return runs.list_runs(
+        RunFilter(**wanted), sort=sort, limit=limit, offset=offset, base=base_url()
+    )
 
 
 @bp.post("")
@@ -60,7 +64,7 @@ def list_runs(
 @bp.response(202, RunSchema, unit=False)
 @bp.fails(400, 401, 403, 409, 413, 415, 422, 429)
 def create_run(headers: dict[str, Any], body: dict[str, Any]) -> Any:
-    """Queue a run of a commit. Accounts without one of the roles may start runs of their own fork."""
+    """Queue a run of a commit. Any account may start runs of its own fork."""
     by = current_account()
     with idempotency.taken(by.id, headers.get("idempotency_key"), body) as key:
         if key is not None and key.run_id is not None:

@@ -18,13 +18,15 @@ bp = Resource("System", __name__, description="Health, queue, branches, environm
 @bp.get("/system/health")
 @open_to_all()
 @bp.response(200, SystemHealthSchema, unit=False)
-@bp.alt_response(503, schema=SystemHealthSchema, description="The service cannot serve", success=False)
+@bp.alt_response(
+    503, schema=SystemHealthSchema, description="The service cannot serve", success=False
+)
 @bp.fails(429)
 def get_health() -> Any:
     """Ask every dependency whether it answers, and how the whole is."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy's own
     state, status = health.health(
-        app, app.extensions["repository"], app.extensions["platform_limiter"].storage
+        app, app.extensions["repository"], app.extensions["limit_storage"]
     )
     response = jsonify(SystemHealthSchema().dump(state))
     response.status_code = status

@@ -12,7 +12,16 @@ REASONS = [
     for reason in EndReason
     if reason not in (EndReason.canceled, EndReason.lease_expired)
 ]
-TYPES = ["queue", "vm_provisioning", "checkout", "merge", "build", "worker", "web_server", "storage"]
+TYPES = [
+    "queue",
+    "vm_provisioning",
+    "checkout",
+    "merge",
+    "build",
+    "worker",
+    "web_server",
+    "storage",
+]
 
 
 class ClaimRequestSchema(Schema):

@@ -1,5 +1,7 @@
 """Tokens: asked for with an e-mail address and a password, shown once, listed without secrets."""
 
+from typing import Any
+
 from marshmallow import Schema, fields, validate
 
 from mod_api.schemas.fields import Cut, Moment, Number, Pattern, text, word
@@ -9,8 +11,8 @@ from mod_auth.scopes import Scope
 SCOPES = [scope.value for scope in Scope]
 
 
-def scope_list(**options: object) -> fields.List:
-    return fields.List(word(*SCOPES), validate=validate.Length(max=8), **options)  # type: ignore[arg-type]
+def scope_list(**options: Any) -> "fields.List[Any]":
+    return fields.List(word(*SCOPES), validate=validate.Length(max=8), **options)
 
 
 class TokenCreateRequestSchema(Schema):
@@ -55,4 +57,6 @@ class TokenSchema(Schema):
     created_at = Moment(required=True)
     expires_at = Moment(required=True)
     revoked_at = Moment(required=True, allow_none=True)
-    is_current = fields.Boolean(required=True, metadata={"description": "The token of this request"})
+    is_current = fields.Boolean(
+        required=True, metadata={"description": "The token of this request"}
+    )

@@ -18,9 +18,9 @@ LARGEST = 2_147_483_647
 class Pattern(validate.Regexp):
     """A pattern that the whole value must match (in Python `$` lets a newline through)."""
 
-    def __call__(self, value: str) -> str:
+    def __call__(self, value: Any) -> Any:
         if not self.regex.fullmatch(value):
-            raise ValidationError(f"Must match pattern {self.regex.pattern}")
+            raise ValidationError(f"Must match pattern {self.regex.pattern!s}")
         return value
 
 
@@ -32,13 +32,15 @@ REPOSITORY = Pattern("^[a-zA-Z0-9_.-]+/[a-zA-Z0-9_.-]+$")
 class Number(fields.Integer):
     """A whole number: in JSON a number (not a text, not a truth value), in a query ASCII digits."""
 
-    def __init__(self, *, least: int | None = None, most: int | None = None, **options: Any) -> None:
+    def __init__(
+        self, *, least: int | None = None, most: int | None = None, **options: Any
+    ) -> None:
         self.from_text = options.pop("from_text", False)
         if least is not None or most is not None:
             options["validate"] = validate.Range(min=least, max=most)
         super().__init__(strict=True, **options)
 
-    def _validated(self, value: Any) -> int | None:
+    def _validated(self, value: Any) -> int:
         if self.from_text:
             if not isinstance(value, str) or not re.fullmatch("-?[0-9]{1,10}", value, re.ASCII):
                 raise self.make_error("invalid", input=value)
@@ -104,7 +106,9 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
 
 
-def text(most: int, *, least: int = 0, pattern: Pattern | None = None, **options: Any) -> fields.String:
+def text(
+    most: int, *, least: int = 0, pattern: Pattern | None = None, **options: Any
+) -> fields.String:
     """Text in a request, bounded as the contract bounds it."""
     rules: list[Any] = [validate.Length(min=least or None, max=most)]
     if pattern:

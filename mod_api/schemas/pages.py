@@ -51,7 +51,9 @@ class CursorPaginationSchema(Schema):
     next_cursor = text(255, required=True, allow_none=True)
 
 
-def page_of(row: type[Schema], pagination: type[Schema] = PaginationSchema, **more: Any) -> type[Schema]:
+def page_of(
+    row: type[Schema], pagination: type[Schema] = PaginationSchema, **more: Any
+) -> type[Schema]:
     """The schema of a page of `row`, with further properties of the page itself."""
     name = row.__name__.removesuffix("Schema") + "Page"
     return Schema.from_dict(

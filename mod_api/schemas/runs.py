@@ -60,7 +60,9 @@ class RunSchema(Schema):
     started_at = Moment(allow_none=True)
     completed_at = Moment(allow_none=True)
     duration_ms = Number(least=0, allow_none=True)
-    retry_of = Number(least=1, allow_none=True, metadata={"description": "The run this one repeats"})
+    retry_of = Number(
+        least=1, allow_none=True, metadata={"description": "The run this one repeats"}
+    )
     attempts = Number(least=0, metadata={"description": "How often a runner has taken the run"})
     links = fields.Dict(keys=fields.String(), values=fields.String())
 
@@ -88,10 +90,14 @@ class RunSummarySchema(Schema):
 
 
 class RunCreateRequestSchema(Schema):
-    repository = text(100, pattern=REPOSITORY, required=True, metadata={"example": "CCExtractor/ccextractor"})
+    repository = text(
+        100, pattern=REPOSITORY, required=True, metadata={"example": "CCExtractor/ccextractor"}
+    )
     branch = text(100, pattern=BRANCH, metadata={"example": "master"})
     commit_sha = fields.String(
-        validate=COMMIT, required=True, metadata={"example": "0632bff4e382d5f86eff9073b9ddd37f03f9778c"}
+        validate=COMMIT,
+        required=True,
+        metadata={"example": "0632bff4e382d5f86eff9073b9ddd37f03f9778c"},
     )
     pull_request = Number(least=1, most=2_147_483_647, allow_none=True, metadata={"example": 2264})
     platform = word(*PLATFORMS, required=True, metadata={"example": "windows"})
@@ -100,7 +106,7 @@ class RunCreateRequestSchema(Schema):
         validate=validate.Length(max=500),
         metadata={
             "uniqueItems": True,
-            "description": "Optional subset of active regression tests; all active ones if omitted. "
+            "description": "Optional subset of active regression tests; all if omitted. "
             "Inactive ids are rejected with 422.",
         },
     )
@@ -125,7 +131,9 @@ class ReasonSchema(Schema):
 class RetrySchema(ReasonSchema):
     failed_only = Truth(
         load_default=False,
-        metadata={"description": "Only the tests that failed or produced nothing in the source run"},
+        metadata={
+            "description": "Only the tests that failed or produced nothing in the source run"
+        },
     )
     regression_test_ids = fields.List(
         Number(least=1),
@@ -180,5 +188,3 @@ class RunConfigSchema(Schema):
         Number(least=1), validate=validate.Length(max=500), metadata={"uniqueItems": True}
     )
     command_defaults = fields.List(Cut(100), validate=validate.Length(max=50))
-
-

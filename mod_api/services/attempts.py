@@ -179,11 +179,14 @@ def finish(
     *,
     settings: Settings,
     reason: str,
-    type: str | None = None,  # noqa: A002  the protocol's own word
+    type: str | None = None,
     message: str | None = None,
     stack: list[str] | None = None,
 ) -> Answer:
-    """End the attempt. Raises Conflict `lease_lost` or `run_ended`, Invalid without a needed type."""
+    """End the attempt.
+
+    Raises Conflict `lease_lost` or `run_ended`, and Invalid without a type that is needed.
+    """
     why = EndReason(reason)
     if why.is_infrastructure_failure and type is None:
         raise Invalid.fields(type="Is needed with this reason.")

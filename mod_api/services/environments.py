@@ -46,12 +46,11 @@ def _environments(platforms: list[Platform]) -> list[Environment]:
         db.session.scalars(select(Maintenance.platform).where(Maintenance.disabled.is_(True)))
     )
     newest = select(func.max(Attempt.id)).group_by(Attempt.platform)
-    labels = dict(
-        db.session.execute(
-            select(Attempt.platform, Attempt.runner_name).where(Attempt.id.in_(newest))
-        ).tuples()
+    newest_names = db.session.execute(
+        select(Attempt.platform, Attempt.runner_name).where(Attempt.id.in_(newest))
     )
-    durations = dict(db.session.execute(_durations(platforms)).tuples())
+    labels = dict(newest_names.tuples().all())
+    durations = dict(db.session.execute(_durations(platforms)).tuples().all())
     return [
         Environment(
             environment_id=platform.value,

@@ -36,7 +36,9 @@ def health(app: Flask, repository: Repository, limiter_storage: Any) -> tuple[di
     storages = storage_health(repository, SECONDS)
     deadline = time.monotonic() + SECONDS
     found = [_answer(name, future, deadline) for name, future in asked.items()]
-    found += [Dependency(f"storage_{part.name}", part.status.value, part.message) for part in storages]
+    found += [
+        Dependency(f"storage_{part.name}", part.status.value, part.message) for part in storages
+    ]
     down = found[0].status == "down" or all(part.status.value == "down" for part in storages)
     worst = "ok" if all(part.status == "ok" for part in found) else "degraded"
     status = "down" if down else worst
@@ -69,5 +71,5 @@ def _ask_database(app: Flask) -> None:
 
 
 def _ask_limits(storage: Any) -> None:
-    if not storage.check():
+    if storage is not None and not storage.check():
         raise ConnectionError

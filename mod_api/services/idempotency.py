@@ -89,7 +89,9 @@ def _take(account_id: int, key_hash: str, digest: str) -> Taken:
     if known.run_id is not None:
         return Taken(known.id, known.run_id)
     if known.created_at > moment - AT_WORK:
-        raise Conflict("A request with this Idempotency-Key is still at work.", "at_work", retry_after=1)
+        raise Conflict(
+            "A request with this Idempotency-Key is still at work.", "at_work", retry_after=1
+        )
     known.created_at = moment
     db.session.flush()
     return Taken(known.id)

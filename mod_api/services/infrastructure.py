@@ -1,4 +1,4 @@
-"""Infrastructure errors of runs: from the runner's report where it gave a type, else the message."""
+"""Infrastructure errors of runs: typed by the runner where it did, else by the message."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ TYPE_OF_REASON = {
 
 @dataclass(frozen=True)
 class InfrastructureError:
-    """One failure of what executes runs; never a test's. `stack` is kept for those who may see it."""
+    """One failure of what executes runs, never a test's; `stack` is for those who may see it."""
 
     error_id: str
     run_id: int
@@ -60,7 +60,9 @@ def errors_of(runs: Iterable[RunRow]) -> dict[int, list[InfrastructureError]]:
 
 
 def _of_attempt(attempt: Attempt) -> InfrastructureError:
-    message = attempt.error_message or LOST.format(number=attempt.number, runner=attempt.runner_name)
+    message = attempt.error_message or LOST.format(
+        number=attempt.number, runner=attempt.runner_name
+    )
     kind = attempt.error_type
     if kind is None and attempt.end_reason is not None:
         kind = TYPE_OF_REASON.get(attempt.end_reason)

@@ -174,7 +174,9 @@ def create(
         regression_ids=_chosen(regression_test_ids),
         environment_id=environment_id,
     )
-    audit.record("run.started", by=by, subject=("run", run_id), repository=repository, commit=commit_sha)
+    audit.record(
+        "run.started", by=by, subject=("run", run_id), repository=repository, commit=commit_sha
+    )
     return get(run_id, base=base)
 
 
@@ -306,14 +308,18 @@ def _chosen(wanted: Sequence[int] | None) -> list[int]:
     known = dict(
         db.session.execute(
             select(RegressionTest.id, is_active()).where(RegressionTest.id.in_(wanted))
-        ).tuples()
+        )
+        .tuples()
+        .all()
     )
     unknown = sorted(set(wanted) - set(known))
     if unknown:
         raise Unprocessable("regression_test_ids contains unknown test IDs.", unknown_ids=unknown)
     inactive = sorted(test_id for test_id, active in known.items() if not active)
     if inactive:
-        raise Unprocessable("regression_test_ids contains inactive test IDs.", inactive_ids=inactive)
+        raise Unprocessable(
+            "regression_test_ids contains inactive test IDs.", inactive_ids=inactive
+        )
     return sorted(known)
 
 
@@ -330,7 +336,9 @@ def _active(wanted: Sequence[int]) -> list[int]:
 def _failed(run: RunRow) -> list[int]:
     """The tests of an ended run that failed or produced nothing."""
     if not run.status.has_ended:
-        raise Unprocessable("The run has not ended yet: its failed tests are not known.", run_id=run.run_id)
+        raise Unprocessable(
+            "The run has not ended yet: its failed tests are not known.", run_id=run.run_id
+        )
     verdicts = result_verdicts(Result.test_id == run.run_id).subquery()
     failed = db.session.scalars(
         select(verdicts.c.regression_test_id).where(

@@ -31,7 +31,9 @@ def sign_in_and_issue(
         email, password, address=address, rounds=settings.password_rounds, throttle=throttle
     )
     with writing():
-        issued = tokens.issue(account, token_name, [Scope(name) for name in scopes], expires_in_days)
+        issued = tokens.issue(
+            account, token_name, [Scope(name) for name in scopes], expires_in_days
+        )
     return {
         "token": issued.text,
         "token_type": "Bearer",
@@ -64,5 +66,3 @@ def list_own(caller: Caller, *, limit: int, offset: int) -> Page[dict[str, Any]]
 def revoke(caller: Caller, token_id: int) -> None:
     """Revoke one of the caller's own tokens. Raises NotFound."""
     tokens.revoke(caller.account, token_id)
-
-
