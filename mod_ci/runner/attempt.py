@@ -2,8 +2,8 @@
 
 import logging
 import traceback
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from mod_ci.runner.checkout import StageFailed
 from mod_ci.runner.claim import Claim
@@ -35,34 +35,36 @@ def carry_out(claim: Claim, options: Options, shutdown: Shutdown) -> None:
         "Run %s (%s %s), attempt %s: %s tests",
         run.run_id, run.repository, run.commit_sha[:8], claim.attempt, len(claim.tests),
     )  # fmt: skip
-    folder = options.work.runs / str(claim.attempt_id)
+    how: Finish | None = None
     with shutdown.tells(lambda: lease.end(Ending.SHUTDOWN)):
-        heart = Heart(attempt)
-        heart.start()
         try:
-            how = end_of(lambda: in_folder(folder, attempt, claim, options, heart), lease)
-            if how is not None:
-                say_finish(attempt, how)
-        finally:
-            heart.stop()
+            with at_work(attempt, claim, options) as work:
+                how = end_of(lambda: go_through(work), lease)
+                conclude(work, how)
+        except OSError as error:
+            how = Finish("resource_unavailable", "worker", str(error), trace(error))
+            say_finish(attempt, how)
     logger.info("Run %s: %s", run.run_id, describe(how, lease))
 
 
-def in_folder(folder: Path, attempt: Attempt, claim: Claim, options: Options, heart: Heart) -> None:
-    """Go through the stages in a folder of the attempt's own; raises why it ended early."""
+@contextmanager
+def at_work(attempt: Attempt, claim: Claim, options: Options) -> Iterator[Work]:
+    """The attempt's own folder, log and heart; all of it is gone afterwards.
+
+    Raises OSError when this host cannot make them.
+    """
+    folder = options.work.runs / str(claim.attempt_id)
     remove(folder)
     folder.mkdir()
     spool = Spool(folder / "log")
     sender = LogSender(attempt, spool, claim.log_offset)
+    heart = Heart(attempt)
+    heart.start()
     sender.start()
     try:
-        work = Work(attempt, claim, options, folder, spool, sender, heart, options.extractor)
-        try:
-            go_through(work)
-        except BaseException as error:
-            last_words(work, error)
-            raise
+        yield Work(attempt, claim, options, folder, spool, sender, heart, options.extractor)
     finally:
+        heart.stop()
         sender.stop()
         spool.close()
         try:
@@ -71,18 +73,24 @@ def in_folder(folder: Path, attempt: Attempt, claim: Claim, options: Options, he
             logger.warning("%s", error)  # the next start tries again
 
 
-def last_words(work: Work, error: BaseException) -> None:
-    """Say in the log why a run ends early, and send what is left of the log."""
-    if work.lease.lost:
+def conclude(work: Work, how: Finish | None) -> None:
+    """Say how a run that did not go through its stages ended, in its log and to the server."""
+    lease = work.lease
+    if lease.lost or (how is None and lease.ending is None):
         return
-    work.spool.write("error", "worker", [str(error) or type(error).__name__])
-    match work.lease.ending:
+    ended = lease.ending.value if lease.ending else ""
+    work.spool.write("error", "worker", [(how.message if how else "") or ended])
+    match lease.ending:
         case Ending.CANCELED:
-            work.sender.flush(FLUSH_AFTER_CANCEL_S)
+            flush_s = FLUSH_AFTER_CANCEL_S
         case Ending.SHUTDOWN:
-            work.sender.flush(LAST_WORDS_S / 3)
+            flush_s = LAST_WORDS_S / 3
         case _:
-            work.sender.flush(FLUSH_S)
+            flush_s = FLUSH_S
+    work.sender.flush(flush_s)
+    if how is not None:
+        say_finish(work.attempt, how)
+        work.sender.flush(flush_s)
 
 
 def end_of(action: Callable[[], None], lease: Lease) -> Finish | None:

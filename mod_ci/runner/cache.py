@@ -17,7 +17,7 @@ from pathlib import Path
 from mod_ci.runner.folders import remove, size_within
 
 
-class WorkDirTaken(Exception):  # noqa: N818 - named like the other domain errors
+class WorkDirTaken(Exception):
     """Another runner works in the folder."""
 
 

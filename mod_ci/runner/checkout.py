@@ -23,7 +23,7 @@ UNKNOWN = re.compile(
 )
 
 
-class StageFailed(Exception):  # noqa: N818 - named like the other domain errors
+class StageFailed(Exception):
     """A stage failed; `how` is what the attempt's finish says."""
 
     def __init__(self, how: Finish) -> None:
@@ -96,10 +96,13 @@ def merge(run: Run, git: Git, mirror: Path, folder: Path, lease: Lease) -> None:
         raise StageFailed(Finish("build_failed", "merge", what, done.lines))
 
 
-def tree_of(git: Git, folder: Path) -> str:
-    """The id of the tree that is checked out; empty when git does not say."""
-    done = git.at(folder)("rev-parse", "HEAD^{tree}")
-    return done.lines[-1] if done.ok and done.lines else ""
+def tree_of(git: Git, folder: Path, lease: Lease) -> str:
+    """The id of the tree that is checked out; raises StageFailed when git does not say."""
+    done = git.at(folder)("rev-parse", "--verify", "HEAD^{tree}")
+    lease.check()
+    if not done.ok or not done.lines:
+        raise unreachable("The merged tree could not be read", done)
+    return done.lines[-1]
 
 
 def fetch_branch(git: Git, mirror: Path, lease: Lease, run: Run, target: str) -> bool:
@@ -117,7 +120,7 @@ def fetch_branch(git: Git, mirror: Path, lease: Lease, run: Run, target: str) ->
     return True
 
 
-class UnknownReference(Exception):  # noqa: N818 - named like the other domain errors
+class UnknownReference(Exception):
     """The remote is there and does not have the reference."""
 
 

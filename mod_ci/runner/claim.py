@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 
-class BadClaim(Exception):  # noqa: N818 - named like the other domain errors
+class BadClaim(Exception):
     """The server's answer to a claim is not what the protocol says."""
 
 
@@ -40,7 +40,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Test:
+class RegressionTest:
     """One regression test to execute."""
 
     regression_id: int
@@ -81,7 +81,7 @@ class Claim:
     log_offset: int
     log_interval_ms: int
     run: Run
-    tests: tuple[Test, ...]
+    tests: tuple[RegressionTest, ...]
     samples: tuple[Sample, ...]
 
 
@@ -127,9 +127,9 @@ def run_from(run: dict[str, Any]) -> Run:
     )
 
 
-def test_from(test: dict[str, Any]) -> Test:
+def test_from(test: dict[str, Any]) -> RegressionTest:
     """One test of a claim."""
-    return Test(
+    return RegressionTest(
         regression_id=int(test["regression_id"]),
         sample_id=int(test["sample_id"]),
         command=str(test["command"] or ""),

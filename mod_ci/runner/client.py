@@ -22,7 +22,7 @@ TRANSIENT = frozenset({408, 425, 429})
 sessions = threading.local()
 
 
-class NoAnswer(Exception):  # noqa: N818 - named like the other domain errors
+class NoAnswer(Exception):
     """The server could not be reached, or cannot answer now. Ask again later."""
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
@@ -30,7 +30,7 @@ class NoAnswer(Exception):  # noqa: N818 - named like the other domain errors
         self.retry_after_s = retry_after_s
 
 
-class Refused(Exception):  # noqa: N818 - named like the other domain errors
+class Refused(Exception):
     """The server answered with an error that asking again does not change."""
 
     def __init__(self, what: str, status: int, error: Mapping[str, Any]) -> None:

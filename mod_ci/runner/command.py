@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from mod_ci.runner.claim import Sample, Test
+from mod_ci.runner.claim import RegressionTest, Sample
 from mod_ci.runner.text import UNSAFE
 
 # By output type: what is put behind the test's own arguments, `{}` the output's extension.
@@ -17,11 +17,11 @@ CAPTURED = frozenset({"stdout", "report"})
 LONGEST_NAME = 150
 
 
-class Unsupported(Exception):  # noqa: N818 - named like the other domain errors
+class Unsupported(Exception):
     """The test cannot be put into a command line; says why."""
 
 
-def arguments(test: Test, sample: Sample) -> list[str]:
+def arguments(test: RegressionTest, sample: Sample) -> list[str]:
     """What follows the extractor's path; all paths are relative to the test's folder.
 
     Relative, because a tool may print the paths it was given, and its output must be the
@@ -42,7 +42,7 @@ def arguments(test: Test, sample: Sample) -> list[str]:
     return [*own, *output, source]
 
 
-def extension(test: Test) -> str:
+def extension(test: RegressionTest) -> str:
     """The extension of the test's first output, with its dot; raises Unsupported.
 
     It becomes part of a file's name, so it must not lead to another folder.

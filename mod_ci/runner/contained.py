@@ -24,7 +24,7 @@ LOOK_EVERY_S = 0.1
 KEEPER_GRACE_S = 30.0
 
 
-class HostFailure(Exception):  # noqa: N818 - named like the other domain errors
+class HostFailure(Exception):
     """This host could not run a program: no sandbox, no memory, no process. Says why."""
 
 

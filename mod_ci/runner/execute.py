@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from mod_ci.runner.claim import Sample, Test
+from mod_ci.runner.claim import RegressionTest, Sample
 from mod_ci.runner.command import CAPTURED, Unsupported, arguments, sample_name
 from mod_ci.runner.contained import Cause, Ended, Program, Sink, run
 from mod_ci.runner.lease import Abandoned
@@ -83,7 +83,9 @@ class Printed:
         return encoded[-TAIL_BYTES:].decode("utf-8", "ignore")
 
 
-def execute(test: Test, sample: Sample, media: Path, folder: Path, bench: Bench) -> Result:
+def execute(
+    test: RegressionTest, sample: Sample, media: Path, folder: Path, bench: Bench
+) -> Result:
     """Execute a test in `folder`, which is empty; returns its result, whatever happens to it.
 
     media: the sample's file. Raises Abandoned when it was stopped from outside, and
@@ -147,7 +149,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def view(
-    test: Test, sample: Sample, media: Path, work: Path, private: Path, bench: Bench
+    test: RegressionTest, sample: Sample, media: Path, work: Path, private: Path, bench: Bench
 ) -> View | None:
     """Put the sample before the test: in a sandbox read-only, else as a link."""
     place = work / "input" / sample_name(sample)
@@ -162,7 +164,9 @@ def view(
     return View(private=private, writable=(work,), read_only=tuple(read_only))
 
 
-def result_of(ended: Ended, test: Test, limits: Limits, started_at: datetime, tail: str) -> Result:
+def result_of(
+    ended: Ended, test: RegressionTest, limits: Limits, started_at: datetime, tail: str
+) -> Result:
     """The result without its outputs."""
     outcome, message, exit_code, name = ended.cause.value, None, None, ended.signal
     match ended.cause:

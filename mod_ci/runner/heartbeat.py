@@ -79,7 +79,7 @@ class Heart:
             try:
                 self.beat()
                 pause, wait_s = pauses(), 0.0
-                self.stopped.wait(LEAST_INTERVAL_S)
+                self.stopped.wait(min(LEAST_INTERVAL_S, lease.seconds / 12))
             except NoAnswer as error:
                 logger.warning("%s", error)
                 wait_s = pause_after(error, next(pause))

@@ -21,7 +21,7 @@ class Ending(Enum):
         return self in (Ending.CANCELED, Ending.LOST)
 
 
-class Stopped(Exception):  # noqa: N818 - named like the other domain errors
+class Stopped(Exception):
     """The attempt is to stop."""
 
     def __init__(self, ending: Ending) -> None:
@@ -29,7 +29,7 @@ class Stopped(Exception):  # noqa: N818 - named like the other domain errors
         self.ending = ending
 
 
-class Abandoned(Exception):  # noqa: N818 - named like the other domain errors
+class Abandoned(Exception):
     """Work that is not worth going on with: another part of the run has failed for good."""
 
 

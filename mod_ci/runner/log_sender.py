@@ -76,7 +76,7 @@ class LogSender:
 
     def catch_up(self) -> None:
         """Append all that the spool holds now."""
-        while lines := self.spool.read(self.sent, MIB):
+        while not self.stopped.is_set() and (lines := self.spool.read(self.sent, MIB)):
             try:
                 answer = append_log(self.attempt, self.base + self.sent, lines)
             except Refused as refusal:

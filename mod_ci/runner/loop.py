@@ -4,6 +4,7 @@ import logging
 import queue
 import stat
 import threading
+import time
 from pathlib import Path
 
 from mod_ci.runner.attempt import carry_out
@@ -17,6 +18,7 @@ from mod_ci.runner.shutdown import Shutdown
 logger = logging.getLogger(__name__)
 
 WAIT_S = 30
+LEAST_WAIT_S = 2.0
 # After a signal, a claim under way may still be answered; a run handed out is given back.
 CLAIM_GRACE_S = 2.0
 
@@ -29,10 +31,14 @@ def serve(options: Options, shutdown: Shutdown) -> None:
     Raises Refused when the server does not want this runner, OSError without a token.
     """
     while not shutdown.requested:
+        asked_at = time.monotonic()
         claimed = next_claim(options, shutdown)
         if claimed is None:
             if options.drain:
                 return
+            if time.monotonic() - asked_at < LEAST_WAIT_S:
+                # A server that does not wait (it is full, or paused) is not to be besieged.
+                shutdown.asked.wait(next(pauses(2 * LEAST_WAIT_S)))
             continue
         carry_out(claimed, options, shutdown)
         for name in keep_within(options.work, options.cache_bytes):

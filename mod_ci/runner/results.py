@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mod_ci.runner.claim import Output, Test
+from mod_ci.runner.claim import Output, RegressionTest
 from mod_ci.runner.client import Refused
 from mod_ci.runner.files import sha256_of
 from mod_ci.runner.log_lines import timestamp
@@ -56,7 +56,7 @@ class Result:
         }
 
 
-def look_up(test: Test, folder: Path, captured: Path | None) -> tuple[Produced, ...]:
+def look_up(test: RegressionTest, folder: Path, captured: Path | None) -> tuple[Produced, ...]:
     """The outputs that are there; links and anything that is no regular file are not.
 
     captured: the file with the standard output, where that is the test's first output.
@@ -71,7 +71,7 @@ def look_up(test: Test, folder: Path, captured: Path | None) -> tuple[Produced, 
     return tuple(found)
 
 
-def places(test: Test, index: int, folder: Path, captured: Path | None) -> list[Path]:
+def places(test: RegressionTest, index: int, folder: Path, captured: Path | None) -> list[Path]:
     """Where an output may be, best first; never outside of the test's folder."""
     if captured is not None and index == 0:
         return [captured]

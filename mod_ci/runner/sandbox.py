@@ -27,7 +27,7 @@ PRIVATE = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  # mount points, not fi
 RESOLVERS = ("/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager")
 
 
-class SandboxMissing(Exception):  # noqa: N818 - named like the other domain errors
+class SandboxMissing(Exception):
     """A sandbox was asked for and this host has none that works."""
 
 
@@ -122,6 +122,9 @@ def wrap(sandbox: Sandbox, argv: Sequence[str], cwd: Path, view: View) -> list[s
         args += ["--bind", str(path), str(path)]
     for source, place_of in view.read_only:
         args += ["--ro-bind", str(source), str(place_of)]
+    # An empty place would else be one to fill the host's memory with.
+    for index, word in enumerate(tuple(args)):
+        args += ["--remount-ro", args[index + 1]] if word == "--tmpfs" else []
     return [*args, "--chdir", str(cwd), "--", *argv]
 
 

@@ -78,7 +78,7 @@ def build(work: Work) -> None:
     options = work.options
     source = work.run.commit_sha
     if work.run.is_pull_request:
-        source = checkout.tree_of(work.git, work.checked_out)
+        source = checkout.tree_of(work.git, work.checked_out, work.lease)
     recipe = builds.Recipe(
         options.build or "", options.build_time_s, options.sandbox, options.build_writable
     )
@@ -117,6 +117,8 @@ def hand_in(work: Work) -> None:
     """The end of a run that went through all stages."""
     work.sender.flush(FLUSH_S)
     finish(work.attempt, Finish("completed"))
+    # The server may have been away until just now; it takes the log a little longer.
+    work.sender.flush(FLUSH_S)
 
 
 def builds_itself(work: Work) -> bool:

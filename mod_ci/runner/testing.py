@@ -1,5 +1,6 @@
 """The fourth stage: all regression tests of the run, some at once."""
 
+import shutil
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -7,11 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mod_ci.runner.checkout import StageFailed
-from mod_ci.runner.claim import Claim, Test
+from mod_ci.runner.claim import Claim, RegressionTest
+from mod_ci.runner.contained import HostFailure
 from mod_ci.runner.execute import Bench, execute
 from mod_ci.runner.folders import remove
 from mod_ci.runner.heartbeat import Heart
 from mod_ci.runner.lease import Abandoned
+from mod_ci.runner.limits import MIB
 from mod_ci.runner.protocol import Attempt, Finish
 from mod_ci.runner.results import report
 from mod_ci.runner.samples import SampleMissing, Samples
@@ -43,7 +46,7 @@ def test_all(floor: Floor) -> None:
     problems: deque[BaseException] = deque()
     missing: deque[str] = deque()
 
-    def perform(test: Test) -> None:
+    def perform(test: RegressionTest) -> None:
         try:
             test_one(test, replace(floor, bench=bench))
         except SampleMissing as error:
@@ -66,11 +69,12 @@ def test_all(floor: Floor) -> None:
         raise StageFailed(Finish("resource_unavailable", "storage", what[0], what))
 
 
-def test_one(test: Test, floor: Floor) -> None:
+def test_one(test: RegressionTest, floor: Floor) -> None:
     """Execute and report one test, unless the run is stopping."""
     stopping = floor.bench.stopping
     if stopping():
         raise Abandoned
+    expect_room(floor)
     sample = floor.samples.sample(test.sample_id)
     media = floor.samples.fetch(sample, stopping)
     folder = floor.folder / str(test.regression_id)
@@ -81,3 +85,10 @@ def test_one(test: Test, floor: Floor) -> None:
     finally:
         floor.heart.ends(test.regression_id)
         remove(folder)
+
+
+def expect_room(floor: Floor) -> None:
+    """Raise HostFailure when the disk is too full: that would fail tests that are right."""
+    free = shutil.disk_usage(floor.folder).free
+    if free < floor.bench.limits.output_bytes:
+        raise HostFailure(f"only {free // MIB} MiB are free in the runner's work folder")

@@ -5,6 +5,7 @@ own tests.
 """
 
 import hashlib
+import io
 import json
 import re
 import threading
@@ -273,8 +274,6 @@ class Handler(BaseHTTPRequestHandler):
         """PUT .../results/ID"""
         held.puts += 1
         mimetype, options = parse_options_header(self.headers["Content-Type"])
-        import io
-
         _, form, files = FormDataParser().parse(
             io.BytesIO(self.body), mimetype, len(self.body), options
         )
