@@ -16,7 +16,7 @@ from mod_ci.runner.limits import MIB, Limits
 from mod_ci.runner.results import TAIL_BYTES, Result, look_up
 from mod_ci.runner.sandbox import Sandbox, View
 from mod_ci.runner.spool import Spool
-from mod_ci.runner.text import LineSplitter, boundary, clean
+from mod_ci.runner.text import LineSplitter, boundary, clean, redact
 
 # What a shell says of a command that it cannot execute.
 NOT_EXECUTABLE = 127
@@ -76,7 +76,7 @@ class Printed:
     def tail_text(self) -> str:
         """The last bytes as text that can be shown, at most TAIL_BYTES of it."""
         text = self.tail.decode("utf-8", "replace")
-        encoded = "\n".join(clean(line) for line in text.splitlines()).encode()
+        encoded = "\n".join(clean(redact(line)) for line in text.splitlines()).encode()
         if len(encoded) > TAIL_BYTES:
             # Escaping has made it longer; the end is what counts.
             encoded = encoded[boundary(encoded, len(encoded) - TAIL_BYTES + 3) :]
