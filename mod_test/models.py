@@ -238,10 +238,15 @@ class ProgressRecord(Base):
 
 
 class ResultRecord(Base):
-    """What our runner reports of a result beyond the given table."""
+    """What our runner reports of a result beyond the given table.
+
+    A result that is reported again gets a new record: within a run, `id` is the order in which
+    results came.
+    """
 
     __tablename__ = "result_record"
     __table_args__ = ours(
+        UniqueConstraint("test_id", "regression_test_id", name="uq_result_record"),
         ForeignKeyConstraint(
             ["test_id", "regression_test_id"],
             ["test_result.test_id", "test_result.regression_test_id"],
@@ -250,8 +255,9 @@ class ResultRecord(Base):
         ),
     )
 
-    test_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    regression_test_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    test_id: Mapped[int]
+    regression_test_id: Mapped[int]
     attempt_id: Mapped[int | None]
     outcome: Mapped[Outcome] = mapped_column(EnumText(Outcome))
     signal: Mapped[str | None] = mapped_column(String(20))

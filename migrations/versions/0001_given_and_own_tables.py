@@ -124,8 +124,9 @@ def own_tables() -> list[sa.Table]:
         sa.Table(
             "result_record",
             own,
-            sa.Column("test_id", sa.Integer, primary_key=True, autoincrement=False),
-            sa.Column("regression_test_id", sa.Integer, primary_key=True, autoincrement=False),
+            number(),
+            sa.Column("test_id", sa.Integer, nullable=False),
+            sa.Column("regression_test_id", sa.Integer, nullable=False),
             sa.Column("attempt_id", sa.Integer),
             sa.Column("outcome", sa.String(50), nullable=False),
             sa.Column("signal", sa.String(20)),
@@ -139,6 +140,8 @@ def own_tables() -> list[sa.Table]:
                 ondelete="CASCADE",
                 onupdate="CASCADE",
             ),
+            sa.UniqueConstraint("test_id", "regression_test_id", name="uq_result_record"),
+            sqlite_autoincrement=True,
             **OPTIONS,
         ),
         sa.Table(
