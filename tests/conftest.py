@@ -24,6 +24,7 @@ from config import READERS, Settings
 from database import Base, db
 from run import create_app
 from tests import factories, servers
+from tests.openapi import CheckedClient
 from tests.raw import Raw
 
 SETTINGS_DEFAULTS: dict[str, Any] = {
@@ -36,7 +37,7 @@ SETTINGS_DEFAULTS: dict[str, Any] = {
 }
 SERVER_OF_FIXTURE = {"mariadb": "mariadb", "redis_url": "redis"}
 
-session = contextlib.ExitStack()
+servers_of_session = contextlib.ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,11 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(setting.upper(), None)
     os.environ["FLASK_SKIP_DOTENV"] = "1"
     if not hasattr(config, "workerinput"):
-        session.enter_context(servers.session_folder())
+        servers_of_session.enter_context(servers.session_folder())
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    session.close()
+    servers_of_session.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,12 +64,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    skipped = terminalreporter.stats.get("skipped", [])
-    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
-    for reason, count in sorted(reasons.items()):
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: Any) -> Iterator[None]:
+    """As the last lines before pytest's own: how many tests were skipped, and why."""
+    yield
+    for reason, count in sorted(skips(terminalreporter).items()):
         tests = "test" if count == 1 else "tests"
         terminalreporter.write_line(f"{count} {tests} skipped: {reason}", yellow=True)
+    if fails_for_skips(terminalreporter):
+        terminalreporter.write_line("CI skips nothing: that counts as failed.", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if fails_for_skips(session.config.pluginmanager.get_plugin("terminalreporter")):
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+
+def fails_for_skips(reporter: Any) -> bool:
+    """Whether this is CI (`CI=true`), where every server is there, and a test was skipped."""
+    is_worker = reporter is None or hasattr(reporter.config, "workerinput")
+    return not is_worker and os.environ.get("CI") == "true" and bool(skips(reporter))
+
+
+def skips(reporter: Any) -> Counter[str]:
+    reports = reporter.stats.get("skipped", [])
+    return Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
 
 
 @dataclass(frozen=True)
@@ -161,6 +181,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory, worker: str) -> Iterator[Cal
             settings = Settings(**SETTINGS_DEFAULTS, database_url=url, sample_repository=repository)
             app = create_app(settings)
             app.testing = True
+            app.test_client_class = CheckedClient
             with app.app_context():
                 flask_migrate.upgrade()
                 spread_ids()
@@ -250,6 +271,7 @@ def make_app(settings: Callable[..., Settings]) -> Iterator[Callable[..., Flask]
     def make(**overrides: Any) -> Flask:
         app = create_app(settings(**overrides))
         app.testing = True
+        app.test_client_class = CheckedClient
         made.append(app)
         return app
 
