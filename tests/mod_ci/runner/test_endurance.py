@@ -115,6 +115,7 @@ def test_a_canceled_run_stops_at_once_and_keeps_its_log(server: StandIn, serve_a
     assert (first.results, first.finishes) == ({}, [])
     assert any("canceled or has ended" in line for line in first.lines)
     assert b"never" not in first.log
+    assert b"took longer" not in first.log  # it was killed, not waited for
     assert second.finishes == [{"reason": "completed"}]
 
 
