@@ -27,7 +27,7 @@ class Invalid(DomainError):
     code = "validation_error"
 
     @classmethod
-    def fields(cls, **messages: str) -> "Invalid":
+    def fields(cls, /, **messages: str) -> "Invalid":
         return cls("Request failed schema validation.", fields=messages)
 
 

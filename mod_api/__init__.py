@@ -23,6 +23,7 @@ def init_api(app: Flask, settings: Settings) -> None:
     logging.install()
     app.url_map.converters["id"] = IdConverter
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # its redirect would name whatever Host was sent
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     app.config.update(CONFIG)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body

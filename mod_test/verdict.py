@@ -336,8 +336,11 @@ def last_progress_id(run_id: Any = Run.id) -> Any:
 
 
 def waits(last: Any, record: Any = RunRecord) -> ColumnElement[bool]:
-    """Whether a run whose last progress is `last` lost its lease and waits for its next attempt."""
+    """Whether a run whose last progress is `last` lost its lease and waits for its next attempt.
+
+    Never NULL where there is a last progress, so that it can be negated.
+    """
     return and_(
-        record.held_progress_id == last.id,
+        func.coalesce(record.held_progress_id, 0) == last.id,
         or_(record.lease_expires_at.is_(None), record.lease_expires_at < utc_now()),
     )

@@ -107,7 +107,7 @@ def no_query() -> None:
 def no_body() -> None:
     """For operations without a body: a body is refused."""
     may_have_one = request.content_length or request.headers.get("Transfer-Encoding")
-    if may_have_one and request.get_data(cache=True):
+    if may_have_one and request.stream.read(1):
         raise Invalid.fields(body="This operation takes no body.")
 
 

@@ -42,7 +42,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
         instance = schema() if isinstance(schema, type) else schema
         instance.context_required = required
         decorate: Decorator = self.arguments(instance, location="json", required=required)
-        return decorate
+        return lambda view: decorate(self.fails(400, 413, 415)(view))
 
     def query(self, schema: Any) -> Callable[..., Any]:
         """Declare query parameters, handed to the view as keyword arguments."""

@@ -110,7 +110,7 @@ def finish(body: dict[str, Any], attempt_id: int) -> Any:
 @bp.get("/<id:attempt_id>/samples/<id:sample_id>")
 @requires_attempt
 @bp.response(200, content_type="application/octet-stream", description="The media file", unit=False)
-@bp.fails(401, 404, 429)
+@bp.fails(400, 401, 404, 429)
 def sample(attempt_id: int, sample_id: int) -> Any:
     """The media file of a sample; ranges are taken."""
     return send(_repository(), attempts.sample_key(sample_id), f"sample-{sample_id}")

@@ -42,7 +42,7 @@ def list_tokens(limit: int, offset: int) -> Any:
 @bp.delete("/tokens/current")
 @requires(None)
 @bp.response(204, description="Token revoked")
-@bp.fails(401, 429)
+@bp.fails(400, 401, 429)
 def revoke_current_token() -> Any:
     """Revoke the token of this request. The next request with it gets 401."""
     caller = current_caller()

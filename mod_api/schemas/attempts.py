@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from mod_api.schemas.fields import SHA256, Moment, Number, Pattern, text, word
+from mod_api.schemas.fields import SHA256, Moment, Number, Pattern, id_list, text, word
 from mod_api.schemas.runs import PLATFORMS
 from mod_ci.models import EndReason, Stage
 from mod_test.models import Outcome
@@ -93,7 +93,7 @@ class ClaimSchema(Schema):
 class HeartbeatSchema(Schema):
     stage = word(*[stage.value for stage in Stage])
     message = text(1000)
-    running = fields.List(Number(least=1), validate=validate.Length(max=500))
+    running = id_list(most=500)
 
 
 class StandingSchema(Schema):

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from mod_api.schemas.fields import Cut, Moment, Number, Pattern, text, word
+from mod_api.schemas.fields import Cut, Moment, Number, Pattern, Unique, text, word
 from mod_auth.scopes import Scope
 
 # The contract's scopes first, in its order; `runs:execute` is ours, for runners.
@@ -12,7 +12,8 @@ SCOPES = [scope.value for scope in Scope]
 
 
 def scope_list(**options: Any) -> "fields.List[Any]":
-    return fields.List(word(*SCOPES), validate=validate.Length(max=8), **options)
+    rules = [validate.Length(max=8), Unique()]
+    return fields.List(word(*SCOPES), validate=rules, **options)
 
 
 class TokenCreateRequestSchema(Schema):

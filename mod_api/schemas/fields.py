@@ -24,6 +24,15 @@ class Pattern(validate.Regexp):
         return value
 
 
+class Unique(validate.Validator):
+    """A list that holds no value twice."""
+
+    def __call__(self, value: Any) -> Any:
+        if len(set(value)) != len(value):
+            raise ValidationError("Must not hold a value twice.")
+        return value
+
+
 SHA256 = Pattern("^[a-fA-F0-9]{64}$")
 COMMIT = Pattern("^[a-fA-F0-9]{40}$")
 REPOSITORY = Pattern("^[a-zA-Z0-9_.-]+/[a-zA-Z0-9_.-]+$")
@@ -120,6 +129,13 @@ def word(*words: str, **options: Any) -> fields.String:
     """One word of a fixed list."""
     options.setdefault("validate", validate.OneOf(words))
     return fields.String(**options)
+
+
+def id_list(*, least: int = 0, most: int, **options: Any) -> fields.List[Any]:
+    """Ids in a request, each once."""
+    options["metadata"] = {"uniqueItems": True, **options.get("metadata", {})}
+    rules = [validate.Length(min=least or None, max=most), Unique()]
+    return fields.List(Number(least=1, most=LARGEST), validate=rules, **options)
 
 
 def run_id() -> Number:
