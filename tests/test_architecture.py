@@ -1,0 +1,49 @@
+"""Who may import whom, where import-linter cannot look: single files, and names of Flask."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = {path.name for path in ROOT.glob("mod_*")}
+MAY_IMPORT = {
+    "errors.py": set(),
+    "config.py": set(),
+    "database.py": {"config", "errors"},
+}
+OF_A_REQUEST = {"request", "g", "session", "after_this_request"}
+KNOW_NO_REQUEST = ("mod_api/services", "mod_ci", "mod_test", "mod_regression", "mod_sample")
+
+
+def imports(file: Path) -> Iterator[tuple[str, str]]:
+    """Every (module, name) that a file imports, wherever in it; `import x` is (x, "")."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("name", MAY_IMPORT)
+def test_the_foundation_imports_nothing_above_it(name: str) -> None:
+    ours = MODULES | set(MAY_IMPORT) | {"database", "config", "errors", "run"}
+
+    found = {module.partition(".")[0] for module, _ in imports(ROOT / name)} & ours
+
+    assert found <= MAY_IMPORT[name]
+
+
+@pytest.mark.parametrize("folder", KNOW_NO_REQUEST)
+def test_services_and_models_know_no_request(folder: str) -> None:
+    files = list((ROOT / folder).rglob("*.py"))
+    found = [
+        (str(file.relative_to(ROOT)), module, name)
+        for file in files
+        for module, name in imports(file)
+        if (module == "flask" and name in ({""} | OF_A_REQUEST)) or module == "flask.globals"
+    ]
+
+    assert files
+    assert found == []
