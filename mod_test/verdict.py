@@ -200,11 +200,14 @@ def _outputs_without_row() -> Select[Any]:
         .where(
             output.regression_id == Result.regression_test_id,
             takes_part(output),
-            ~exists().where(
+            ~exists()
+            .where(
                 ResultFile.test_id == Result.test_id,
                 ResultFile.regression_test_id == Result.regression_test_id,
                 ResultFile.regression_test_output_id == output.id,
-            ),
+            )
+            # Two levels up: SQLAlchemy correlates to the next one only by itself.
+            .correlate(Result, output),
         )
         .correlate(Result)
     )
@@ -297,9 +300,9 @@ def has_set_member_without_result() -> ColumnElement[bool]:
     return exists().where(
         CustomizedTest.test_id == Run.id,
         CustomizedTest.regression_id.is_not(None),
-        ~exists().where(
-            Result.test_id == Run.id, Result.regression_test_id == CustomizedTest.regression_id
-        ),
+        ~exists()
+        .where(Result.test_id == Run.id, Result.regression_test_id == CustomizedTest.regression_id)
+        .correlate(Run, CustomizedTest),
     )
 
 

@@ -11,6 +11,7 @@ from mod_api.services.runs import get_row
 from mod_ci.models import Stage
 from mod_test.cancellations import is_by_a_person
 from mod_test.models import Progress, ProgressRecord, TestStatus
+from mod_test.run_rows import RunRow
 
 QUEUED = "queued"
 ERROR = "error"
@@ -30,17 +31,25 @@ class Event:
 def list_events(run_id: int, *, status: str | None, limit: int, offset: int) -> Page[Event]:
     """One page of a run's events, oldest first. Raises NotFound."""
     run = get_row(run_id)
-    rows = db.session.execute(
-        select(Progress, ProgressRecord)
-        .outerjoin(ProgressRecord, ProgressRecord.progress_id == Progress.id)
-        .where(Progress.test_id == run_id)
-        .order_by(Progress.id)
-    ).tuples()
-    events = [Event(run.created_at, QUEUED, run.reason or "The run was queued.", 0)]
-    events += [_event(progress, record) for progress, record in rows]
+    events = [event for _, event in events_after(run, 0)]
     if status is not None:
         events = [event for event in events if event.status == status]
     return page(events[offset : offset + limit], total=len(events), limit=limit, offset=offset)
+
+
+def events_after(run: RunRow, progress_id: int) -> list[tuple[int, Event]]:
+    """A run's events behind the one with this id, each with its id; 0 begins with the queueing."""
+    rows = db.session.execute(
+        select(Progress, ProgressRecord)
+        .outerjoin(ProgressRecord, ProgressRecord.progress_id == Progress.id)
+        .where(Progress.test_id == run.run_id, Progress.id > progress_id)
+        .order_by(Progress.id)
+    ).tuples()
+    events = [(progress.id, _event(progress, record)) for progress, record in rows]
+    if progress_id == 0:
+        queued = Event(run.created_at, QUEUED, run.reason or "The run was queued.", 0)
+        events.insert(0, (0, queued))
+    return events
 
 
 def _event(progress: Progress, record: ProgressRecord | None) -> Event:
