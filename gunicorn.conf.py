@@ -1,0 +1,54 @@
+"""How gunicorn serves the platform; any `gunicorn 'run:create_app()'` started here finds it.
+
+Requests may wait (claims and `wait=` for up to 30 s) and streams last for hours, so each has a
+thread while most of them sleep. What the command line or GUNICORN_CMD_ARGS says wins.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from config import Settings, SettingsError
+
+try:
+    settings = Settings.from_environment()
+except SettingsError as error:
+    sys.exit(str(error))
+
+wsgi_app = "run:create_app()"
+host = f"[{settings.host}]" if ":" in settings.host else settings.host
+bind = f"{host}:{settings.port}"
+
+# WEB_CONCURRENCY says how many processes there are, 1 unless it is set.
+worker_class = "gthread"
+# Beside those that may wait there are always threads that answer.
+threads = settings.max_waiters + 32
+worker_connections = 1000
+
+# A worker whose threads all sleep still gives a sign of life; one that does not is replaced.
+timeout = 60
+# A claim that waits is answered within 30 s.
+graceful_timeout = 35
+keepalive = 15
+
+limit_request_line = 8190
+limit_request_fields = 100
+limit_request_field_size = 8190
+
+# The sign of life is a file; on a disk, writing it may stand still.
+worker_tmp_dir = next((path for path in ("/dev/shm",) if Path(path).is_dir()), None)  # noqa: S108
+# TRUSTED_PROXIES alone decides whom to believe, in the application.
+forwarded_allow_ips = ""
+# Nobody steers this server but by signals.
+control_socket_disable = True
+# The application logs each request itself, with its id.
+accesslog = None
+
+
+def on_starting(server: Any) -> None:
+    """Refuse to start processes that would each count requests for themselves."""
+    if server.cfg.workers > 1 and settings.has_limits and not settings.redis_url:
+        sys.exit(
+            f"{server.cfg.workers} processes and rate limits need a store that they share: set "
+            "REDIS_URL, or WEB_CONCURRENCY to 1, or every RATE_LIMIT_... to off."
+        )
