@@ -77,6 +77,7 @@ class Settings:
     lease_seconds: int = 60
     run_time_limit: int = 6 * 3600
     max_waiters: int = 32
+    max_streams: int = 1500
 
     @property
     def is_sqlite(self) -> bool:
@@ -292,6 +293,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "lease_seconds": _whole(2, 3600),
     "run_time_limit": _whole(10, 7 * 24 * 3600),
     "max_waiters": _whole(1, 100_000),
+    "max_streams": _whole(1, 100_000),
 }
 
 

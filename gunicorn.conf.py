@@ -20,7 +20,7 @@ host = f"[{settings.host}]" if ":" in settings.host else settings.host
 bind = f"{host}:{settings.port}"
 
 # WEB_CONCURRENCY says how many processes there are, 1 unless it is set.
-worker_class = "gthread"
+worker_class = "mod_api.streaming.worker.PlatformWorker"
 # Beside those that may wait there are always threads that answer.
 threads = settings.max_waiters + 32
 worker_connections = 1000

@@ -9,8 +9,10 @@ import mod_sample.models  # noqa: F401  both bring every table into the metadata
 from config import ROOT, Settings
 from database import db, init_database
 from mod_api import init_api
+from mod_api.log_commands import logs
 from mod_auth.commands import accounts
 from mod_auth.throttle import Throttle
+from mod_ci.commands import demo, queue, repository
 from mod_sample.storage import open_repository
 
 
@@ -24,7 +26,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     Migrate(app, db, directory=str(ROOT / "migrations"))
     init_api(app, settings)
     app.extensions["throttle"] = _throttle(app, settings)
-    app.cli.add_command(accounts)
+    for commands in (accounts, queue, repository, demo):
+        app.cli.add_command(commands)
+    app.cli.add_command(logs)
     return app
 
 

@@ -8,12 +8,13 @@ from mod_api.document import CONFIG, describe
 from mod_api.middleware import errors, headers, limits, logging
 from mod_api.middleware.headers import PREFIX
 from mod_api.middleware.ids import IdConverter, id_schema
-from mod_api.routes import attempts, auth, docs, runs, system, workers
+from mod_api.routes import attempts, auth, docs, logs, runs, system, workers
 
 RESOURCES = (
     auth.bp,
     runs.bp,
     attempts.bp,
+    logs.bp,
     system.bp,
 )
 

@@ -3,7 +3,15 @@
 import enum
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from database import Base, EnumText, UtcDateTime, given, key, ours
@@ -267,16 +275,17 @@ class ResultRecord(Base):
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
 
 
-class BaselineRevocation(Base):
-    """A hash whose approval for an output was undone: results that matched it no longer pass."""
+class RunLog(Base):
+    """The log of an ended run as it was kept: `size` in bytes, `sha256` in hexadecimal."""
 
-    __tablename__ = "baseline_revocation"
+    __tablename__ = "run_log"
     __table_args__ = ours()
 
-    output_id: Mapped[int] = mapped_column(
-        ForeignKey(RegressionTestOutput.id, ondelete="CASCADE", onupdate="CASCADE"),
+    test_id: Mapped[int] = mapped_column(
+        ForeignKey("test.id", ondelete="CASCADE", onupdate="CASCADE"),
         primary_key=True,
         autoincrement=False,
     )
-    file_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    revoked_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    kept_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))

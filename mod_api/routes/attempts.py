@@ -1,8 +1,9 @@
 """Attempts: how runners take runs from the queue and report them (docs/runner-protocol.md)."""
 
+import functools
 from typing import Any
 
-from flask import Response, current_app, g, request
+from flask import Flask, Response, after_this_request, current_app, g, request
 
 from config import Settings
 from mod_api.middleware import parsing
@@ -21,7 +22,7 @@ from mod_api.schemas.attempts import (
     StandingSchema,
     UploadOffsetHeaders,
 )
-from mod_api.services import attempts
+from mod_api.services import attempts, log_archive
 from mod_auth.scopes import Scope
 from mod_ci.attempts import Hold
 from mod_sample.storage import Repository
@@ -104,6 +105,8 @@ def report_result(attempt_id: int, regression_id: int) -> Any:
 @bp.fails(400, 401, 409, 429)
 def finish(body: dict[str, Any], attempt_id: int) -> Any:
     """End the attempt: the run is completed, given back, or ended by the infrastructure."""
+    run_id = _hold().run_id
+    after_this_request(functools.partial(_keep_log, run_id))
     return attempts.finish(_hold(), settings=_settings(), **body)
 
 
@@ -114,6 +117,14 @@ def finish(body: dict[str, Any], attempt_id: int) -> Any:
 def sample(attempt_id: int, sample_id: int) -> Any:
     """The media file of a sample; ranges are taken."""
     return send(_repository(), attempts.sample_key(sample_id), f"sample-{sample_id}")
+
+
+def _keep_log(run_id: int, response: Response) -> Response:
+    """The log is final once the attempt's end is committed: keep it, in the background."""
+    if response.status_code == 200:
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # its own
+        log_archive.keep_later(app, run_id)
+    return response
 
 
 def _hold() -> Hold:

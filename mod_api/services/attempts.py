@@ -5,24 +5,26 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from config import INSTANCE, Settings
+from config import Settings
 from database import reading, writing
 from errors import Invalid, NotFound, OffsetMismatch, Unavailable
+from mod_api.services.log_sources import path_of
 from mod_auth import permissions
 from mod_auth.accounts import Account
 from mod_ci import attempts, handout, queue, results
 from mod_ci.attempts import Hold, Standing
 from mod_ci.models import EndReason, Stage
 from mod_ci.results import Report
-from mod_sample.storage import Readable, Repository, log_key
+from mod_sample.storage import Readable, Repository
 from mod_test.logs import append as log_append
+from mod_test.logs import watching
 from mod_test.models import Outcome, Platform
 
 POLL_SECONDS = 1.0
-LOG_INTERVAL_MS = 1000
+WATCHED_INTERVAL_MS = 200  # what is appended then reaches followers within half a second
+UNWATCHED_INTERVAL_MS = 2000
 MOST_APPENDED = 1024 * 1024
 OUTPUT_PART = "output-"
 
@@ -33,7 +35,7 @@ class Answer:
 
     canceled: bool
     lease: dict[str, Any]
-    log_interval_ms: int = LOG_INTERVAL_MS
+    log_interval_ms: int
     offset: int = 0
     log_full: bool = False
 
@@ -90,7 +92,7 @@ def claim(
             waiters.leave()
     if taken is not None:
         handout.with_sizes(taken["samples"], repository)
-        taken["log_offset"] = log_append.settle(log_path(settings, taken["run"]["run_id"]))
+        taken["log_offset"] = log_append.settle(path_of(settings, taken["run"]["run_id"]))
     return taken
 
 
@@ -110,7 +112,7 @@ def heartbeat(
         message=message,
         running=running,
     )
-    return _answer(standing, settings)
+    return _answer(standing, settings, hold.run_id)
 
 
 def append_log(hold: Hold, offset: int, data: bytes, *, settings: Settings) -> Answer:
@@ -124,7 +126,7 @@ def append_log(hold: Hold, offset: int, data: bytes, *, settings: Settings) -> A
         standing = attempts.check_for_log(hold)
     try:
         appended = log_append.append(
-            log_path(settings, hold.run_id), offset, data, limit_bytes=settings.log_limit
+            path_of(settings, hold.run_id), offset, data, limit_bytes=settings.log_limit
         )
     except log_append.OffsetMismatch as error:
         raise OffsetMismatch(
@@ -137,7 +139,7 @@ def append_log(hold: Hold, offset: int, data: bytes, *, settings: Settings) -> A
     if attempts.is_renewal_due(standing, settings.lease_seconds):
         with writing():
             standing = attempts.renew_if_due(hold, settings.lease_seconds) or standing
-    answer = _answer(standing, settings)
+    answer = _answer(standing, settings, hold.run_id)
     return Answer(
         answer.canceled, answer.lease, answer.log_interval_ms, appended.offset, appended.full
     )
@@ -171,7 +173,7 @@ def report(
             # A baseline changed while the files were on their way: what it now needs is asked anew.
             results.keep_files(repository, current, found.outputs, {}, limit=settings.max_upload)
         results.replace(hold.run_id, regression_id, found, current, attempt_id=hold.attempt_id)
-    return _answer(standing, settings)
+    return _answer(standing, settings, hold.run_id)
 
 
 def finish(
@@ -191,7 +193,7 @@ def finish(
     if why.is_infrastructure_failure and type is None:
         raise Invalid.fields(type="Is needed with this reason.")
     standing = attempts.finish(hold, why, error_type=type, message=message, stack=stack or ())
-    return _answer(standing, settings)
+    return _answer(standing, settings, hold.run_id)
 
 
 def sample_key(sample_id: int) -> str:
@@ -201,11 +203,6 @@ def sample_key(sample_id: int) -> str:
     if key is None:
         raise NotFound("sample", sample_id)
     return key
-
-
-def log_path(settings: Settings, run_id: int) -> Path:
-    """The file to which a run's log is appended."""
-    return (settings.sample_repository or INSTANCE / "repository") / log_key(run_id)
 
 
 def _claim(
@@ -234,14 +231,20 @@ def _claim(
         "credential": claimed.credential,
         "lease": {"seconds": settings.lease_seconds, "expires_at": claimed.lease_expires_at},
         "deadline_at": claimed.deadline_at,
-        "log_interval_ms": LOG_INTERVAL_MS,
+        "log_interval_ms": log_interval_ms(settings, claimed.run_id),
         **told,
     }
 
 
-def _answer(standing: Standing, settings: Settings) -> Answer:
+def _answer(standing: Standing, settings: Settings, run_id: int) -> Answer:
     lease = {"seconds": settings.lease_seconds, "expires_at": standing.lease_expires_at}
-    return Answer(standing.canceled, lease)
+    return Answer(standing.canceled, lease, log_interval_ms(settings, run_id))
+
+
+def log_interval_ms(settings: Settings, run_id: int) -> int:
+    """How often a runner should append: often while somebody watches, seldom otherwise."""
+    watched = watching.is_watched(path_of(settings, run_id))
+    return WATCHED_INTERVAL_MS if watched else UNWATCHED_INTERVAL_MS
 
 
 def _report(told: Mapping[str, Any]) -> Report:

@@ -1,0 +1,19 @@
+"""`flask logs ...`: what a timer does about logs."""
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from mod_api.services import log_archive
+
+logs = AppGroup("logs", help="Logs of runs.")
+
+
+@logs.command("keep")
+def keep() -> None:
+    """Keep the logs of ended runs in the bucket, with their sizes and hashes (a timer)."""
+    count = log_archive.keep_all(
+        settings=current_app.extensions["settings"],
+        repository=current_app.extensions["repository"],
+    )
+    click.echo(f"Kept the logs of {count} runs.")

@@ -1,0 +1,140 @@
+"""Logs: read by pages, followed live, fetched whole."""
+
+from typing import Any
+
+from flask import Flask, Response, current_app, request
+
+from config import Settings
+from mod_api.middleware.auth import current_caller, requires
+from mod_api.middleware.resource import Resource
+from mod_api.middleware.text_files import send_text
+from mod_api.schemas.logs import (
+    FINISHED,
+    EventIdHeaders,
+    LastEventIdHeaders,
+    LogLineSchema,
+    LogPaginationSchema,
+    RunLogQuery,
+    StreamQuery,
+    TestLogQuery,
+)
+from mod_api.schemas.pages import page_of
+from mod_api.services import logs, run_events, streams
+from mod_api.streaming import frames
+from mod_api.streaming.stream import Stream
+from mod_auth.scopes import Scope
+from mod_sample.storage import Repository
+
+bp = Resource(
+    "Errors and Logs", __name__, url_prefix="/runs", description="Structured errors and logs"
+)
+LogPage = page_of(LogLineSchema, LogPaginationSchema, finished=FINISHED)
+STREAM = "Server-Sent Events (text/event-stream); an `end` event is the last one"
+
+
+@bp.get("/<id:run_id>/logs")
+@requires(Scope.SYSTEM_READ)
+@bp.query(RunLogQuery)
+@bp.response(200, LogPage, unit=False)
+@bp.fails(400, 401, 403, 404, 429, 503)
+def read_log(run_id: int, **asked: Any) -> Any:
+    """Read a run's log by pages; during the run it shows what has arrived.
+
+    A page looks at a bounded part of the log: with a rare filter it may come back short or
+    empty, with a cursor to go on.
+    """
+    return logs.read_run(run_id, settings=_settings(), repository=_repository(), **asked)
+
+
+@bp.get("/<id:run_id>/samples/<id:sample_id>/logs")
+@requires(Scope.SYSTEM_READ)
+@bp.query(TestLogQuery)
+@bp.response(200, LogPage, unit=False)
+@bp.fails(400, 401, 403, 404, 429, 503)
+def read_test_log(run_id: int, sample_id: int, **asked: Any) -> Any:
+    """Read what one regression test of a run printed (`sample_id` is the result's id)."""
+    return logs.read_test(
+        run_id, sample_id, settings=_settings(), repository=_repository(), **asked
+    )
+
+
+@bp.get("/<id:run_id>/logs/raw")
+@requires(Scope.SYSTEM_READ)
+@bp.response(200, content_type="text/plain", description="The log as it is", unit=False)
+@bp.alt_response(206, description="The part that Range asked for")
+@bp.alt_response(304, description="If-None-Match names what there is")
+@bp.fails(400, 401, 403, 404, 416, 429, 503)
+def raw_log(run_id: int) -> Any:
+    """Fetch a run's log whole or by Range, compressed where the client takes it."""
+    key, filename = logs.raw(run_id, settings=_settings(), repository=_repository())
+    return send_text(_repository(), key, filename)
+
+
+@bp.get("/<id:run_id>/logs/stream")
+@requires(Scope.SYSTEM_READ)
+@bp.query(StreamQuery)
+@bp.arguments(LastEventIdHeaders, location="headers")
+@bp.response(200, content_type=frames.MEDIA_TYPE, description=STREAM, unit=False)
+@bp.fails(400, 401, 403, 404, 429, 503)
+def follow_log(headers: dict[str, Any], run_id: int, **asked: Any) -> Any:
+    """Follow a run's log: each line is a `line` event whose id is a durable offset.
+
+    A client that reconnects with Last-Event-ID misses nothing and gets nothing twice. A queued
+    run is waited for.
+    """
+    return _streamed(
+        lambda: streams.follow_log(
+            run_id,
+            app=_app(),
+            settings=_settings(),
+            repository=_repository(),
+            token_id=current_caller().token_id,
+            last_event_id=headers.get("last_event_id"),
+            **asked,
+        )
+    )
+
+
+@bp.get("/<id:run_id>/events")
+@requires(Scope.RUNS_READ)
+@bp.arguments(EventIdHeaders, location="headers")
+@bp.response(200, content_type=frames.MEDIA_TYPE, description=STREAM, unit=False)
+@bp.fails(400, 401, 403, 404, 429, 503)
+def follow_run(headers: dict[str, Any], run_id: int) -> Any:
+    """Follow a run: `progress`, `result` and `counts` events, result by result."""
+    return _streamed(
+        lambda: run_events.follow(
+            run_id,
+            app=_app(),
+            settings=_settings(),
+            token_id=current_caller().token_id,
+            last_event_id=headers.get("last_event_id"),
+        )
+    )
+
+
+def _streamed(open_stream: Any) -> Response:
+    if request.method == "HEAD":
+        return Response(mimetype=frames.MEDIA_TYPE, headers=frames.HEADERS)
+    stream: Stream = open_stream()
+    return Response(
+        stream,
+        mimetype=frames.MEDIA_TYPE,
+        headers=frames.HEADERS,
+        direct_passthrough=True,
+    )
+
+
+def _app() -> Flask:
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy's own
+    return app
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["settings"]
+    return settings
+
+
+def _repository() -> Repository:
+    repository: Repository = current_app.extensions["repository"]
+    return repository

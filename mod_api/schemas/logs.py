@@ -1,0 +1,87 @@
+"""Lines of logs, and how they are asked for."""
+
+from marshmallow import Schema, fields
+
+from mod_api.schemas.fields import LARGEST, Cut, Moment, Number, Truth, query_id, text, word
+from mod_api.schemas.pages import CursorPaginationSchema, CursorQuery
+from mod_test.logs.guesses import Level, Source
+
+LEVELS = [level.value for level in Level]
+SOURCES = [source.value for source in Source]
+CONTAINS = "Text in the message; the case of ASCII letters is ignored"
+
+
+class TestLogQuery(CursorQuery):
+    __test__ = False  # not a test class, whatever its name
+
+    level = word(*LEVELS)
+    contains = text(100, metadata={"description": CONTAINS})
+    order = word("asc", "desc", load_default="asc", metadata={"description": "desc: newest first"})
+
+
+class RunLogQuery(TestLogQuery):
+    source = word(*SOURCES)
+    tail = Number(
+        least=1,
+        most=1000,
+        from_text=True,
+        metadata={"description": "The last N lines; not with cursor or order"},
+    )
+
+
+class StreamQuery(Schema):
+    from_beginning = Truth(
+        from_text=True,
+        load_default=True,
+        metadata={"description": "Replay everything first; false starts at the end"},
+    )
+    level = word(*LEVELS)
+    source = word(*SOURCES)
+    contains = text(100, metadata={"description": CONTAINS})
+    regression_id = query_id(metadata={"description": "Only lines of this regression test"})
+
+
+class LastEventIdHeaders(Schema):
+    last_event_id = Number(
+        least=0,
+        most=LARGEST,
+        from_text=True,
+        data_key="Last-Event-ID",
+        metadata={"description": "Go on behind the event with this id"},
+    )
+
+
+class EventIdHeaders(Schema):
+    last_event_id = text(
+        100,
+        data_key="Last-Event-ID",
+        metadata={"description": "Go on behind the event with this id"},
+    )
+
+
+class LogLineSchema(Schema):
+    timestamp = Moment(required=True)
+    level = word(*LEVELS, required=True)
+    source = word(*SOURCES, required=True)
+    message = Cut(4000, required=True)
+    run_id = Number(least=1, required=True)
+    sample_id = Number(least=1, allow_none=True)
+    regression_id = Number(least=1, allow_none=True)
+
+
+class LogPaginationSchema(CursorPaginationSchema):
+    resume_cursor = text(
+        255,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Where to go on once more has arrived; never null"},
+    )
+
+
+FINISHED = fields.Boolean(
+    required=True,
+    metadata={
+        "description": "Whether no more can come. next_cursor null with finished false means: "
+        "wait, then go on at resume_cursor."
+    },
+)

@@ -1,0 +1,78 @@
+"""Where a run's log is: the growing file, or the object in the bucket, read by ranges."""
+
+from pathlib import Path
+
+from config import INSTANCE, Settings
+from errors import NotFound, Unavailable
+from mod_sample.storage import (
+    NotStored,
+    OutOfRange,
+    Repository,
+    StorageUnavailable,
+    log_key,
+)
+from mod_test.logs.source import FileLog, LogSource
+
+
+class StoredLog:
+    """A log that lies in the bucket only: each read is one range, nothing is downloaded whole."""
+
+    def __init__(self, repository: Repository, key: str, size: int) -> None:
+        self._repository = repository
+        self._key = key
+        self._size = size
+
+    def size(self) -> int:
+        return self._size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Raises Unavailable when the bucket does not answer."""
+        if length <= 0 or offset >= self._size:
+            return b""
+        try:
+            with self._repository.open(self._key, offset, length) as content:
+                return b"".join(content)
+        except (NotStored, OutOfRange):
+            return b""
+        except StorageUnavailable as error:
+            raise Unavailable("The log's storage does not answer.", retry_after=5) from error
+
+
+def path_of(settings: Settings, run_id: int) -> Path:
+    """The file to which a run's log is appended."""
+    return (settings.sample_repository or INSTANCE / "repository") / log_key(run_id)
+
+
+def open_log(
+    settings: Settings, repository: Repository, run_id: int, *, is_final: bool
+) -> LogSource | None:
+    """The log of a run; None while it goes on and nothing has arrived.
+
+    Raises NotFound `log_not_found` with `checked` for an ended run without a log in any storage,
+    Unavailable when the storage that may have it does not answer.
+    """
+    try:
+        return FileLog.open(path_of(settings, run_id))
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise _not_found(repository, run_id) from error
+    stored = repository.locate([log_key(run_id)])[log_key(run_id)]
+    if stored.size is not None:
+        return StoredLog(repository, log_key(run_id), stored.size)
+    if not stored.known:
+        raise Unavailable("The log's storage does not answer.", retry_after=5)
+    if not is_final:
+        return None
+    raise _not_found(repository, run_id)
+
+
+def _not_found(repository: Repository, run_id: int) -> NotFound:
+    return NotFound(
+        "log",
+        run_id,
+        f"Log file for run {run_id} does not exist in any storage backend.",
+        code="log_not_found",
+        run_id=run_id,
+        checked=[backend.name for backend in repository.backends()],
+    )

@@ -1,0 +1,62 @@
+"""Whether more of a run's log can come: asked for one run or for all that are followed."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, func, or_, select
+
+from database import db, utc_after
+from mod_api.streaming.hub import RunState
+from mod_auth.models import AccountRecord, ApiToken, User
+from mod_ci.attempts import LOG_GRACE_SECONDS
+from mod_ci.models import Attempt, EndReason
+from mod_test.models import Run
+from mod_test.run_rows import STATUS, Last, joined
+from mod_test.verdict import RunStatus
+
+
+def states(run_ids: Sequence[int]) -> dict[int, RunState]:
+    """The state of each run in one statement; a run that is gone is left out.
+
+    A run that was canceled under its runner stays open for the grace in which the runner may still
+    append; every other ended run is final at once.
+    """
+    newest = (
+        select(func.max(Attempt.id))
+        .where(Attempt.test_id == Run.id)
+        .correlate(Run)
+        .scalar_subquery()
+    )
+    still_appends = and_(
+        or_(Attempt.end_reason == EndReason.canceled, Attempt.end_reason.is_(None)),
+        Attempt.id.is_not(None),
+        Last.timestamp >= utc_after(-LOG_GRACE_SECONDS),
+    )
+    rows = db.session.execute(
+        joined(Run.id, STATUS, still_appends.label("still_appends"))
+        .outerjoin(Attempt, Attempt.id == newest)
+        .where(Run.id.in_(run_ids))
+    )
+    return {
+        row.id: RunState(
+            row.status, is_final=RunStatus(row.status).has_ended and not row.still_appends
+        )
+        for row in rows
+    }
+
+
+def live_tokens(token_ids: Sequence[int]) -> set[int]:
+    """Those of these tokens that still open something: not revoked, expired or of a disabled
+    account."""
+    return set(
+        db.session.scalars(
+            select(ApiToken.id)
+            .join(User, User.id == ApiToken.user_id)
+            .outerjoin(AccountRecord, AccountRecord.user_id == User.id)
+            .where(
+                ApiToken.id.in_(token_ids),
+                ApiToken.revoked_at.is_(None),
+                ApiToken.expires_at > utc_after(0),
+                AccountRecord.disabled_at.is_(None),
+            )
+        )
+    )

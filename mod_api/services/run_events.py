@@ -1,0 +1,127 @@
+"""What happened in a run since a position: progress events and results, each once."""
+
+import re
+
+from flask import Flask
+from sqlalchemy import func, select
+
+from config import Settings
+from database import db, reading
+from errors import Invalid
+from mod_api.schemas.fields import rfc3339
+from mod_api.services.progress import events_after
+from mod_api.services.runs import get_row
+from mod_api.services.streams import checks, places
+from mod_api.streaming.run_stream import Happened, Position, RunStream
+from mod_test.models import Progress, Result, ResultRecord
+from mod_test.standings import standing
+from mod_test.verdict import result_verdicts
+
+MOST_RESULTS = 500
+
+
+def follow(
+    run_id: int, *, app: Flask, settings: Settings, token_id: int, last_event_id: str | None
+) -> RunStream:
+    """A stream of a run's events. Raises NotFound, Invalid, Unavailable."""
+    position = _position(last_event_id)
+    with reading():
+        get_row(run_id)
+
+    def look(after: Position) -> Happened:
+        with app.app_context(), reading():
+            return happened(run_id, after)
+
+    def newest() -> Position:
+        with app.app_context(), reading():
+            return newest_position(run_id)
+
+    return RunStream(
+        run_id,
+        position,
+        look=look,
+        newest=newest,
+        token_id=token_id,
+        checks=checks(app),
+        release=places.take(settings.max_streams),
+    )
+
+
+def newest_position(run_id: int) -> Position:
+    """How far a run has come: its newest progress and result."""
+    progress = select(func.max(Progress.id)).where(Progress.test_id == run_id).scalar_subquery()
+    result = select(func.max(ResultRecord.id)).where(ResultRecord.test_id == run_id)
+    row = db.session.execute(select(progress, result.scalar_subquery())).one()
+    return Position(row[0] or 0, row[1] or 0)
+
+
+def happened(run_id: int, after: Position) -> Happened:
+    """The events behind `after`, oldest first: results as they came, then progress, then counts.
+
+    Results of old workers have no order of their own and are told by the counts only.
+    """
+    run = get_row(run_id)
+    events = []
+    place = after
+    rows = db.session.execute(
+        select(ResultRecord.id, ResultRecord.regression_test_id)
+        .where(ResultRecord.test_id == run_id, ResultRecord.id > after.result_id)
+        .order_by(ResultRecord.id)
+        .limit(MOST_RESULTS)
+    ).all()
+    verdicts = {
+        row.regression_test_id: row
+        for row in db.session.execute(
+            result_verdicts(
+                Result.test_id == run_id,
+                Result.regression_test_id.in_([row.regression_test_id for row in rows]),
+            )
+        )
+    }
+    for record_id, regression_id in rows:
+        place = Position(place.progress_id, record_id)
+        verdict = verdicts.get(regression_id)
+        if verdict is None:
+            continue
+        told = {
+            "run_id": run_id,
+            "regression_id": regression_id,
+            "status": verdict.status,
+            "exit_code": verdict.exit_code,
+            "expected_exit_code": verdict.expected_exit_code,
+            "runtime_ms": verdict.runtime,
+        }
+        events.append(("result", told, place))
+    for progress_id, event in events_after(run, after.progress_id):
+        place = Position(progress_id, place.result_id)
+        told = {
+            "run_id": run_id,
+            "timestamp": rfc3339(event.timestamp),
+            "status": event.status,
+            "message": event.message[:500],
+            "step": event.step,
+        }
+        events.append(("progress", told, place))
+    if events:
+        counts = standing(run)
+        told = {
+            "run_id": run_id,
+            "status": run.status.value,
+            "total_samples": counts.total,
+            "pass_count": counts.passed,
+            "fail_count": counts.failed,
+            "missing_output_count": counts.missing_output,
+            "skipped_count": counts.skipped,
+            "error_count": counts.errors,
+        }
+        events.append(("counts", told, place))
+    return Happened(events, place)
+
+
+def _position(text: str | None) -> Position:
+    if text is None:
+        return Position()
+    found = re.fullmatch("([0-9]{1,10})-([0-9]{1,10})", text, re.ASCII)
+    if not found:
+        raise Invalid.fields(**{"Last-Event-ID": "Is no id of an event of this run."})
+    return Position(int(found[1]), int(found[2]))

@@ -1,0 +1,109 @@
+"""Streams: who may follow, from where, and how the loop asks the database meanwhile."""
+
+import threading
+from collections.abc import Callable
+
+from flask import Flask
+
+from config import Settings
+from database import reading
+from errors import Invalid, Unavailable
+from mod_api.services import log_state
+from mod_api.services.log_sources import StoredLog, open_log, path_of
+from mod_api.services.logs import filters_of, samples_of
+from mod_api.services.runs import get_row
+from mod_api.streaming.hub import Checks, RunState
+from mod_api.streaming.log_stream import Followed, LogStream
+from mod_sample.storage import Repository
+from mod_test import sets
+from mod_test.logs.source import FileLog, LogSource
+
+RETRY_AFTER_SECONDS = 10
+
+
+class Places:
+    """How many streams this process serves; beyond the limit followers are sent away."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    def take(self, most: int) -> Callable[[], None]:
+        """Take a place and return what gives it back. Raises Unavailable when all are taken."""
+        with self._lock:
+            if self._taken >= most:
+                raise Unavailable(
+                    "Too many streams are open. Try again.", retry_after=RETRY_AFTER_SECONDS
+                )
+            self._taken += 1
+        return self._give_back
+
+    def _give_back(self) -> None:
+        with self._lock:
+            self._taken -= 1
+
+
+places = Places()
+
+
+def checks(app: Flask) -> Checks:
+    """How a loop asks for runs and tokens, outside of any request."""
+
+    def run_states(run_ids: list[int]) -> dict[int, RunState]:
+        with app.app_context(), reading():
+            return log_state.states(run_ids)
+
+    def live_tokens(token_ids: list[int]) -> set[int]:
+        with app.app_context(), reading():
+            return log_state.live_tokens(token_ids)
+
+    return Checks(run_states, live_tokens)
+
+
+def follow_log(
+    run_id: int,
+    *,
+    app: Flask,
+    settings: Settings,
+    repository: Repository,
+    token_id: int,
+    from_beginning: bool,
+    last_event_id: int | None,
+    regression_id: int | None = None,
+    **wanted: str | None,
+) -> LogStream:
+    """A stream of a run's log; a run that is queued is waited for.
+
+    Raises NotFound, Invalid for a `Last-Event-ID` at which no line ends, Unavailable.
+    """
+    with reading():
+        run = get_row(run_id)
+        state = log_state.states([run_id])[run_id]
+        samples = samples_of(set(sets.regression_ids(run)))
+    log = open_log(settings, repository, run_id, is_final=state.is_final)
+    offset = last_event_id if last_event_id is not None else 0 if from_beginning else None
+    if last_event_id:
+        _check_offset(log, last_event_id)
+    if isinstance(log, FileLog):
+        log.close()
+    followed = Followed(
+        run_id,
+        run.started_at or run.created_at,
+        filters_of(**wanted, regression_id=regression_id),
+        samples,
+    )
+    return LogStream(
+        followed,
+        path_of(settings, run_id),
+        offset=offset,
+        token_id=token_id,
+        archived=log if isinstance(log, StoredLog) else None,
+        checks=checks(app),
+        release=places.take(settings.max_streams),
+    )
+
+
+def _check_offset(log: LogSource | None, offset: int) -> None:
+    """A line ends right before every offset that we gave out."""
+    if log is None or log.read(offset - 1, 1) != b"\n":
+        raise Invalid.fields(**{"Last-Event-ID": "Is no id of an event of this log."})
