@@ -1,0 +1,104 @@
+"""`flask queue`, `repository` and `demo`: what a timer or a person runs beside the site."""
+
+from pathlib import Path
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from config import INSTANCE
+from database import reading, writing
+from mod_auth.commands import told_in_one_line
+from mod_ci import queue as services
+from mod_ci import stored_files
+from mod_ci.demo import build
+from mod_ci.demo import seed as demo_seed
+from mod_sample.storage import Repository, StorageError, copy_missing
+
+DAY_SECONDS = 24 * 3600
+
+queue = AppGroup("queue", help="The queue of runs.")
+repository = AppGroup("repository", help="The stored files.")
+demo = AppGroup("demo", help="The demonstration's data.")
+
+
+@queue.command("expire")
+@told_in_one_line
+def expire() -> None:
+    """Write down the leases that have expired; runs that were lost three times are canceled."""
+    with writing():
+        count = services.expire()
+    click.echo(f"Leases that had expired: {count}.")
+
+
+@repository.command("sweep")
+@click.option(
+    "--older-than",
+    type=click.IntRange(0),
+    default=DAY_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="Untouched for so long.",
+)
+@told_in_one_line
+def sweep(older_than: int) -> None:
+    """Remove uploads that were broken off and left their temporary files behind."""
+    local = _repository().local
+    if local is None:
+        click.echo("There is no repository folder, only a bucket: nothing to sweep.")
+        return
+    try:
+        count = local.sweep(older_than)
+    except StorageError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"Temporary files removed: {count}.")
+
+
+@repository.command("sync")
+@told_in_one_line
+def sync() -> None:
+    """Copy what only one of the folder and the bucket has to the other; exit 1 if any failed."""
+    stored = _repository()
+    if stored.local is None or stored.bucket is None:
+        raise click.ClickException(
+            "Set both SAMPLE_REPOSITORY and GCS_BUCKET to copy between them."
+        )
+    with reading():
+        names = list(stored_files.names())
+    report = copy_missing(stored, names)
+    for name, problem in report.failed.items():
+        click.echo(f"{name}: {problem}", err=True)
+    click.echo(
+        f"Copied: {len(report.copied)}, already in both: {len(report.complete)}, "
+        f"in neither: {len(report.missing)}, failed: {len(report.failed)}."
+    )
+    if report.failed:
+        raise SystemExit(1)
+
+
+@demo.command("seed")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=INSTANCE / "demo",
+    help="Where the demonstration's own files are made.",
+)
+@told_in_one_line
+def seed(folder: Path) -> None:
+    """Make the demonstration's samples, baselines and regression tests; what is there stays."""
+    made = build(folder)
+    try:
+        demo_seed.store_files(made, _repository())
+    except StorageError as error:
+        raise click.ClickException(str(error)) from None
+    with writing():
+        added = demo_seed.insert_rows(made)
+    click.echo(
+        f"Regression tests added: {added}, of {len(made.tests)}. Good commit: {made.good_commit}. "
+        f"Regressed commit: {made.regressed_commit}."
+    )
+
+
+def _repository() -> Repository:
+    found: Repository = current_app.extensions["repository"]
+    return found
