@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, asc, case, desc, exists, func, insert, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, insert, select
 from sqlalchemy.orm import aliased
 
 from database import db, exact, is_commit, is_repository, utc_now
@@ -133,7 +133,7 @@ def joined(*columns: Any) -> Select[Any]:
         .select_from(Run)
         .join(Fork, Fork.id == Run.fork_id)
         .join(RunRecord, RunRecord.test_id == Run.id)
-        .outerjoin(Last, Last.id == last_progress_id())
+        .outerjoin(Last, and_(Last.test_id == Run.id, Last.id == last_progress_id()))
         .where(
             is_commit(Run.commit),
             is_repository(Fork.github),
@@ -169,12 +169,6 @@ COLUMNS = (
 )
 ROWS = joined(*COLUMNS).outerjoin(ProgressRecord, ProgressRecord.progress_id == Last.id)
 
-SORT_KEYS: dict[str, Any] = {
-    "created_at": RunRecord.created_at,
-    "started_at": STARTED_AT,
-    "run_id": Run.id,
-}
-
 
 def find(run_id: int) -> RunRow | None:
     """One run, or None when there is none that is valid."""
@@ -194,16 +188,13 @@ def count(wanted: RunFilter) -> int:
     return total
 
 
-def select_page(wanted: RunFilter, *, sort: str, limit: int, offset: int) -> list[RunRow]:
-    """One page of the runs that `wanted` describes, in a total order (`sort`, then the id)."""
-    direction = desc if sort.startswith("-") else asc
-    key = SORT_KEYS[sort.lstrip("-")]
-    order = [direction(key)] if key is Run.id else [direction(key), direction(Run.id)]
-    statement = ROWS.where(*wanted.conditions()).order_by(*order).limit(limit).offset(offset)
-    return [as_run(row) for row in db.session.execute(statement)]
+def matching(wanted: RunFilter) -> Select[Any]:
+    """The rows of the runs that `wanted` describes, in no order; `as_run` reads them."""
+    return ROWS.where(*wanted.conditions())
 
 
 def as_run(row: Any) -> RunRow:
+    """A row of `ROWS`."""
     name = repositories.name_of(row.github)
     if name is None:
         raise ValueError(f"run {row.id} passed as valid without a repository")

@@ -9,7 +9,7 @@ from database import writing
 from mod_api.middleware.auth import current_account, requires
 from mod_api.middleware.headers import base_url
 from mod_api.middleware.resource import Resource
-from mod_api.schemas.pages import page_of
+from mod_api.schemas.pages import KeysetPaginationSchema, page_of
 from mod_api.schemas.runs import (
     IdempotencyHeaders,
     ProgressEventSchema,
@@ -24,6 +24,7 @@ from mod_api.schemas.runs import (
     RunSummarySchema,
 )
 from mod_api.services import idempotency, progress, run_config, runs
+from mod_api.services.keyset import Window
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
 from mod_test.models import Platform
@@ -39,12 +40,13 @@ TRUSTED = (Role.admin, Role.tester, Role.contributor)
 @bp.get("")
 @requires(Scope.RUNS_READ)
 @bp.query(RunListQuery)
-@bp.response(200, page_of(RunSchema))
+@bp.response(200, page_of(RunSchema, KeysetPaginationSchema))
 @bp.fails(400, 401, 403, 429)
 def list_runs(
     sort: str,
     limit: int,
     offset: int,
+    cursor: str | None = None,
     status: str | None = None,
     platform: str | None = None,
     **wanted: Any,
@@ -52,9 +54,8 @@ def list_runs(
     """List runs, newest first unless sorted otherwise."""
     wanted["status"] = RunStatus(status) if status else None
     wanted["platform"] = Platform(platform) if platform else None
-    return runs.list_runs(
-        RunFilter(**wanted), sort=sort, limit=limit, offset=offset, base=base_url()
-    )
+    window = Window(limit, _settings().secret_key.encode(), offset, cursor)
+    return runs.list_runs(RunFilter(**wanted), sort=sort, window=window, base=base_url())
 
 
 @bp.post("")

@@ -1,8 +1,9 @@
 """Pages: by offset, by cursor, or by both."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from mod_api.schemas.fields import LARGEST, Number, text
 
@@ -34,6 +35,11 @@ class KeysetQuery(OffsetQuery):
         255, metadata={"description": "`next_cursor` of the page before; not with `offset`"}
     )
 
+    @validates_schema(pass_original=True)
+    def refuse_both(self, data: dict[str, Any], original: Mapping[str, Any], **_: Any) -> None:
+        if "cursor" in original and "offset" in original:
+            raise ValidationError("Cannot be given together with offset.", "cursor")
+
 
 class PaginationSchema(Schema):
     limit = Number(least=1, required=True)
@@ -43,7 +49,14 @@ class PaginationSchema(Schema):
 
 
 class KeysetPaginationSchema(PaginationSchema):
-    next_cursor = text(255, allow_none=True)
+    next_cursor = text(
+        255,
+        allow_none=True,
+        metadata={
+            "description": "Asks for the rows behind this page, whatever arrives in between; null "
+            "on the last page. In a walk by cursor, `offset` counts the rows handed out before."
+        },
+    )
 
 
 class CursorPaginationSchema(Schema):

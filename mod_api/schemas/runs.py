@@ -10,12 +10,13 @@ from mod_api.schemas.fields import (
     Number,
     Pattern,
     Truth,
+    id_list,
     query_id,
     run_id,
     text,
     word,
 )
-from mod_api.schemas.pages import OffsetQuery
+from mod_api.schemas.pages import KeysetQuery, OffsetQuery
 from mod_test.models import Platform
 from mod_test.verdict import RunStatus
 
@@ -26,7 +27,7 @@ EVENTS = ["queued", "preparation", "testing", "completed", "canceled", "error"]
 BRANCH = Pattern(r"^[A-Za-z0-9._\/-]+$")
 
 
-class RunListQuery(OffsetQuery):
+class RunListQuery(KeysetQuery):
     status = word(*STATUSES, metadata={"description": "Derived status of the run"})
     branch = text(100)
     commit_sha = fields.String(
@@ -101,13 +102,11 @@ class RunCreateRequestSchema(Schema):
     )
     pull_request = Number(least=1, most=2_147_483_647, allow_none=True, metadata={"example": 2264})
     platform = word(*PLATFORMS, required=True, metadata={"example": "windows"})
-    regression_test_ids = fields.List(
-        Number(least=1),
-        validate=validate.Length(max=500),
+    regression_test_ids = id_list(
+        most=500,
         metadata={
-            "uniqueItems": True,
             "description": "Optional subset of active regression tests; all if omitted. "
-            "Inactive ids are rejected with 422.",
+            "Inactive ids are rejected with 422."
         },
     )
     environment_id = text(50, metadata={"example": "windows-latest"})
@@ -135,10 +134,8 @@ class RetrySchema(ReasonSchema):
             "description": "Only the tests that failed or produced nothing in the source run"
         },
     )
-    regression_test_ids = fields.List(
-        Number(least=1),
-        validate=validate.Length(min=1, max=500),
-        metadata={"description": "Only these tests of the source run"},
+    regression_test_ids = id_list(
+        least=1, most=500, metadata={"description": "Only these tests of the source run"}
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 Row = TypeVar("Row")
+Shown = TypeVar("Shown")
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,10 @@ class Page(Generic[Row]):
             return self.more[name]
         except KeyError:
             raise AttributeError(name) from None
+
+    def showing(self, data: "list[Shown]") -> "Page[Shown]":
+        """The same page with other rows in the place of these."""
+        return Page(data, self.pagination, self.more)
 
 
 def page(rows: list[Row], *, total: int, limit: int, offset: int, **more: Any) -> Page[Row]:

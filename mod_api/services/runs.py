@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +11,9 @@ from sqlalchemy import insert, select, update
 from config import Settings
 from database import db
 from errors import Forbidden, NotFound, Unprocessable
-from mod_api.services import infrastructure, links
-from mod_api.services.paging import Page, page
+from mod_api.services import infrastructure, keyset, links
+from mod_api.services.keyset import Key, Window
+from mod_api.services.paging import Page
 from mod_auth import accounts, audit, permissions
 from mod_auth.accounts import Account
 from mod_ci import queue
@@ -36,6 +37,21 @@ from mod_test.standings import Standing, standing, standings
 from mod_test.verdict import ResultStatus, result_verdicts
 
 MOST_TESTS = 500
+
+
+def _orders() -> dict[str, list[Key]]:
+    columns = {"created_at": RunRecord.created_at, "started_at": run_rows.STARTED_AT}
+    orders = {}
+    for sign, descending in (("", False), ("-", True)):
+        by_id = Key(Run.id, descending)
+        orders[f"{sign}run_id"] = [by_id]
+        for name, column in columns.items():
+            key = Key(column, descending, nullable=name == "started_at")
+            orders[sign + name] = [key, by_id]
+    return orders
+
+
+ORDERS = _orders()
 
 
 @dataclass(frozen=True)
@@ -101,11 +117,17 @@ def get(run_id: int, *, base: str) -> RunView:
     return _views([get_row(run_id)], base)[0]
 
 
-def list_runs(wanted: RunFilter, *, sort: str, limit: int, offset: int, base: str) -> Page[RunView]:
-    """One page of runs with the exact number of all that match."""
-    total = run_rows.count(wanted)
-    rows = run_rows.select_page(wanted, sort=sort, limit=limit, offset=offset) if total else []
-    return page(_views(rows, base), total=total, limit=limit, offset=offset)
+def list_runs(wanted: RunFilter, *, sort: str, window: Window, base: str) -> Page[RunView]:
+    """One page of runs with the exact number of all that match. Raises Invalid for the cursor."""
+    found = keyset.select_page(
+        run_rows.matching(wanted),
+        ORDERS[sort],
+        window,
+        total=run_rows.count(wanted),
+        kind="runs",
+        wanted={**asdict(wanted), "sort": sort},
+    )
+    return found.showing(_views([run_rows.as_run(row) for row in found.data], base))
 
 
 def summary(run_id: int) -> dict[str, Any]:
