@@ -1,11 +1,13 @@
-"""Tables of regression tests, all given. `legacy/data-model.md` says what they mean."""
+"""Tables of regression tests. `legacy/data-model.md` says what the given ones mean."""
 
 import enum
+from datetime import datetime
 
-from sqlalchemy import Boolean, Column, ForeignKey, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint
+from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from database import Base, EnumText, given, key
+from database import Base, EnumText, UtcDateTime, given, key, ours
 
 
 class InputType(enum.StrEnum):
@@ -115,3 +117,124 @@ class AcceptedVariant(Base):
             onupdate="CASCADE",
         )
     )
+
+
+class ApprovalMode(enum.StrEnum):
+    """What approving does: the output becomes the baseline, or one more accepted variant."""
+
+    baseline = "replace"
+    variant = "variant"
+
+
+class Decision(enum.StrEnum):
+    """What became of a request for a new baseline."""
+
+    approved = "approved"
+    rejected = "rejected"
+
+
+class BaselineApproval(Base):
+    """A request for a new baseline, or the undoing of one; never changed, never deleted.
+
+    `replaced_hash` is the baseline that the request saw, as the given column had it. The ids are
+    no foreign keys: the record outlives what the existing site deletes.
+    """
+
+    __tablename__ = "baseline_approval"
+    __table_args__ = ours(
+        UniqueConstraint("undoes_id", name="uq_baseline_approval_undoes"),
+        Index("ix_baseline_approval_regression", "regression_id"),
+        Index("ix_baseline_approval_requester", "requester_email"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int]
+    sample_id: Mapped[int]
+    regression_id: Mapped[int]
+    output_id: Mapped[int]
+    extension: Mapped[str] = mapped_column(String(64))
+    mode: Mapped[ApprovalMode] = mapped_column(EnumText(ApprovalMode))
+    apply_to_variants: Mapped[bool] = mapped_column(Boolean(create_constraint=False))
+    file_hash: Mapped[str | None] = mapped_column(Text)
+    replaced_hash: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(String(500))
+    requester_id: Mapped[int]
+    requester_name: Mapped[str] = mapped_column(String(255))
+    requester_email: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
+    undoes_id: Mapped[int | None] = mapped_column(ForeignKey("baseline_approval.id"))
+
+
+class BaselineDecision(Base):
+    """How a request was decided, once and for all; `by_requester`: an admin decided their own."""
+
+    __tablename__ = "baseline_decision"
+    __table_args__ = ours()
+
+    approval_id: Mapped[int] = mapped_column(
+        ForeignKey("baseline_approval.id"), primary_key=True, autoincrement=False
+    )
+    decision: Mapped[Decision] = mapped_column(EnumText(Decision))
+    account_id: Mapped[int]
+    account_name: Mapped[str] = mapped_column(String(255))
+    account_email: Mapped[str] = mapped_column(String(255))
+    by_requester: Mapped[bool] = mapped_column(Boolean(create_constraint=False))
+    reason: Mapped[str | None] = mapped_column(String(500))
+    decided_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
+
+
+class BaselineChange(Base):
+    """One output that an approval or its undoing changed; `variant_id` where a variant was added.
+
+    The hashes are those of the output's baseline before and after, or of the variant alone.
+    """
+
+    __tablename__ = "baseline_change"
+    __table_args__ = ours(Index("ix_baseline_change_approval", "approval_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    approval_id: Mapped[int] = mapped_column(ForeignKey("baseline_approval.id"))
+    regression_id: Mapped[int | None]
+    output_id: Mapped[int]
+    replaced_hash: Mapped[str | None] = mapped_column(Text)
+    new_hash: Mapped[str | None] = mapped_column(Text)
+    variant_id: Mapped[int | None]
+
+
+class BaselineRevocation(Base):
+    """A hash whose approval for an output was undone: results that matched it no longer pass."""
+
+    __tablename__ = "baseline_revocation"
+    __table_args__ = ours()
+
+    output_id: Mapped[int] = mapped_column(
+        ForeignKey(RegressionTestOutput.id, ondelete="CASCADE", onupdate="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    file_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    revoked_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
+
+
+class DiffClassification(Base):
+    """What changed between two caption files, kept once per pair of contents.
+
+    `kind` NULL: the files are no captions. `details` is the whole finding as JSON. Hashes and the
+    extension are in lower case; a row of other rules than today's counts as absent.
+    """
+
+    __tablename__ = "diff_classification"
+    __table_args__ = ours(Index("ix_diff_classification_kind", "kind"))
+
+    expected_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    actual_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    extension: Mapped[str] = mapped_column(String(64), primary_key=True)
+    rules_version: Mapped[int]
+    kind: Mapped[str | None] = mapped_column(String(50))
+    message: Mapped[str | None] = mapped_column(Text)
+    cue_number: Mapped[int | None]
+    start_ms: Mapped[int | None]
+    details: Mapped[str | None] = mapped_column(
+        Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+    )
+    classified_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))

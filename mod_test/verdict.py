@@ -13,9 +13,13 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal,
 from sqlalchemy.orm import aliased
 
 from database import exact, utc_now
-from mod_regression.models import AcceptedVariant, RegressionTest, RegressionTestOutput
-from mod_test.models import (
+from mod_regression.models import (
+    AcceptedVariant,
     BaselineRevocation,
+    RegressionTest,
+    RegressionTestOutput,
+)
+from mod_test.models import (
     CustomizedTest,
     Progress,
     Result,
@@ -193,23 +197,36 @@ def in_set() -> ColumnElement[bool]:
     )
 
 
+def is_missing(output: Any = RegressionTestOutput) -> ColumnElement[bool]:
+    """Whether a `Result` should have `output` and has no row for it."""
+    return and_(
+        output.regression_id == Result.regression_test_id,
+        takes_part(output),
+        ~exists()
+        .where(
+            ResultFile.test_id == Result.test_id,
+            ResultFile.regression_test_id == Result.regression_test_id,
+            ResultFile.regression_test_output_id == output.id,
+        )
+        # Also two levels up: SQLAlchemy correlates to the next one only by itself.
+        .correlate(Result, output),
+    )
+
+
 def _outputs_without_row() -> Select[Any]:
     output = aliased(RegressionTestOutput)
-    return (
-        select(output.id)
-        .where(
-            output.regression_id == Result.regression_test_id,
-            takes_part(output),
-            ~exists()
-            .where(
-                ResultFile.test_id == Result.test_id,
-                ResultFile.regression_test_id == Result.regression_test_id,
-                ResultFile.regression_test_output_id == output.id,
-            )
-            # Two levels up: SQLAlchemy correlates to the next one only by itself.
-            .correlate(Result, output),
-        )
-        .correlate(Result)
+    return select(output.id).where(is_missing(output)).correlate(Result)
+
+
+def is_differing(file: Any = ResultFile, output: Any = RegressionTestOutput) -> ColumnElement[bool]:
+    """Whether `file` is a `Result`'s row of `output`, and reads `diff_mismatch`."""
+    return and_(
+        file.test_id == Result.test_id,
+        file.regression_test_id == Result.regression_test_id,
+        file.regression_test_output_id == output.id,
+        output.regression_id == Result.regression_test_id,
+        takes_part(output),
+        differs(file, output),
     )
 
 
@@ -219,15 +236,14 @@ def _differing_outputs() -> Select[Any]:
         select(output.id)
         .select_from(file)
         .join(output, output.id == file.regression_test_output_id)
-        .where(
-            file.test_id == Result.test_id,
-            file.regression_test_id == Result.regression_test_id,
-            output.regression_id == Result.regression_test_id,
-            takes_part(output),
-            differs(file, output),
-        )
+        .where(is_differing(file, output))
         .correlate(Result)
     )
+
+
+def is_missing_all() -> ColumnElement[bool]:
+    """Whether the sentinel alone tells that a `Result` produced nothing."""
+    return and_(_has_sentinel(), ~_outputs_without_row().exists())
 
 
 def _has_sentinel() -> ColumnElement[bool]:

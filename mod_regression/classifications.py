@@ -1,0 +1,122 @@
+"""What changed between two caption files, kept once per pair of contents."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from database import db, utc_now
+from mod_regression.models import DiffClassification
+
+LARGEST = 2_147_483_647
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two contents by their hashes; equal whatever the case of hashes and extension."""
+
+    expected_hash: str
+    actual_hash: str
+    extension: str
+
+    @classmethod
+    def of(cls, expected: str, actual: str, extension: str) -> "Pair":
+        return cls(expected.lower(), actual.lower(), extension.lower())
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What changed; `kind` is None where the files are no captions. `details` is JSON."""
+
+    kind: str | None
+    message: str | None = None
+    cue_number: int | None = None
+    start_ms: int | None = None
+    details: str | None = None
+
+
+def find(pair: Pair, rules_version: int) -> Classification | None:
+    """What is kept of a pair, with its details; None where nothing is, by these rules."""
+    row = db.session.execute(
+        select(DiffClassification).where(
+            DiffClassification.expected_hash == pair.expected_hash,
+            DiffClassification.actual_hash == pair.actual_hash,
+            DiffClassification.extension == pair.extension,
+            DiffClassification.rules_version == rules_version,
+        )
+    ).scalar_one_or_none()
+    if row is None:
+        return None
+    return Classification(row.kind, row.message, row.cue_number, row.start_ms, row.details)
+
+
+def classifications(pairs: Iterable[Pair], rules_version: int) -> dict[Pair, Classification]:
+    """What is kept of each of `pairs`, without details, in one statement; others are left out."""
+    wanted = set(pairs)
+    if not wanted:
+        return {}
+    kept = DiffClassification
+    rows = db.session.execute(
+        select(
+            kept.expected_hash, kept.actual_hash, kept.extension,
+            kept.kind, kept.message, kept.cue_number, kept.start_ms,
+        ).where(
+            kept.expected_hash.in_({pair.expected_hash for pair in wanted}),
+            kept.actual_hash.in_({pair.actual_hash for pair in wanted}),
+            kept.rules_version == rules_version,
+        )
+    )  # fmt: skip
+    found = {
+        Pair(row.expected_hash, row.actual_hash, row.extension): Classification(
+            row.kind, row.message, row.cue_number, row.start_ms
+        )
+        for row in rows
+    }
+    return {pair: found[pair] for pair in wanted if pair in found}
+
+
+def is_of(expected: Any, actual: Any, extension: Any, rules_version: int) -> ColumnElement[bool]:
+    """Whether a `DiffClassification` is that of the contents in three columns, for joins."""
+    return and_(
+        DiffClassification.expected_hash == func.lower(expected),
+        DiffClassification.actual_hash == func.lower(actual),
+        DiffClassification.extension == func.lower(extension),
+        DiffClassification.rules_version == rules_version,
+    )
+
+
+def keep(pair: Pair, found: Classification, rules_version: int) -> None:
+    """Keep what was found, in the place of what other rules found.
+
+    Of two that keep the same pair at once, the first one's stays.
+    """
+    db.session.execute(
+        delete(DiffClassification)
+        .where(
+            DiffClassification.expected_hash == pair.expected_hash,
+            DiffClassification.actual_hash == pair.actual_hash,
+            DiffClassification.extension == pair.extension,
+            DiffClassification.rules_version < rules_version,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    try:
+        with db.session.begin_nested():
+            db.session.execute(
+                insert(DiffClassification).values(
+                    expected_hash=pair.expected_hash,
+                    actual_hash=pair.actual_hash,
+                    extension=pair.extension,
+                    rules_version=rules_version,
+                    kind=found.kind,
+                    message=found.message,
+                    cue_number=found.cue_number,
+                    start_ms=found.start_ms if (found.start_ms or 0) <= LARGEST else None,
+                    details=found.details,
+                    classified_at=utc_now(),
+                )
+            )
+    except IntegrityError:
+        pass  # kept in between by another request, which saw the same contents

@@ -1,0 +1,155 @@
+"""One output of one result: what was expected, what came out, and how that reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, exists, literal, select, union_all
+
+from database import db
+from errors import NotFound
+from mod_regression.models import (
+    AcceptedVariant,
+    BaselineRevocation,
+    RegressionTest,
+    RegressionTestOutput,
+)
+from mod_test import verdict
+from mod_test.models import ResultFile
+from mod_test.run_rows import RunRow
+from mod_test.sets import members
+from mod_test.verdict import OutputStatus
+
+
+@dataclass(frozen=True)
+class ComparedOutput:
+    """An output that a regression test should produce, in one run.
+
+    `correct` is its baseline today, `expected` that of the run's time, both as the tables have
+    them; `got` is None where the output matched (`has_row`) or where there is none.
+    """
+
+    run_id: int
+    sample_id: int
+    regression_id: int
+    output_id: int
+    extension: str
+    expected_filename: str | None
+    correct: str | None
+    has_row: bool
+    expected: str | None
+    got: str | None
+    variants: frozenset[str]
+    revoked: frozenset[str]
+
+    @property
+    def status(self) -> OutputStatus:
+        return verdict.output_status(
+            has_row=self.has_row,
+            expected=self.expected,
+            got=self.got,
+            accepted=self.accepted,
+            revoked=self.revoked,
+        )
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """Every content that is accepted today."""
+        return self.variants | ({self.correct} if self.correct else set())
+
+    @property
+    def actual_hash(self) -> str | None:
+        """What came out; None where it matched, or where there is nothing.
+
+        An output that matched a baseline which was revoked since came out as that baseline, and
+        is shown as such where it reads as a difference.
+        """
+        if self.got is None and self.status is OutputStatus.diff_mismatch:
+            return self.expected or None
+        return self.got or None
+
+    @property
+    def baseline_hash(self) -> str | None:
+        """What the output is held against: what it matched then, else the baseline of today."""
+        if self.has_row and self.actual_hash is None:
+            return self.expected or None
+        return self.correct or None
+
+    @property
+    def matched_variant(self) -> bool:
+        """Whether it is accepted, though not as the baseline."""
+        return self.actual_hash in self.variants and self.actual_hash != self.correct
+
+
+def find(run: RunRow, sample_id: int, regression_id: int, output_id: int) -> ComparedOutput:
+    """An output of a run, in two statements.
+
+    Raises NotFound when the run has no such test, the test is of another sample, or it has no such
+    output.
+    """
+    row = db.session.execute(_row(run, regression_id, output_id)).first()
+    if row is None or row.sample_id != sample_id or not row.in_set:
+        raise NotFound("regression_test", regression_id)
+    if row.output_id is None:
+        raise NotFound("output", output_id)
+    variants, revoked = _hashes(output_id)
+    return ComparedOutput(
+        run_id=run.run_id,
+        sample_id=sample_id,
+        regression_id=regression_id,
+        output_id=output_id,
+        extension=row.correct_extension,
+        expected_filename=row.expected_filename,
+        correct=row.correct,
+        has_row=row.compared is not None,
+        expected=row.expected,
+        got=row.got,
+        variants=variants,
+        revoked=revoked,
+    )
+
+
+def _row(run: RunRow, regression_id: int, output_id: int) -> Any:
+    output, file = RegressionTestOutput, ResultFile
+    of_run = members([run]).subquery("members")
+    return (
+        select(
+            RegressionTest.sample_id,
+            exists(select(of_run).where(of_run.c.regression_id == regression_id)).label("in_set"),
+            output.id.label("output_id"),
+            output.correct,
+            output.correct_extension,
+            output.expected_filename,
+            file.test_id.label("compared"),
+            file.expected,
+            file.got,
+        )
+        .select_from(RegressionTest)
+        .outerjoin(output, and_(output.regression_id == RegressionTest.id, output.id == output_id))
+        .outerjoin(
+            file,
+            and_(
+                file.test_id == run.run_id,
+                file.regression_test_id == RegressionTest.id,
+                file.regression_test_output_id == output.id,
+            ),
+        )
+        .where(RegressionTest.id == regression_id)
+    )
+
+
+def _hashes(output_id: int) -> tuple[frozenset[str], frozenset[str]]:
+    """The accepted variants of an output, and its revoked hashes."""
+    variants = select(literal("variant").label("kind"), AcceptedVariant.file_hashes.label("hash"))
+    revoked = select(literal("revoked"), BaselineRevocation.file_hash)
+    rows: Sequence[Any] = db.session.execute(
+        union_all(
+            variants.where(AcceptedVariant.regression_test_output_id == output_id),
+            revoked.where(BaselineRevocation.output_id == output_id),
+        )
+    ).all()
+    found: dict[str, set[str]] = {"variant": set(), "revoked": set()}
+    for kind, content_hash in rows:
+        if content_hash:
+            found[kind].add(content_hash)
+    return frozenset(found["variant"]), frozenset(found["revoked"])
