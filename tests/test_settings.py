@@ -45,6 +45,7 @@ RIGHT = {
     "lease_seconds": ("2", 2),
     "run_time_limit": ("3600", 3600),
     "max_waiters": ("1", 1),
+    "max_streams": ("100000", 100_000),
 }  # fmt: skip
 
 WRONG = {
@@ -81,6 +82,7 @@ WRONG = {
     "lease_seconds": ["1", "3601"],
     "run_time_limit": ["9", "7 days"],
     "max_waiters": ["0", "100001"],
+    "max_streams": ["0", "100001"],
 }  # fmt: skip
 
 
