@@ -19,9 +19,8 @@ from mod_ci.models import Attempt, EndReason, Stage
 from mod_ci.queue import end_open_attempts, fingerprint
 from mod_test import passes, state
 from mod_test.models import Platform, ProgressCause, Run, RunRecord, TestStatus
-from mod_test.run_rows import Last
+from mod_test.run_rows import Last, is_last
 from mod_test.state import State
-from mod_test.verdict import last_progress_id
 
 STAGE_MESSAGES = {
     Stage.checkout: "Checking out the commit.",
@@ -183,7 +182,7 @@ def check_for_log(hold: Hold) -> Standing:
             (Last.timestamp >= utc_after(-LOG_GRACE_SECONDS)).label("in_grace"),
         )
         .join(RunRecord, RunRecord.test_id == Attempt.test_id)
-        .outerjoin(Last, Last.id == last_progress_id(Attempt.test_id))
+        .outerjoin(Last, is_last(Attempt.test_id))
         .where(Attempt.id == hold.attempt_id)
     ).one()
     lost = row.end_reason in (EndReason.lease_expired, EndReason.runner_shutdown)

@@ -184,6 +184,10 @@ def _take(
     if won.rowcount != 1:  # type: ignore[attr-defined]  # a cursor result, as UPDATE gives
         return None
     credential = "spca_" + secrets.token_urlsafe(32)
+    if held.status is None:  # it never was taken, or the existing site has restarted it
+        db.session.execute(
+            update(RunRecord).where(RunRecord.test_id == run_id).values(lost_attempts=0)
+        )
     attempt = Attempt(
         test_id=run_id,
         number=seen + 1,

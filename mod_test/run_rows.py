@@ -123,6 +123,11 @@ def _requester(column: Any) -> Any:
     )
 
 
+def is_last(run_id: Any) -> ColumnElement[bool]:
+    """How `Last` is joined: the newest progress of a run."""
+    return and_(Last.test_id == run_id, Last.id == last_progress_id(run_id))
+
+
 def joined(*columns: Any) -> Select[Any]:
     """`columns` of valid runs with their fork, record and last progress.
 
@@ -133,7 +138,7 @@ def joined(*columns: Any) -> Select[Any]:
         .select_from(Run)
         .join(Fork, Fork.id == Run.fork_id)
         .join(RunRecord, RunRecord.test_id == Run.id)
-        .outerjoin(Last, and_(Last.test_id == Run.id, Last.id == last_progress_id()))
+        .outerjoin(Last, is_last(Run.id))
         .where(
             is_commit(Run.commit),
             is_repository(Fork.github),

@@ -360,6 +360,7 @@ def waits(last: Any, record: Any = RunRecord) -> ColumnElement[bool]:
     Never NULL where there is a last progress, so that it can be negated.
     """
     return and_(
-        func.coalesce(record.held_progress_id, 0) == last.id,
+        record.held_progress_id.is_not(None),
+        record.held_progress_id == last.id,
         or_(record.lease_expires_at.is_(None), record.lease_expires_at < utc_now()),
     )
