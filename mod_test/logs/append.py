@@ -35,7 +35,7 @@ class Appended:
     duplicate: bool
 
 
-class OffsetMismatch(Exception):  # noqa: N818 - named like the other domain errors
+class OffsetMismatch(Exception):
     """The bytes do not belong at the log's end, which is at `true_offset`."""
 
     def __init__(self, true_offset: int) -> None:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from mod_test.logs import text
-from mod_test.logs.guesses import LEVEL_PIECES, Level, Source
+from mod_test.logs.guesses import LEVEL_PIECES, SOURCE_PIECES, Level, Source
 from mod_test.logs.lines import HEADER, Parsed, header_bytes
 
 Span: TypeAlias = tuple[int, int]
@@ -139,14 +139,19 @@ def _wanted(
 
 
 def _old_possible(data: bytes, filters: Filters) -> bool:
-    pieces = LEVEL_PIECES[filters.level] if filters.level else None
-    if pieces is None:
+    """Whether an unstructured line of the data can read as the level and source asked for."""
+    wanted = [
+        LEVEL_PIECES.get(filters.level) if filters.level else None,
+        SOURCE_PIECES.get(filters.source) if filters.source else None,
+    ]
+    asked = [pieces for pieces in wanted if pieces]
+    if not asked:
         return True
     folded = text.folded_if_plain(data)
     if folded is None:
         # Controls may stand inside a word and vanish from it.
         folded = text.fold(text.clean(data))
-    return any(piece in folded for piece in pieces)
+    return all(any(piece.encode() in folded for piece in pieces) for pieces in asked)
 
 
 def _line_end(data: bytes, position: int) -> int:

@@ -19,9 +19,9 @@ from mod_test.logs.source import FileLog, LogSource
 
 # Small, so that a thousand followers, however slow, hold little.
 BATCH_BOUNDS = Bounds(
-    scan_bytes=8 * 1024 * 1024, seconds=0.1, page_bytes=16 * 1024, first_block=16 * 1024
+    scan_bytes=8 * 1024 * 1024, seconds=0.1, page_bytes=8 * 1024, first_block=16 * 1024
 )
-BATCH_LINES = 200
+BATCH_LINES = 100
 RECENT_BYTES = 64 * 1024
 
 

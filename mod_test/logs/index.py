@@ -229,8 +229,11 @@ def _forwards(index: LogSource, first: int, count: int) -> Iterator[Record]:
 
 def _backwards(index: LogSource, count: int) -> Iterator[Record]:
     high = count * _RECORD.size
+    # What is looked for is mostly near.
+    block = 64 * _RECORD.size
     while high:
-        low = max(0, high - _BLOCK)
+        low = max(0, high - block)
         records = list(_RECORD.iter_unpack(index.read(low, high - low)))
         yield from map(Record._make, reversed(records))
         high = low
+        block = min(block * 4, _BLOCK)

@@ -93,7 +93,10 @@ def parse_line(
 def own_timestamp(raw: bytes) -> datetime | None:
     """The time that the line itself carries, in UTC."""
     header = _STRUCTURED.match(raw)
-    return stamps.exact(header[1].decode()) if header else _old_timestamp(raw)
+    if header:
+        return stamps.exact(header[1].decode())
+    stamp = _old_stamp(raw)[1]
+    return stamp[0] if stamp else None
 
 
 def header_bytes(data: bytes, start: int, end: int) -> int:
@@ -104,15 +107,22 @@ def header_bytes(data: bytes, start: int, end: int) -> int:
 
 def _parse_old(raw: bytes) -> Parsed:
     message = text.clean(raw[:LINE_BYTES])
+    beginning, stamp = _old_stamp(raw)
+    head = stamp[1] if stamp and message.startswith(beginning[: stamp[1]]) else 0
     told = text.cut(message)
     return Parsed(
-        _old_timestamp(raw), guesses.level_of(told), guesses.source_of(told), message, None
+        stamp[0] if stamp else None,
+        guesses.level_of(told, head),
+        guesses.source_of(told, head),
+        message,
+        None,
     )
 
 
-def _old_timestamp(raw: bytes) -> datetime | None:
-    stamp = stamps.carried(text.clean(raw[:_STAMP_BYTES]))
-    return stamp[0] if stamp else None
+def _old_stamp(raw: bytes) -> tuple[str, tuple[datetime, int] | None]:
+    """The line's beginning, and the time it carries with where that ends."""
+    beginning = text.clean(raw[:_STAMP_BYTES])
+    return beginning, stamps.carried(beginning)
 
 
 def _regression_id(digits: bytes | None) -> int | None:

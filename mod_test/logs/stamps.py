@@ -52,6 +52,8 @@ def carried(text: str) -> tuple[datetime, int] | None:
     That is behind the time, or 0 when a word stands before it. A time without a zone is
     taken as UTC. None when the line starts with no valid time.
     """
+    if ":" not in text:
+        return None
     for shape in _SHAPES:
         if found := shape.match(text):
             moment = _moment(found)

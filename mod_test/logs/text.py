@@ -26,7 +26,10 @@ def clean(raw: bytes) -> str:
     text = raw.decode("utf-8", "replace")
     if text.isprintable():
         return text
-    return _ANSI.sub("", text).translate(_CONTROLS)
+    # Without an escape or a C1 control there are no sequences, and the search is the slow part.
+    if "\x1b" in text or not text.isascii():
+        text = _ANSI.sub("", text)
+    return text.translate(_CONTROLS)
 
 
 def cut(text: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mod_test.logs.guesses import Level, Source, level_of, source_of
+from mod_test.logs.guesses import Level, Source
 from mod_test.logs.lines import LogLine, own_timestamp, parse, parse_line
 from mod_test.logs.text import clean, folded_if_plain
 from tests.mod_test.logs.samples import STARTED_AT
@@ -146,7 +146,7 @@ def test_an_old_line_without_a_time_carries_none(text: str) -> None:
     ],
 )
 def test_an_old_line_has_the_level_that_its_whole_words_tell(text: str, level: str) -> None:
-    assert level_of(text) == level
+    assert parse(text.encode()).level == level
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_an_old_line_has_the_level_that_its_whole_words_tell(text: str, level: s
     ],
 )
 def test_an_old_line_has_the_source_that_its_words_tell(text: str, source: str) -> None:
-    assert source_of(text) == source
+    assert parse(text.encode()).source == source
 
 
 @pytest.mark.parametrize(

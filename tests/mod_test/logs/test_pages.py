@@ -1,6 +1,7 @@
 """Pages of a log: each line exactly once, whatever the limits, orders and filters."""
 
-import resource
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from mod_test.logs.guesses import Level
 from mod_test.logs.inherited import LOOK_BACK_BYTES
 from mod_test.logs.lines import LINE_BYTES, LogLine
 from mod_test.logs.pages import DEFAULT_BOUNDS, Bounds, Order, read_page, read_tail
-from mod_test.logs.source import FileLog, LogSource
+from mod_test.logs.source import LogSource
 from tests.mod_test.logs.samples import (
     BOUNDS,
     FILTERS,
+    LINES,
     LOGS,
-    LOGS_WITH_LONG_LINES,
+    LONG,
     STARTED_AT,
     MemoryLog,
     all_lines,
@@ -96,7 +98,7 @@ def test_pages_of_any_size_show_each_asked_line_once(
 
 @settings(max_examples=60, deadline=None)
 @given(
-    data=LOGS_WITH_LONG_LINES,
+    raw_lines=st.lists(LINES | LONG, max_size=12),
     torn=st.booleans(),
     finished=st.booleans(),
     order=st.sampled_from(["asc", "desc"]),
@@ -105,7 +107,7 @@ def test_pages_of_any_size_show_each_asked_line_once(
     block=st.integers(500, 100_000),
 )
 def test_very_long_lines_are_lines_like_any_other(
-    data: bytes,
+    raw_lines: list[bytes],
     torn: bool,
     finished: bool,
     order: Order,
@@ -113,6 +115,7 @@ def test_very_long_lines_are_lines_like_any_other(
     filters: Filters,
     block: int,
 ) -> None:
+    data = b"".join(line + b"\n" for line in raw_lines)
     data = data[:-1] if torn else data
     bounds = Bounds(scan_bytes=block * 2, seconds=60, first_block=block, block=block * 2)
 
@@ -234,6 +237,32 @@ def test_a_time_is_inherited_over_a_bounded_distance() -> None:
     assert lines[2].timestamp == STARTED_AT
 
 
+def test_a_time_is_the_same_however_far_back_the_page_began() -> None:
+    log = MemoryLog(b"2024-05-06 07:08:09 first\n" + b"undated\n" * (LOOK_BACK_BYTES // 4))
+
+    times = {line.offset: line.timestamp for line in read_all(log, limit=10**6)}
+
+    assert set(times.values()) == {datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC), STARTED_AT}
+    for order in ("asc", "desc"):
+        assert {line.offset: line.timestamp for line in read_all(log, order=order)} == times
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("size", [LINE_BYTES - 1, LINE_BYTES, LINE_BYTES + 1, 5 * LINE_BYTES])
+def test_a_very_long_last_line_is_shown_before_its_end_has_come(size: int, order: Order) -> None:
+    log = MemoryLog(b"first\n" + b"x" * size)
+
+    lines = read_all(log, order=order, finished=False)
+
+    assert sorted(line.offset for line in lines) == ([0, 6] if size >= LINE_BYTES else [0])
+
+
+def test_a_replaced_byte_is_found_as_what_is_shown_for_it() -> None:
+    log = MemoryLog(b"good\n\xffbad\n")
+
+    assert [line.offset for line in read_all(log, filters=Filters(contains="\ufffdB"))] == [5]
+
+
 def test_a_line_of_a_gigabyte_costs_bounded_reads() -> None:
     log = MemoryLog(b"first\n" + b"x" * 5_000_000 + b"\nlast\n")
     bounds = Bounds(scan_bytes=300_000)
@@ -269,15 +298,32 @@ def test_scanning_a_large_log_needs_little_memory(tmp_path: Path) -> None:
     with path.open("wb") as file:
         for _ in range(60):
             file.write(line * 10_000)
-    with FileLog.open(path) as log:
-        read_all(log, filters=Filters(contains="x" * 60), limit=10)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        for filters in (Filters(contains="zebra"), Filters(level=Level.ERROR)):
-            for order in ("asc", "desc"):
-                assert read_all(log, order=order, filters=filters) == []
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # In a process of its own: its peak so far is what it has.
+    script = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from mod_test.logs.filters import Filters\n"
+        "from mod_test.logs.guesses import Level\n"
+        "from mod_test.logs.source import FileLog\n"
+        "from tests.mod_test.logs.test_pages import read_all\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak()\n"
+        "with FileLog.open(Path(sys.argv[1])) as log:\n"
+        "    for filters in (Filters(contains='zebra'), Filters(level=Level.ERROR)):\n"
+        "        for order in ('asc', 'desc'):\n"
+        "            assert read_all(log, order=order, filters=filters) == []\n"
+        "print(peak() - before)\n"
+    )
 
-    assert after - before < 16 * 1024
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert int(done.stdout) < 16 * 1024
 
 
 @pytest.mark.parametrize("contains", ["größe", "GRÖßE", "GRöße"])
