@@ -43,8 +43,9 @@ def install(app: Flask, settings: Settings) -> None:
         storage_uri=settings.redis_url or "memory://",
         storage_options=timeouts if settings.redis_url else {},
         in_memory_fallback_enabled=bool(settings.redis_url),
-        # A request that matches no route is limited too.
-        request_identifier=lambda: request.endpoint or "unmatched",
+        # One name for all, which is no endpoint's: a request that matches no route is limited too,
+        # and the limiter's own check, which comes before authentication, finds nothing to do.
+        request_identifier=lambda: "api",
     )
     limiter.init_app(app)
     app.extensions["platform_limiter"] = limiter
