@@ -56,13 +56,14 @@ class Held:
     def report(
         self,
         regression_id: int,
-        outputs: dict[int, str | bytes] | None = None,
+        produced: dict[int, str | bytes] | None = None,
+        /,
         *,
         files: bool = True,
         **told: Any,
     ) -> TestResponse:
         """Report a result; an output is its hash, or the bytes that are sent along."""
-        found = outputs or {}
+        found = produced or {}
         hashes = {
             output_id: hashlib.sha256(got).hexdigest() if isinstance(got, bytes) else got
             for output_id, got in found.items()

@@ -7,6 +7,7 @@ from urllib.parse import unquote_to_bytes
 import marshmallow
 from flask import Request, request
 from webargs.flaskparser import FlaskParser
+from werkzeug.datastructures import FileStorage
 
 from errors import DomainError, Invalid
 
@@ -129,6 +130,21 @@ def json_part(name: str) -> dict[str, Any]:
     if not body:
         raise Invalid.fields(**{name: "This part is required."})
     return read_object(body)
+
+
+def file_parts(*, besides: str) -> dict[str, FileStorage]:
+    """The files of a multipart body, by name, without the part `besides`.
+
+    Raises Invalid for a part that comes twice, and for one that is no file.
+    """
+    parts = (request.files, request.form)
+    twice = [name for part in parts for name, values in part.lists() if len(values) > 1]
+    if twice:
+        raise Invalid.fields(**dict.fromkeys((name[:100] for name in twice), "Was given twice."))
+    others = [name[:100] for name in request.form if name != besides]
+    if others:
+        raise Invalid.fields(**dict.fromkeys(others, "Must be sent as a file, if at all."))
+    return {name: upload for name, upload in request.files.items() if name != besides}
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from config import Settings
 from mod_api.middleware import parsing
 from mod_api.middleware.auth import current_account, requires, requires_attempt
 from mod_api.middleware.files import send
-from mod_api.middleware.headers import PREFIX
+from mod_api.middleware.headers import base_url
 from mod_api.middleware.limits import Rate
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.attempts import (
@@ -39,7 +39,7 @@ bp = Resource("Runners", __name__, url_prefix="/attempts", description="For runn
 def claim(body: dict[str, Any]) -> Any:
     """Take the next run of a platform from the queue, waiting for one if asked to."""
     taken = attempts.claim(
-        by=current_account(), settings=_settings(), repository=_repository(), api=_api(), **body
+        by=current_account(), settings=_settings(), repository=_repository(), api=base_url(), **body
     )
     return taken or Response(status=204)
 
@@ -92,7 +92,7 @@ def report_result(attempt_id: int, regression_id: int) -> Any:
     """Report how one regression test ended, with its outputs; it replaces what was reported."""
     parsing.expect_type("multipart/form-data", largest=_settings().max_upload)
     report = ResultReportSchema().load(parsing.json_part("result"))
-    files = {part: upload.stream for part, upload in request.files.items() if part != "result"}
+    files = {part: upload.stream for part, upload in parsing.file_parts(besides="result").items()}
     return attempts.report(
         _hold(), regression_id, report, files, repository=_repository(), settings=_settings()
     )
@@ -113,7 +113,9 @@ def finish(body: dict[str, Any], attempt_id: int) -> Any:
 @bp.get("/<id:attempt_id>/samples/<id:sample_id>")
 @requires_attempt
 @bp.response(200, content_type="application/octet-stream", description="The media file", unit=False)
-@bp.fails(400, 401, 404, 429)
+@bp.alt_response(206, description="The part that Range asked for")
+@bp.alt_response(304, description="As If-None-Match has it")
+@bp.fails(400, 401, 404, 416, 429, 503)
 def sample(attempt_id: int, sample_id: int) -> Any:
     """The media file of a sample; ranges are taken."""
     return send(_repository(), attempts.sample_key(sample_id), f"sample-{sample_id}")
@@ -140,8 +142,3 @@ def _settings() -> Settings:
 def _repository() -> Repository:
     repository: Repository = current_app.extensions["repository"]
     return repository
-
-
-def _api() -> str:
-    """Where this runner reached the API: it is told addresses below the one that it used."""
-    return f"{_settings().public_url or request.host_url.rstrip('/')}{PREFIX}"

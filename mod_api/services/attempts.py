@@ -1,6 +1,7 @@
 """What attempts ask for, around `mod_ci`: waiting, files before rows, and what answers say."""
 
 import random
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from mod_ci import attempts, handout, queue, results
 from mod_ci.attempts import Hold, Standing
 from mod_ci.models import EndReason, Stage
 from mod_ci.results import Report
-from mod_sample.storage import Readable, Repository
+from mod_sample.storage import Readable, Repository, StorageUnavailable
 from mod_test.logs import append as log_append
 from mod_test.logs import watching
 from mod_test.models import Outcome, Platform
@@ -91,8 +92,7 @@ def claim(
         finally:
             waiters.leave()
     if taken is not None:
-        handout.with_sizes(taken["samples"], repository)
-        taken["log_offset"] = log_append.settle(path_of(settings, taken["run"]["run_id"]))
+        _complete(taken, settings, repository)
     return taken
 
 
@@ -236,6 +236,22 @@ def _claim(
     }
 
 
+def _complete(taken: dict[str, Any], settings: Settings, repository: Repository) -> None:
+    """Add what is asked of the storage, after the claim's transaction.
+
+    Raises Unavailable; the run, which its runner then never hears of, waits again at once.
+    """
+    try:
+        handout.with_sizes(taken["samples"], repository)
+        taken["log_offset"] = log_append.settle(path_of(settings, taken["run"]["run_id"]))
+    except (OSError, StorageUnavailable) as error:
+        with writing():
+            hold = attempts.authenticate(taken["attempt_id"], taken["credential"])
+            if hold is not None:
+                attempts.finish(hold, EndReason.runner_shutdown)
+        raise Unavailable("The run's files cannot be reached.", retry_after=5) from error
+
+
 def _answer(standing: Standing, settings: Settings, run_id: int) -> Answer:
     lease = {"seconds": settings.lease_seconds, "expires_at": standing.lease_expires_at}
     return Answer(standing.canceled, lease, log_interval_ms(settings, run_id))
@@ -272,7 +288,7 @@ def _uploads(files: Mapping[str, Readable]) -> dict[int, Readable]:
     found = {}
     for name, stream in files.items():
         number = name.removeprefix(OUTPUT_PART)
-        if not name.startswith(OUTPUT_PART) or not number.isascii() or not number.isdigit():
+        if not name.startswith(OUTPUT_PART) or not re.fullmatch("[0-9]{1,10}", number):
             raise Invalid.fields(**{name[:100]: "Is no part of a result."})
         found[int(number)] = stream
     return found
