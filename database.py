@@ -14,7 +14,7 @@ from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Dialect, Engine, Float, Index, MetaData, String, event
+from sqlalchemy import Dialect, Engine, Float, Index, MetaData, String, event, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.ext.compiler import compiles
@@ -364,3 +364,15 @@ def reading() -> Iterator[None]:
         yield
     finally:
         db.session.rollback()
+
+
+def has_trigger(name: str) -> bool:
+    """Whether the database has a trigger of this name that this account may know of."""
+    if db.engine.dialect.name == "sqlite":
+        found = "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name = :name"
+    else:
+        found = (
+            "SELECT 1 FROM information_schema.triggers "
+            "WHERE trigger_schema = DATABASE() AND trigger_name = :name"
+        )
+    return db.session.execute(text(found), {"name": name}).first() is not None

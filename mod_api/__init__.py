@@ -5,7 +5,7 @@ from flask_smorest import Api
 
 from config import Settings
 from mod_api.document import CONFIG, describe
-from mod_api.middleware import errors, headers, limits, logging
+from mod_api.middleware import errors, headers, limits, logging, unseen_runs
 from mod_api.middleware.headers import PREFIX
 from mod_api.middleware.ids import IdConverter, id_schema
 from mod_api.routes import attempts, auth, docs, logs, runs, system, workers
@@ -30,6 +30,7 @@ def init_api(app: Flask, settings: Settings) -> None:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     limits.install(app, settings)
     headers.install(app, settings)
+    unseen_runs.install(app)
     api = Api(app)
     describe(api)
     api.register_converter(IdConverter, id_schema)
