@@ -8,12 +8,13 @@ from mod_api.document import CONFIG, describe
 from mod_api.middleware import errors, headers, limits, logging, unseen_runs
 from mod_api.middleware.headers import PREFIX
 from mod_api.middleware.ids import IdConverter, id_schema
-from mod_api.routes import attempts, auth, docs, logs, runs, system, workers
+from mod_api.routes import attempts, auth, docs, logs, run_errors, runs, system, workers
 
 RESOURCES = (
     auth.bp,
     runs.bp,
     attempts.bp,
+    run_errors.bp,
     logs.bp,
     system.bp,
 )

@@ -1,4 +1,4 @@
-"""The platform itself: health and queue."""
+"""The platform itself: health, queue, branches and environments."""
 
 from typing import Any
 
@@ -8,8 +8,16 @@ from mod_api.middleware.auth import open_to_all, requires
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.fields import Number
 from mod_api.schemas.pages import page_of
-from mod_api.schemas.system import QueueJobSchema, QueueQuery, SystemHealthSchema
-from mod_api.services import health, queue_view
+from mod_api.schemas.runs import EnvironmentSchema
+from mod_api.schemas.system import (
+    BranchQuery,
+    BranchSchema,
+    EnvironmentQuery,
+    QueueJobSchema,
+    QueueQuery,
+    SystemHealthSchema,
+)
+from mod_api.services import branches, environments, health, queue_view
 from mod_auth.scopes import Scope
 
 bp = Resource("System", __name__, description="Health, queue, branches, environments")
@@ -45,3 +53,35 @@ def get_queue(
 ) -> Any:
     """What runs and what waits, with exact counts and the position of every waiting run."""
     return queue_view.jobs(platform=platform, status=status, limit=limit, offset=offset)
+
+
+@bp.get("/branches")
+@requires(Scope.RUNS_READ)
+@bp.query(BranchQuery)
+@bp.response(200, page_of(BranchSchema))
+@bp.fails(400, 401, 403, 429)
+def list_branches(
+    limit: int,
+    offset: int,
+    repository: str | None = None,
+    name: str | None = None,
+    active: bool | None = None,
+) -> Any:
+    """List the branches that runs were started of, by repository and name."""
+    return branches.list_branches(
+        repository=repository, name=name, active=active, limit=limit, offset=offset
+    )
+
+
+@bp.get("/environments")
+@requires(Scope.RUNS_READ)
+@bp.query(EnvironmentQuery)
+@bp.response(200, page_of(EnvironmentSchema))
+@bp.fails(400, 401, 403, 429)
+def list_environments(
+    limit: int, offset: int, platform: str | None = None, active: bool | None = None
+) -> Any:
+    """List the platforms that runs are executed on; their ids are what POST /runs takes."""
+    return environments.list_environments(
+        platform=platform, active=active, limit=limit, offset=offset
+    )

@@ -2,7 +2,16 @@
 
 from marshmallow import Schema, fields
 
-from mod_api.schemas.fields import Cut, Moment, Number, word
+from mod_api.schemas.fields import (
+    COMMIT,
+    REPOSITORY,
+    Cut,
+    Moment,
+    Number,
+    Truth,
+    text,
+    word,
+)
 from mod_api.schemas.pages import OffsetQuery
 from mod_api.schemas.runs import PLATFORMS
 
@@ -35,3 +44,25 @@ class QueueJobSchema(Schema):
     position = Number(
         least=1, allow_none=True, metadata={"description": "Counts per platform; null when running"}
     )
+
+
+class BranchQuery(OffsetQuery):
+    repository = text(100, pattern=REPOSITORY, metadata={"description": "OWNER/NAME on GitHub"})
+    name = text(100, metadata={"description": "A part of the name; ASCII case is ignored"})
+    active = Truth(from_text=True, metadata={"description": "Has a run of the last 90 days"})
+
+
+class BranchSchema(Schema):
+    repository = Cut(100, required=True, metadata={"pattern": REPOSITORY.regex.pattern})
+    name = Cut(100, required=True)
+    head_sha = fields.String(
+        validate=COMMIT, allow_none=True, metadata={"description": "The newest run's commit"}
+    )
+    active = fields.Boolean(
+        required=True, metadata={"description": "Has a run of the last 90 days"}
+    )
+
+
+class EnvironmentQuery(OffsetQuery):
+    platform = word(*PLATFORMS)
+    active = Truth(from_text=True, metadata={"description": "Not in maintenance"})

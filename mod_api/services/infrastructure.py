@@ -4,17 +4,21 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 
 from database import db
+from mod_api.services.paging import Page, page
 from mod_ci.models import Attempt, EndReason
 from mod_test.cancellations import infrastructure_type, is_by_a_person
+from mod_test.models import ProgressCause
 from mod_test.run_rows import RunRow
 from mod_test.verdict import RunStatus
 
 FAILURES = [reason for reason in EndReason if reason.is_infrastructure_failure]
 LOST = "Attempt {number}: {runner} stopped answering and lost the run."
+MOST_STACK_LINES = 50
 NO_RESULTS = "The run completed without a single result."
 TYPE_OF_REASON = {
     EndReason.build_failed: "build",
@@ -40,6 +44,24 @@ class InfrastructureError:
     regression_id: None = None
 
 
+def list_errors(
+    run: RunRow,
+    *,
+    type: str | None,
+    severity: str | None,
+    include_stack: bool,
+    limit: int,
+    offset: int,
+) -> Page[dict[str, Any]]:
+    """One page of a run's infrastructure errors, oldest first; `stack` is there when asked for."""
+    found = [
+        _shown(error, include_stack)
+        for error in errors_of([run])[run.run_id]
+        if type in (None, error.type) and severity in (None, error.severity)
+    ]
+    return page(found[offset : offset + limit], total=len(found), limit=limit, offset=offset)
+
+
 def errors_of(runs: Iterable[RunRow]) -> dict[int, list[InfrastructureError]]:
     """The infrastructure errors of each of `runs`, oldest first, in one statement."""
     runs = list(runs)
@@ -55,8 +77,16 @@ def errors_of(runs: Iterable[RunRow]) -> dict[int, list[InfrastructureError]]:
             found[attempt.test_id].append(_of_attempt(attempt))
             told.add(attempt.test_id)
     for run in runs:
-        found[run.run_id] += _of_end(run, told=run.run_id in told)
+        # An end of our own making repeats what the attempt told; another program's does not.
+        by_us = run.last_cause is ProgressCause.infrastructure
+        found[run.run_id] += _of_end(run, told=by_us and run.run_id in told)
     return found
+
+
+def _shown(error: InfrastructureError, include_stack: bool) -> dict[str, Any]:
+    shown = {name: value for name, value in vars(error).items() if name != "stack"}
+    # The last lines of a stack say what happened; the first only where it began.
+    return shown | ({"stack": list(error.stack)[-MOST_STACK_LINES:]} if include_stack else {})
 
 
 def _of_attempt(attempt: Attempt) -> InfrastructureError:

@@ -1,0 +1,98 @@
+"""Errors of runs: of tests, of the infrastructure, and counted in groups."""
+
+from typing import Any
+
+from flask import current_app
+
+from config import Settings
+from errors import Forbidden
+from mod_api.middleware.auth import current_caller, requires
+from mod_api.middleware.resource import Resource
+from mod_api.schemas.pages import KeysetPaginationSchema, page_of
+from mod_api.schemas.run_errors import (
+    ErrorItemSchema,
+    ErrorListQuery,
+    ErrorSummaryBucketSchema,
+    ErrorSummaryQuery,
+    InfrastructureErrorQuery,
+    InfrastructureErrorSchema,
+)
+from mod_api.services import infrastructure, run_errors, runs
+from mod_api.services.keyset import Window
+from mod_auth import permissions
+from mod_auth.scopes import Scope
+from mod_test.error_groups import Grouping
+from mod_test.error_rows import ErrorFilter
+from mod_test.errors_of_tests import ErrorType, Severity
+
+bp = Resource("Errors", __name__, url_prefix="/runs", description="What went wrong in runs")
+
+
+@bp.get("/<id:run_id>/errors")
+@requires(Scope.RESULTS_READ)
+@bp.query(ErrorListQuery)
+@bp.response(200, page_of(ErrorItemSchema, KeysetPaginationSchema))
+@bp.fails(400, 401, 403, 404, 429)
+def list_errors(
+    run_id: int,
+    limit: int,
+    offset: int,
+    cursor: str | None = None,
+    type: str | None = None,
+    severity: str | None = None,
+    **ids: int,
+) -> Any:
+    """List what went wrong in a run's tests: wrong exit codes, differing and missing outputs."""
+    settings: Settings = current_app.extensions["settings"]
+    wanted = ErrorFilter(ErrorType(type) if type else None, _severity(severity), **ids)
+    window = Window(limit, settings.secret_key.encode(), offset, cursor)
+    return run_errors.list_errors(run_id, wanted, window)
+
+
+@bp.get("/<id:run_id>/infrastructure-errors")
+@requires(Scope.SYSTEM_READ)
+@bp.query(InfrastructureErrorQuery)
+@bp.response(200, page_of(InfrastructureErrorSchema))
+@bp.fails(400, 401, 403, 404, 429)
+def list_infrastructure_errors(
+    run_id: int,
+    limit: int,
+    offset: int,
+    include_stack: bool,
+    type: str | None = None,
+    severity: str | None = None,
+) -> Any:
+    """List what went wrong around a run: machines, checkout, merge, build, storage, queue."""
+    caller = current_caller()
+    if include_stack and not permissions.may_see_stacks(caller.account, caller.scopes):
+        raise Forbidden("Stacks are shown to admins and contributors.", role=caller.account.role)
+    return infrastructure.list_errors(
+        runs.get_row(run_id),
+        type=type,
+        severity=severity,
+        include_stack=include_stack,
+        limit=limit,
+        offset=offset,
+    )
+
+
+@bp.get("/<id:run_id>/error-summary")
+@requires(Scope.RESULTS_READ)
+@bp.query(ErrorSummaryQuery)
+@bp.response(200, page_of(ErrorSummaryBucketSchema))
+@bp.fails(400, 401, 403, 404, 429)
+def summarize_errors(
+    run_id: int, limit: int, offset: int, group_by: str, severity: str | None = None
+) -> Any:
+    """Count a run's test errors in groups, the largest first."""
+    return run_errors.summary(
+        run_id,
+        Grouping(group_by),
+        ErrorFilter(severity=_severity(severity)),
+        limit=limit,
+        offset=offset,
+    )
+
+
+def _severity(word: str | None) -> Severity | None:
+    return Severity(word) if word else None

@@ -1,0 +1,92 @@
+"""Errors of runs: test errors, infrastructure errors, and test errors counted in groups."""
+
+from marshmallow import Schema, fields, validate
+
+from mod_api.schemas.fields import Cut, Moment, Number, Truth, query_id, run_id, word
+from mod_api.schemas.pages import KeysetQuery, OffsetQuery
+from mod_test.error_groups import Grouping
+from mod_test.errors_of_tests import ErrorType, Severity
+
+TYPES = [kind.value for kind in ErrorType]
+SEVERITIES = [severity.value for severity in Severity]
+GROUPINGS = [grouping.value for grouping in Grouping]
+INFRASTRUCTURE = [
+    "queue", "vm_provisioning", "checkout", "merge", "build", "worker", "web_server", "storage"
+]  # fmt: skip
+
+
+class ErrorListQuery(KeysetQuery):
+    type = word(*TYPES)
+    severity = word(*SEVERITIES)
+    sample_id = query_id(metadata={"description": "Errors of this media sample's tests"})
+    regression_id = query_id(metadata={"description": "Errors of this regression test"})
+
+
+class InfrastructureErrorQuery(OffsetQuery):
+    type = word(*INFRASTRUCTURE)
+    severity = word(*SEVERITIES)
+    include_stack = Truth(
+        from_text=True,
+        load_default=False,
+        metadata={
+            "description": "Stacks may name internal paths: admins and contributors only, others "
+            "get 403"
+        },
+    )
+
+
+class ErrorSummaryQuery(OffsetQuery):
+    group_by = word(*GROUPINGS, load_default=Grouping.type.value)
+    severity = word(*SEVERITIES)
+
+
+class ErrorItemSchema(Schema):
+    error_id = Cut(
+        100,
+        required=True,
+        metadata={"description": "The same for the same error, whenever it is asked for"},
+    )
+    run_id = run_id()
+    sample_id = Number(least=1, allow_none=True)
+    regression_id = Number(least=1, allow_none=True)
+    type = Cut(100, required=True)
+    severity = word(*SEVERITIES, required=True)
+    message = Cut(1000, required=True)
+    location = fields.Dict(
+        keys=fields.String(),
+        allow_none=True,
+        metadata={
+            "description": "Where it went wrong. Of an exit code: `exit_code`, "
+            "`expected_exit_code`, `outcome`, `signal`. Of an output: `output_id`, `filename`, "
+            "`expected_hash` (today's baseline), `expected_hash_at_run`, `actual_hash`. Of the "
+            "infrastructure: `attempt`, `runner`, `reason`, `stage`."
+        },
+    )
+    stack = fields.List(
+        Cut(2000),
+        validate=validate.Length(max=50),
+        metadata={"description": "Only present when include_stack=true was requested"},
+    )
+    occurred_at = Moment(
+        required=True,
+        metadata={"description": "When our runner says, else the run's end, else its creation"},
+    )
+
+
+class InfrastructureErrorSchema(ErrorItemSchema):
+    """The same shape, of another kind of error."""
+
+
+class ErrorSummaryBucketSchema(Schema):
+    key = Cut(
+        100,
+        required=True,
+        metadata={"description": "`none` where there is no sample or no category"},
+    )
+    count = Number(least=0, required=True)
+    severity = word(
+        *SEVERITIES, required=True, metadata={"description": "The highest in the bucket"}
+    )
+    sample_ids = fields.List(Number(least=1), validate=validate.Length(max=1000))
+    first_seen_at = Moment(allow_none=True)
+    last_seen_at = Moment(allow_none=True)

@@ -1,0 +1,73 @@
+"""The test errors of a run, one by one and counted in groups."""
+
+from dataclasses import asdict
+from typing import Any
+
+from mod_api.services import keyset, runs
+from mod_api.services.keyset import Key, Window
+from mod_api.services.paging import Page, page
+from mod_test import error_groups, error_rows
+from mod_test.error_groups import Bucket, Grouping
+from mod_test.error_rows import ErrorFilter
+from mod_test.errors_of_tests import TestError
+
+
+def list_errors(run_id: int, wanted: ErrorFilter, window: Window) -> Page[dict[str, Any]]:
+    """One page of a run's test errors, by regression test, with the exact number of all.
+
+    Raises NotFound, and Invalid for the cursor.
+    """
+    run = runs.get_row(run_id)
+    statement, order = error_rows.select_entries(run, wanted)
+    found = keyset.select_page(
+        statement,
+        [Key(column) for column in order],
+        window,
+        total=error_rows.count(run, wanted),
+        kind="errors",
+        wanted={**asdict(wanted), "run": run_id},
+    )
+    return found.showing([_shown(error_rows.as_error(row, run)) for row in found.data])
+
+
+def summary(
+    run_id: int, by: Grouping, wanted: ErrorFilter, *, limit: int, offset: int
+) -> Page[Bucket]:
+    """One page of groups of a run's test errors, the largest first; their counts add up to the
+    number of errors. Raises NotFound."""
+    run = runs.get_row(run_id)
+    groups, total = error_groups.buckets(run, by, wanted, limit=limit, offset=offset)
+    return page(groups, total=total, limit=limit, offset=offset)
+
+
+def _shown(error: TestError) -> dict[str, Any]:
+    return {
+        "error_id": error.error_id,
+        "run_id": error.run_id,
+        "sample_id": error.sample_id,
+        "regression_id": error.regression_id,
+        "type": error.type,
+        "severity": error.severity,
+        "message": error.message,
+        "location": _location(error),
+        "occurred_at": error.occurred_at,
+    }
+
+
+def _location(error: TestError) -> dict[str, Any] | None:
+    if error.type.is_of_exit:
+        return {
+            "exit_code": error.exit_code,
+            "expected_exit_code": error.expected_exit_code,
+            "outcome": error.outcome,
+            "signal": error.signal,
+        }
+    if error.output_id is None:
+        return None
+    return {
+        "output_id": error.output_id,
+        "filename": error.filename,
+        "expected_hash": error.correct,
+        "expected_hash_at_run": error.expected_at_run,
+        "actual_hash": error.actual,
+    }

@@ -1,0 +1,110 @@
+"""One test error: what kind it is, how bad, and what it says."""
+
+import enum
+import signal
+from dataclasses import dataclass
+from datetime import datetime
+
+from mod_test.models import Outcome
+
+FIRST_CRASH_OF_WINDOWS = 0xC0000000
+
+
+class ErrorType(enum.StrEnum):
+    """What is wrong with a test."""
+
+    test_failure = "test_failure"
+    exit_code_mismatch = "exit_code_mismatch"
+    missing_output = "missing_output"
+    diff_mismatch = "diff_mismatch"
+
+    @property
+    def is_of_exit(self) -> bool:
+        """Whether it is about how the process ended, not about an output."""
+        return self in (ErrorType.test_failure, ErrorType.exit_code_mismatch)
+
+    @property
+    def severity(self) -> "Severity":
+        return Severity.critical if self is ErrorType.test_failure else Severity.error
+
+
+class Severity(enum.StrEnum):
+    """How bad an error is, the harmless first."""
+
+    info = "info"
+    warning = "warning"
+    error = "error"
+    critical = "critical"
+
+
+@dataclass(frozen=True)
+class TestError:
+    """One entry of a run's error list. Hashes are as the tables have them."""
+
+    run_id: int
+    regression_id: int
+    sample_id: int | None
+    output_id: int | None
+    type: ErrorType
+    occurred_at: datetime
+    exit_code: int | None
+    expected_exit_code: int
+    outcome: Outcome | None
+    signal: str | None
+    told: str | None
+    filename: str | None
+    extension: str | None
+    correct: str | None
+    expected_at_run: str | None
+    actual: str | None
+
+    __test__ = False  # not a test class, whatever its name
+
+    @property
+    def error_id(self) -> str:
+        """The same for the same error, whenever it is asked for."""
+        test = f"{self.run_id}-{self.regression_id}"
+        if self.type.is_of_exit:
+            return f"{test}-exit"
+        return f"{test}-out-{self.output_id}" if self.output_id else f"{test}-out"
+
+    @property
+    def severity(self) -> Severity:
+        return self.type.severity
+
+    @property
+    def message(self) -> str:
+        """What went wrong, in a sentence."""
+        if self.type is ErrorType.exit_code_mismatch:
+            if self.told:
+                return sentence(self.told)
+            code = "No exit code" if self.exit_code is None else f"Exit code {self.exit_code}"
+            return f"{code}, expected {self.expected_exit_code}."
+        if self.type is ErrorType.test_failure:
+            return sentence(self.told) if self.told else how_it_died(self)
+        if self.output_id is None:
+            return "The test produced no output."
+        name = f"Output {self.output_id} ({self.filename})"
+        if self.type is ErrorType.missing_output:
+            return f"{name} is missing."
+        return f"{name} differs from its baseline."
+
+
+def sentence(text: str) -> str:
+    """A message with a full stop."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def how_it_died(error: TestError) -> str:
+    """How a killed test ended, where nobody has said it."""
+    if error.outcome is Outcome.signal:
+        return f"The test was ended by {error.signal or 'a signal'}."
+    if error.outcome is not None:
+        return f"The test was stopped at its {error.outcome.value.replace('_', ' ')}."
+    code = error.exit_code or 0
+    if code & 0xFFFFFFFF >= FIRST_CRASH_OF_WINDOWS and code < -255:
+        return f"The test crashed with 0x{code & 0xFFFFFFFF:08X}."
+    try:
+        return f"The test was ended by {signal.Signals(-code).name}."
+    except ValueError:
+        return f"The test was ended with {code}."
