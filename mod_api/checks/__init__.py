@@ -1,0 +1,1 @@
+"""What an installation lacks: findings, made by asking and without changing anything."""

@@ -1,0 +1,38 @@
+"""What the platform stands on beside its database: storages, and the store of the limits."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from config import Settings
+from mod_api.checks.finding import Finding, fail, ok, warn
+from mod_sample.storage import HealthStatus, Repository, health
+
+SECONDS = 5.0
+
+
+def storages(repository: Repository) -> Iterator[Finding]:
+    """Whether each storage can be written to."""
+    for found in health(repository, SECONDS):
+        subject = "folder" if found.name == "local" else "bucket"
+        match found.status:
+            case HealthStatus.OK:
+                yield ok(subject, "It answers." if found.name == "gcs" else "It can be written to.")
+            case HealthStatus.DEGRADED:
+                yield warn(subject, f"It works, but {found.message}.")
+            case HealthStatus.DOWN:
+                yield fail(subject, found.message or "It does not answer.")
+
+
+def limits(settings: Settings, storage: Any) -> Finding:
+    """Where requests are counted, and whether it answers."""
+    if not settings.has_limits:
+        return warn("limits", "All are off.")
+    if not settings.redis_url:
+        return ok("limits", "Counted in the memory of the one process.")
+    try:
+        answers = bool(storage.check())
+    except Exception:  # noqa: BLE001  whatever goes wrong is what is asked for
+        answers = False
+    if answers:
+        return ok("limits", "Counted in Redis, which answers.")
+    return fail("limits", "Redis does not answer; each process counts for itself meanwhile.")
