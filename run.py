@@ -9,6 +9,7 @@ import mod_sample.models  # noqa: F401  both bring every table into the metadata
 from config import ROOT, Settings
 from database import db, init_database
 from mod_api import init_api
+from mod_api.commands import check
 from mod_api.log_commands import logs
 from mod_auth.commands import accounts
 from mod_auth.throttle import Throttle
@@ -26,9 +27,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     Migrate(app, db, directory=str(ROOT / "migrations"))
     init_api(app, settings)
     app.extensions["throttle"] = _throttle(app, settings)
-    for commands in (accounts, queue, repository, demo):
+    for commands in (accounts, queue, repository, demo, logs, check):
         app.cli.add_command(commands)
-    app.cli.add_command(logs)
     return app
 
 
