@@ -8,7 +8,21 @@ from mod_api.document import CONFIG, describe
 from mod_api.middleware import errors, headers, limits, logging, unseen_runs
 from mod_api.middleware.headers import PREFIX
 from mod_api.middleware.ids import IdConverter, id_schema
-from mod_api.routes import attempts, auth, docs, logs, run_errors, runs, system, workers
+from mod_api.routes import (
+    artifacts,
+    attempts,
+    audit,
+    auth,
+    baselines,
+    docs,
+    downloads,
+    logs,
+    outputs,
+    run_errors,
+    runs,
+    system,
+    workers,
+)
 
 RESOURCES = (
     auth.bp,
@@ -16,7 +30,12 @@ RESOURCES = (
     attempts.bp,
     run_errors.bp,
     logs.bp,
+    outputs.bp,
+    baselines.bp,
+    artifacts.bp,
+    downloads.bp,
     system.bp,
+    audit.bp,
 )
 
 

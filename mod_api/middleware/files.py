@@ -2,11 +2,15 @@
 
 import mimetypes
 
-from flask import Response, request
+from flask import Response, current_app, request
 from werkzeug.datastructures import Range
 from werkzeug.http import is_resource_modified, parse_range_header
 
+from config import Settings
 from errors import NotFound, Unavailable
+from mod_api.middleware.errors import answer
+from mod_api.middleware.headers import base_url
+from mod_api.services.downloads import Shelf
 from mod_sample.storage import (
     Content,
     NotStored,
@@ -16,6 +20,16 @@ from mod_sample.storage import (
     UnsafeName,
     attachment,
 )
+
+
+def shelf() -> Shelf:
+    """Where this application's files are, and how this request's client reaches them."""
+    settings: Settings = current_app.extensions["settings"]
+    return Shelf(
+        repository=current_app.extensions["repository"],
+        signing_key=settings.secret_key.encode(),
+        base=base_url(),
+    )
 
 
 def send(
@@ -29,27 +43,36 @@ def send(
     try:
         content, status = _open(repository, key, wanted)
     except OutOfRange as error:
-        return Response(status=416, headers={"Content-Range": f"bytes */{error.size}"})
+        return _not_in_file(error.size)
     except (NotStored, UnsafeName) as error:
         raise NotFound("file", filename) from error
     except StorageUnavailable as error:
         raise Unavailable("The storage does not answer.", retry_after=5) from error
-    size = content.stat.size
+    etag = content.stat.etag.strip('"')
+    if not is_resource_modified(request.environ, etag=etag):
+        content.close()
+        fresh = Response(status=304)
+        fresh.set_etag(etag)
+        return fresh
     kind = content_type or mimetypes.guess_type(filename)[0] or "application/octet-stream"
     response = Response(content, status=status, content_type=kind, direct_passthrough=True)
-    response.set_etag(content.stat.etag.strip('"'))
+    response.set_etag(etag)
     response.last_modified = content.stat.modified
     response.headers["Accept-Ranges"] = "bytes"
+    response.headers["Cache-Control"] = "private, no-cache"  # kept, and asked about by its ETag
     response.headers["Content-Disposition"] = attachment(filename)
     response.headers["Content-Length"] = str(content.length)
     if status == 206:
         last = content.start + content.length - 1
-        response.headers["Content-Range"] = f"bytes {content.start}-{last}/{size}"
-    if not is_resource_modified(request.environ, etag=content.stat.etag.strip('"')):
-        content.close()
-        fresh = Response(status=304)
-        fresh.set_etag(content.stat.etag.strip('"'))
-        return fresh
+        response.headers["Content-Range"] = f"bytes {content.start}-{last}/{content.stat.size}"
+    return response
+
+
+def _not_in_file(size: int) -> Response:
+    response = answer(
+        416, "range_not_satisfiable", f"The file has {size} bytes.", {"size_bytes": size}
+    )
+    response.headers["Content-Range"] = f"bytes */{size}"
     return response
 
 
@@ -57,7 +80,8 @@ def _open(repository: Repository, key: str, wanted: Range | None) -> tuple[Conte
     whole = repository.open(key)
     if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
         return whole, 200
-    if request.if_range.etag and request.if_range.etag != whole.stat.etag.strip('"'):
+    etag = whole.stat.etag.strip('"')
+    if "If-Range" in request.headers and request.if_range.etag != etag:
         return whole, 200
     size = whole.stat.size
     bounds = wanted.range_for_length(size)

@@ -1,0 +1,111 @@
+"""Baselines: ask for a new one, look at what was asked for, approve, reject, undo."""
+
+from typing import Any
+
+from flask import current_app
+
+from mod_api.middleware.auth import current_account, requires
+from mod_api.middleware.resource import Resource
+from mod_api.schemas.baselines import (
+    ApprovalListQuery,
+    BaselineApprovalDetailSchema,
+    BaselineApprovalListSchema,
+    BaselineApprovalRequestSchema,
+    BaselineApprovalSchema,
+    BaselineApprovalsSchema,
+    DecisionSchema,
+)
+from mod_api.schemas.pages import page_of
+from mod_api.services import approvals, baselines
+from mod_auth.models import Role
+from mod_auth.scopes import Scope
+from mod_sample.storage import Repository
+
+bp = Resource("Baselines", __name__, description="New baselines: asked for, decided, undone")
+APPROVERS = (Role.admin, Role.contributor)
+
+
+@bp.post("/runs/<id:run_id>/samples/<id:sample_id>/baseline-approval")
+@requires(Scope.BASELINES_WRITE, *APPROVERS)
+@bp.body(BaselineApprovalRequestSchema)
+@bp.response(202, BaselineApprovalSchema)
+@bp.fails(400, 401, 403, 404, 409, 415, 422, 429)
+def request_baseline(body: dict[str, Any], run_id: int, sample_id: int) -> Any:
+    """Ask that what came out of a run becomes the baseline; somebody else approves it."""
+    return baselines.request(run_id, {"sample_id": sample_id, **body}, by=current_account())
+
+
+@bp.post("/runs/<id:run_id>/baseline-approvals")
+@requires(Scope.BASELINES_WRITE, *APPROVERS)
+@bp.body(BaselineApprovalListSchema)
+@bp.response(202, BaselineApprovalsSchema)
+@bp.fails(400, 401, 403, 404, 409, 415, 422, 429)
+def request_baselines(body: dict[str, Any], run_id: int) -> Any:
+    """Ask for several new baselines at once, all or none."""
+    return {"data": baselines.request_all(run_id, body["approvals"], by=current_account())}
+
+
+@bp.get("/baseline-approvals")
+@requires(Scope.RESULTS_READ)
+@bp.query(ApprovalListQuery)
+@bp.response(200, page_of(BaselineApprovalSchema))
+@bp.fails(400, 401, 403, 429)
+def list_approvals(
+    limit: int,
+    offset: int,
+    status: str | None = None,
+    regression_id: int | None = None,
+    requester: str | None = None,
+) -> Any:
+    """List requests for new baselines and what became of them, the newest first."""
+    return approvals.list_approvals(
+        status=status,
+        regression_id=regression_id,
+        requester=requester,
+        limit=limit,
+        offset=offset,
+    )
+
+
+@bp.get("/baseline-approvals/<id:approval_id>")
+@requires(Scope.RESULTS_READ)
+@bp.response(200, BaselineApprovalDetailSchema, unit=False)
+@bp.fails(400, 401, 403, 404, 429)
+def get_approval(approval_id: int) -> Any:
+    """Get a request for a new baseline, with the summary of what it changes."""
+    return approvals.with_difference(approval_id, _repository())
+
+
+@bp.post("/baseline-approvals/<id:approval_id>/approve")
+@requires(Scope.BASELINES_WRITE, *APPROVERS)
+@bp.body(DecisionSchema, required=False)
+@bp.response(200, BaselineApprovalSchema, unit=False)
+@bp.fails(400, 401, 403, 404, 409, 415, 422, 429, 503)
+def approve(body: dict[str, Any], approval_id: int) -> Any:
+    """Approve somebody else's request; an admin may approve their own, and the record says so."""
+    return baselines.approve(approval_id, by=current_account(), repository=_repository(), **body)
+
+
+@bp.post("/baseline-approvals/<id:approval_id>/reject")
+@requires(Scope.BASELINES_WRITE, *APPROVERS)
+@bp.body(DecisionSchema, required=False)
+@bp.response(200, BaselineApprovalSchema)
+@bp.fails(400, 401, 403, 404, 409, 415, 429)
+def reject(body: dict[str, Any], approval_id: int) -> Any:
+    """Reject somebody else's request."""
+    return baselines.reject(approval_id, by=current_account(), **body)
+
+
+@bp.post("/baseline-approvals/<id:approval_id>/undo")
+@requires(Scope.BASELINES_WRITE, *APPROVERS)
+@bp.body(DecisionSchema, required=False)
+@bp.response(200, BaselineApprovalSchema)
+@bp.fails(400, 401, 403, 404, 409, 415, 429)
+def undo(body: dict[str, Any], approval_id: int) -> Any:
+    """Bring back what an approval replaced, as a new record; what it brought is revoked."""
+    return baselines.undo(approval_id, by=current_account(), **body)
+
+
+def _repository() -> Repository:
+    repository: Repository = current_app.extensions["repository"]
+    return repository

@@ -1,0 +1,61 @@
+"""Outputs of a run: the file that was expected, the one that came out, and their difference."""
+
+from typing import Any
+
+from flask import Response
+
+from mod_api.middleware.auth import requires
+from mod_api.middleware.files import shelf
+from mod_api.middleware.resource import Resource
+from mod_api.schemas.outputs import DiffQuery, DiffSchema, OutputFileQuery, OutputFileSchema
+from mod_api.services import output_diff, outputs
+from mod_api.services.outputs import Address
+from mod_auth.scopes import Scope
+
+bp = Resource(
+    "Outputs",
+    __name__,
+    url_prefix="/runs/<id:run_id>/samples/<id:sample_id>",
+    description="Outputs, their differences and baselines",
+)
+
+
+@bp.get("/expected")
+@requires(Scope.RESULTS_READ)
+@bp.query(OutputFileQuery)
+@bp.response(200, OutputFileSchema, unit=False)
+@bp.fails(400, 401, 403, 404, 429, 503)
+def get_expected(
+    run_id: int, sample_id: int, regression_id: int, output_id: int, format: str
+) -> Any:
+    """Get what an output was held against: what it matched, else the baseline of today."""
+    address = Address(run_id, sample_id, regression_id, output_id)
+    return outputs.expected(address, as_text=format == "text", shelf=shelf())
+
+
+@bp.get("/actual")
+@requires(Scope.RESULTS_READ)
+@bp.query(OutputFileQuery)
+@bp.response(200, OutputFileSchema, unit=False)
+@bp.alt_response(204, description="The output is what was expected; /expected has it")
+@bp.fails(400, 401, 403, 404, 429, 503)
+def get_actual(run_id: int, sample_id: int, regression_id: int, output_id: int, format: str) -> Any:
+    """Get what came out in the run, where it is not what was expected."""
+    address = Address(run_id, sample_id, regression_id, output_id)
+    found = outputs.actual(address, as_text=format == "text", shelf=shelf())
+    return Response(status=204) if found is None else found
+
+
+@bp.get("/diff")
+@requires(Scope.RESULTS_READ)
+@bp.query(DiffQuery)
+@bp.response(200, DiffSchema, unit=False)
+@bp.fails(400, 401, 403, 404, 429, 503)
+def get_diff(
+    run_id: int, sample_id: int, regression_id: int, output_id: int, context_lines: int, format: str
+) -> Any:
+    """Get how an output differs from its baseline, line by line and, of captions, cue by cue."""
+    address = Address(run_id, sample_id, regression_id, output_id)
+    return output_diff.diff(
+        address, context_lines=context_lines, unified=format == "unified", shelf=shelf()
+    )

@@ -1,0 +1,162 @@
+"""Requests for new baselines, how they are decided, and what came of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from mod_api.schemas.fields import SHA256, Cut, Moment, Number, Truth, query_id, run_id, text, word
+from mod_api.schemas.outputs import KINDS, DiffSummarySchema
+from mod_api.schemas.pages import OffsetQuery
+from mod_api.services.approvals import STATUSES
+from mod_api.services.diff import GaveUp
+from mod_regression.models import ApprovalMode
+
+LEAST_REASON = 10
+MOST_REASON = 500
+MOST_AT_ONCE = 100
+MODES = [mode.value for mode in ApprovalMode]
+LARGEST_ID = 2_147_483_647
+
+
+class Reason(fields.String):
+    """What a person would write, not what fills a field; kept without white space around it."""
+
+    def __init__(self, **options: Any) -> None:
+        bounds = validate.Length(min=LEAST_REASON, max=MOST_REASON)
+        super().__init__(validate=[bounds, refuse_filling], **options)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
+    ) -> str:
+        return str(super()._deserialize(value, attr, data, **options)).strip()
+
+
+def refuse_filling(reason: str) -> None:
+    if len(set("".join(reason.split()))) == 1:
+        raise ValidationError("One character repeated is no reason.")
+
+
+class BaselineApprovalRequestSchema(Schema):
+    regression_id = Number(least=1, most=LARGEST_ID, required=True)
+    output_id = Number(least=1, most=LARGEST_ID, required=True)
+    reason = Reason(
+        required=True,
+        metadata={
+            "description": "Kept with the request and in the audit log. At least 10 characters "
+            "without white space around them, and not one character repeated."
+        },
+    )
+    apply_to_variants = Truth(
+        load_default=False,
+        metadata={
+            "description": "Also every other regression test's output on the same sample and "
+            "extension whose baseline is the one replaced"
+        },
+    )
+    mode = word(
+        *MODES,
+        load_default=ApprovalMode.baseline.value,
+        metadata={
+            "description": "`replace`: the output becomes the baseline; `variant`: it is accepted "
+            "beside the baseline"
+        },
+    )
+
+
+class BaselineApprovalEntrySchema(BaselineApprovalRequestSchema):
+    sample_id = Number(least=1, most=LARGEST_ID, required=True)
+
+
+class BaselineApprovalListSchema(Schema):
+    approvals = fields.List(
+        fields.Nested(BaselineApprovalEntrySchema),
+        required=True,
+        validate=validate.Length(min=1, max=MOST_AT_ONCE),
+        metadata={"description": "Recorded all or not at all"},
+    )
+
+
+class DecisionSchema(Schema):
+    reason = Reason(metadata={"description": "Kept with the decision and in the audit log"})
+
+
+class ApprovalListQuery(OffsetQuery):
+    status = word(*STATUSES)
+    regression_id = query_id(metadata={"description": "Of this regression test"})
+    requester = text(255, metadata={"description": "E-mail address of who asked"})
+
+
+class ChangedOutputSchema(Schema):
+    regression_id = Number(least=1, allow_none=True)
+    output_id = Number(least=1, required=True)
+    replaced_hash = fields.String(validate=SHA256, required=True, allow_none=True)
+    new_hash = fields.String(validate=SHA256, required=True, allow_none=True)
+
+
+class BaselineApprovalSchema(Schema):
+    approval_id = Cut(100, required=True)
+    status = word(*STATUSES, required=True)
+    run_id = run_id()
+    sample_id = Number(least=1, required=True)
+    regression_id = Number(least=1, required=True)
+    output_id = Number(least=1, required=True)
+    requested_by = Cut(255, required=True, metadata={"format": "email"})
+    requested_by_name = Cut(255)
+    created_at = Moment(required=True)
+    reason = Cut(500, allow_none=True)
+    mode = word(*MODES)
+    apply_to_variants = fields.Boolean()
+    replaced_hash = fields.String(
+        validate=SHA256,
+        allow_none=True,
+        metadata={"description": "The baseline that the request saw; null where there was none"},
+    )
+    new_hash = fields.String(validate=SHA256, allow_none=True)
+    decided_by = Cut(255, allow_none=True, metadata={"format": "email"})
+    decided_by_name = Cut(255, allow_none=True)
+    decided_at = Moment(allow_none=True)
+    decision_reason = Cut(500, allow_none=True)
+    self_approved = fields.Boolean(
+        metadata={"description": "An admin decided about a request of their own"}
+    )
+    undoes = Cut(
+        100, allow_none=True, metadata={"description": "The approval that this record took back"}
+    )
+    undone_by = Cut(
+        100, allow_none=True, metadata={"description": "The record that took this one back"}
+    )
+    changed_outputs = fields.List(
+        fields.Nested(ChangedOutputSchema),
+        metadata={"description": "What was changed; empty until it is approved"},
+    )
+
+
+class CaptionsSummarySchema(Schema):
+    kind = word(*KINDS, required=True)
+    kinds = fields.Dict(keys=fields.String(), values=Number(least=0), required=True)
+    message = fields.String(required=True)
+    shift_ms = Number(required=True, allow_none=True)
+    rate = fields.Float(required=True, allow_none=True)
+
+
+class ApprovalDiffSchema(Schema):
+    status = word("identical", "different", required=True)
+    summary = fields.Nested(DiffSummarySchema)
+    binary = fields.Boolean(required=True)
+    gave_up = fields.Boolean(required=True)
+    gave_up_because = word(*[reason.value for reason in GaveUp], required=True, allow_none=True)
+    captions = fields.Nested(CaptionsSummarySchema, required=True, allow_none=True)
+
+
+class BaselineApprovalDetailSchema(BaselineApprovalSchema):
+    diff = fields.Nested(
+        ApprovalDiffSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null where one of the two files is not at hand"},
+    )
+
+
+class BaselineApprovalsSchema(Schema):
+    data = fields.List(fields.Nested(BaselineApprovalSchema), required=True)

@@ -1,0 +1,100 @@
+"""What changed between two caption files: found once per pair of contents, then kept."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from database import reading, writing
+from mod_api.services.captions import MAX_BYTES, RULES_VERSION, classify
+from mod_api.services.file_names import output_key
+from mod_regression import classifications
+from mod_regression.classifications import Classification, Pair
+from mod_sample.storage import Repository, StorageError
+
+log = structlog.get_logger("captions")
+
+# What is classified while a runner waits for its answer: a tenth of a second at most.
+AT_ONCE_BYTES = 128 * 1024
+AT_ONCE_PAIRS = 5
+
+
+def kept(pair: Pair) -> Classification | None:
+    """What is known of a pair by today's rules, with its details."""
+    return classifications.find(pair, RULES_VERSION)
+
+
+def kept_of_all(pairs: Iterable[Pair]) -> dict[Pair, Classification]:
+    """What is known of each of `pairs`, without details; the others are left out."""
+    return classifications.classifications(pairs, RULES_VERSION)
+
+
+def find_and_keep(pair: Pair, expected: bytes, actual: bytes) -> Classification:
+    """Classify two contents and keep the finding, in a unit of work of its own.
+
+    A database that cannot be written at this moment costs no more than finding it once again.
+    """
+    found = _classification(expected, actual, pair.extension)
+    try:
+        with writing():
+            classifications.keep(pair, found, RULES_VERSION)
+    except SQLAlchemyError as error:
+        log.warning("classification_not_kept", error=type(error).__name__)
+    return found
+
+
+def note(repository: Repository, outputs: Iterable[tuple[str, str, str]]) -> None:
+    """Classify a few small differences that are new, as their results come in. Raises nothing.
+
+    `outputs` are baseline, actual hash and extension, as the tables have them. What is not
+    classified here is when somebody looks at its difference.
+    """
+    wanted = list(dict.fromkeys(outputs))[:AT_ONCE_PAIRS]
+    if not wanted:
+        return
+    try:
+        with reading():
+            known = kept_of_all(Pair.of(*output) for output in wanted)
+        for output in wanted:
+            if Pair.of(*output) not in known:
+                _note(repository, *output)
+    except (SQLAlchemyError, StorageError) as error:
+        log.warning("pair_not_classified", error=type(error).__name__)
+
+
+def details(found: Classification | None) -> Mapping[str, Any] | None:
+    """The whole finding as it is shown; None where the files are no captions."""
+    if found is None or found.details is None:
+        return None
+    shown: dict[str, Any] = json.loads(found.details)
+    return shown
+
+
+def content_for(path: Path) -> bytes:
+    """As much of a file as classifying looks at: one byte more than it takes says `too large`."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _note(repository: Repository, expected: str, actual: str, extension: str) -> None:
+    keys = [output_key(content_hash, extension) for content_hash in (expected, actual)]
+    contents = [repository.read(key, AT_ONCE_BYTES + 1) for key in keys if key]
+    if len(contents) == 2 and max(len(content) for content in contents) <= AT_ONCE_BYTES:
+        find_and_keep(Pair.of(expected, actual, extension), *contents)
+
+
+def _classification(expected: bytes, actual: bytes, extension: str) -> Classification:
+    found = classify(expected, actual, extension)
+    if found is None:
+        return Classification(None)
+    return Classification(
+        kind=found.kind.value,
+        message=found.message,
+        cue_number=found.location.number if found.location else None,
+        start_ms=found.location.start_ms if found.location else None,
+        details=json.dumps(asdict(found), ensure_ascii=False),
+    )

@@ -1,0 +1,79 @@
+"""One output of a run as a file: what was expected, what came out."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from database import reading
+from errors import NotFound
+from mod_api.services.downloads import Shelf
+from mod_api.services.file_names import filename_of, hash_of, output_key
+from mod_api.services.inline import inline
+from mod_api.services.runs import get_row
+from mod_test import outputs
+from mod_test.outputs import ComparedOutput
+
+
+@dataclass(frozen=True)
+class Address:
+    """Which output of which run is meant."""
+
+    run_id: int
+    sample_id: int
+    regression_id: int
+    output_id: int
+
+
+def expected(address: Address, *, as_text: bool, shelf: Shelf) -> dict[str, Any]:
+    """What the output was held against, as a file.
+
+    Raises NotFound, with `missing_expected` where there is no such file, and Unavailable.
+    """
+    with reading():
+        output = find(address)
+    return _file(output, output.baseline_hash, "missing_expected", as_text=as_text, shelf=shelf)
+
+
+def actual(address: Address, *, as_text: bool, shelf: Shelf) -> dict[str, Any] | None:
+    """What came out, as a file; None where it is what was expected.
+
+    Raises NotFound, with `missing_output` where nothing came out and `missing_actual` where its
+    file is lost, and Unavailable.
+    """
+    with reading():
+        output = find(address)
+    if not output.has_row:
+        raise NotFound(
+            "output", address.output_id, f"There is no output {address.output_id} in this run.",
+            code="missing_output",
+        )  # fmt: skip
+    if output.actual_hash is None:
+        return None
+    return _file(output, output.actual_hash, "missing_actual", as_text=as_text, shelf=shelf)
+
+
+def find(address: Address) -> ComparedOutput:
+    """The output that is meant, within the caller's unit of work. Raises NotFound."""
+    run = get_row(address.run_id)
+    return outputs.find(run, address.sample_id, address.regression_id, address.output_id)
+
+
+def _file(
+    output: ComparedOutput, content_hash: str | None, missing: str, *, as_text: bool, shelf: Shelf
+) -> dict[str, Any]:
+    key = output_key(content_hash, output.extension)
+    lost = NotFound(
+        "file", output.output_id, f"The file of output {output.output_id} is in no storage.",
+        code=missing,
+    )  # fmt: skip
+    filename = filename_of(output.expected_filename, output.extension)
+    found = inline(shelf, key, filename, as_text=as_text, missing=lost)
+    return {
+        "run_id": output.run_id,
+        "sample_id": output.sample_id,
+        "regression_id": output.regression_id,
+        "output_id": output.output_id,
+        "sha256": content_hash,
+        "expected_hash_at_run": hash_of(output.expected),
+        **dataclasses.asdict(found),
+    }
