@@ -8,24 +8,42 @@ import re
 
 from mod_test.models import ProgressCause
 
+CANCELED = r"(?:cancel(?:l?ed)?|abort(?:ed)?|stopp?(?:ed)?|kill(?:ed)?|terminated)"
+NO_PERSON = (
+    r"(?:(?:the|a|an|our|its)\s+)?(?:(?:system|server|worker|runner|scheduler|infrastructure|time-?out"
+    r"|platform|kernel|oom|out of memory|signal|sig[a-z]+|watchdog|timer|cron|gcp|google|github|vm"
+    r"|ci|hypervisor|host|time|memory|error|exception|failure|deadline|queue)\b|\d)"
+)
 BY_A_PERSON = re.compile(
-    r"\b(?:cancel(?:l?ed)?|aborted|stopped|killed)\s+(?:by|on request of|upon request of)\s+"
-    r"(?!(?:the\s+)?(?:system|server|worker|scheduler|infrastructure|timeout|platform)\b)\S"
-    r"|\b(?:user|admin|administrator|maintainer)\s+(?:has\s+)?cancel(?:l?ed)\b"
-    r"|\b(?:cancel(?:l?ed)|closed)\s+(?:manually|pull request)\b"
-    r"|\b(?:pull request|pr)\b[^.\n]{0,40}\b(?:closed|merged|updated)\b",
+    rf"\b{CANCELED}\s+(?:by|(?:on|upon|at)\s+(?:the\s+)?request\s+of)\s+(?!{NO_PERSON})\S"
+    rf"|\b(?:user|admin|administrator|maintainer)\s+(?:\S+\s+)?(?:has\s+)?{CANCELED}\b"
+    rf"|\b{CANCELED}\s+manually\b|\bmanually\s+{CANCELED}\b"
+    r"|\bcancel(?:l?ation|l?ing)?\s+(?:was\s+)?requested\s+by\b"
+    r"|\b(?:on|at|upon|by)\s+user(?:'s)?\s+request\b"
+    # Somebody closed the pull request or pushed to it; one that could not be merged is none.
+    r"|\b(?:pull request|pr)\b(?:(?!\b(?:not|cannot|can't|couldn't|unable|fail\w*|error|conflict\w*)\b)"
+    r"[^.\n]){0,40}\b(?:closed|merged|updated)\b"
+    r"|\bclosed pull request\b|\bsuperseded\b",
     re.IGNORECASE,
 )
 
 # In the order in which they are tried: the more specific first.
 TYPES = (
-    ("merge", r"merge[ds]?|merging|merge conflicts?|rebas(?:e|ed|ing)"),
-    ("checkout", r"checkout|check(?:ed)? out|clon(?:e|ed|ing)|fetch(?:ed|ing)?|git"),
-    ("build", r"builds?|building|built|compil(?:e|ed|er|ing|ation)|cmake|make|linker|msbuild"),
-    ("vm_provisioning", r"vm|vms|virtual machine|instances?|provision(?:ed|ing)?|gcp|quota|zone"),
-    ("storage", r"storage|buckets?|gcs|disk|upload(?:ed|ing|s)?|download(?:ed|ing|s)?|artifacts?"),
+    ("merge", r"merge[ds]?|merging|merge conflicts?|mergeable|rebas(?:e|ed|ing)"),
+    ("checkout", r"checkout|check(?:ed|ing)? out|clon(?:e|ed|ing)|fetch(?:ed|ing)?|git"),
+    (
+        "build",
+        r"builds?|building|built|compil(?:e|ed|er|ing|ation)|cmake|linker|msbuild"
+        r"|make(?=:|\[|\s+(?:failed|exited|returned|error))",
+    ),
+    ("vm_provisioning", r"vms?|virtual machines?|instances?|provision(?:ed|ing)?|gcp|quota"),
+    (
+        "storage",
+        r"storage|buckets?|gcs|disk|no space left|upload(?:ed|ing|s)?|download(?:ed|ing|s)?"
+        r"|artifacts?",
+    ),
     ("web_server", r"web ?server|http|https|50[0-4]|gateway|api"),
-    ("queue", r"queue[ds]?|scheduler|lease[ds]?|attempts?"),
+    ("queue", r"queue[ds]?|scheduler|lease[ds]?"),
 )
 WORDS = [(name, re.compile(rf"\b(?:{words})\b", re.IGNORECASE)) for name, words in TYPES]
 
@@ -38,5 +56,14 @@ def is_by_a_person(cause: ProgressCause | None, message: str) -> bool:
 
 
 def infrastructure_type(message: str) -> str:
-    """What part of the infrastructure a message speaks of; `worker` when it names none."""
+    """What part of the infrastructure a message speaks of; `worker` when it names none.
+
+    Of a traceback only the last line counts: the others are paths.
+    """
+    if is_traceback(message):
+        message = message.strip().splitlines()[-1]
     return next((name for name, words in WORDS if words.search(message)), "worker")
+
+
+def is_traceback(message: str) -> bool:
+    return message.lstrip().startswith("Traceback")

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from database import db
 from mod_api.services.paging import Page, page
 from mod_ci.models import Attempt, EndReason
-from mod_test.cancellations import infrastructure_type, is_by_a_person
+from mod_test.cancellations import infrastructure_type, is_by_a_person, is_traceback
 from mod_test.models import ProgressCause
 from mod_test.run_rows import RunRow
 from mod_test.verdict import RunStatus
@@ -130,7 +130,7 @@ def _of_end(run: RunRow, *, told: bool) -> list[InfrastructureError]:
             f"run-{run.run_id}",
             run.run_id,
             infrastructure_type(message),
-            rest[-1].strip() if rest and first.startswith("Traceback") else first,
+            rest[-1].strip() if rest and is_traceback(message) else first,
             run.ended_at,
             stack=rest and message.strip().splitlines(),
         )
