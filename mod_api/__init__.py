@@ -18,6 +18,7 @@ from mod_api.routes import (
     downloads,
     logs,
     outputs,
+    results,
     run_errors,
     runs,
     system,
@@ -27,6 +28,7 @@ from mod_api.routes import (
 RESOURCES = (
     auth.bp,
     runs.bp,
+    results.bp,
     attempts.bp,
     run_errors.bp,
     logs.bp,

@@ -19,8 +19,9 @@ from mod_ci.models import Attempt, EndReason, Stage
 from mod_ci.queue import end_open_attempts, fingerprint
 from mod_test import passes, state
 from mod_test.models import Platform, ProgressCause, Run, RunRecord, TestStatus
-from mod_test.run_rows import Last, is_last
+from mod_test.run_rows import Last, RunRow, is_last
 from mod_test.state import State
+from mod_test.verdict import RunStatus
 
 STAGE_MESSAGES = {
     Stage.checkout: "Checking out the commit.",
@@ -101,6 +102,19 @@ def heartbeat(
         )
     db.session.flush()
     return _renew(hold, lease_seconds)
+
+
+def running_tests(run: RunRow) -> list[int]:
+    """The regression tests at which the runner of a run is at this moment, as it last said."""
+    if run.status is not RunStatus.running:
+        return []
+    told = db.session.scalar(
+        select(Attempt.running_tests)
+        .where(Attempt.test_id == run.run_id, Attempt.ended_at.is_(None))
+        .order_by(Attempt.number.desc())
+        .limit(1)
+    )
+    return json.loads(told) if told else []
 
 
 def finish(

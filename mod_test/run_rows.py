@@ -187,10 +187,9 @@ def find_all(run_ids: Sequence[int]) -> dict[int, RunRow]:
     return {row.id: as_run(row) for row in rows}
 
 
-def count(wanted: RunFilter) -> int:
-    """How many runs there are that `wanted` describes."""
-    total: int = db.session.execute(joined(func.count()).where(*wanted.conditions())).scalar_one()
-    return total
+def counting(wanted: RunFilter) -> Select[Any]:
+    """What counts the runs that `wanted` describes."""
+    return joined(func.count()).where(*wanted.conditions())
 
 
 def matching(wanted: RunFilter) -> Select[Any]:

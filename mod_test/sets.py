@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CompoundSelect, exists, func, select, true, union
+from sqlalchemy import CompoundSelect, and_, exists, func, select, true, union
 
 from database import db
 from mod_regression.models import RegressionTest
 from mod_test.models import CustomizedTest, Result, Run
 from mod_test.run_rows import RunRow
+from mod_test.verdict import has_sample
 
 
 def is_active() -> Any:
-    """Whether a RegressionTest is active; NULL is true."""
-    return func.coalesce(RegressionTest.active, True).is_(True)
+    """Whether a RegressionTest is active (NULL is true) and can be run: it has a sample."""
+    return and_(func.coalesce(RegressionTest.active, True).is_(True), has_sample())
 
 
 def members(runs: Sequence[RunRow]) -> CompoundSelect[Any]:
@@ -21,11 +22,15 @@ def members(runs: Sequence[RunRow]) -> CompoundSelect[Any]:
     else the run's results and, while it goes on, today's active tests."""
     ids = [run.run_id for run in runs]
     live = [run.run_id for run in runs if not run.status.has_ended]
-    recorded = select(CustomizedTest.test_id, CustomizedTest.regression_id).where(
-        CustomizedTest.test_id.in_(ids), CustomizedTest.regression_id.is_not(None)
+    recorded = (
+        select(CustomizedTest.test_id, CustomizedTest.regression_id)
+        .join(RegressionTest, RegressionTest.id == CustomizedTest.regression_id)
+        .where(CustomizedTest.test_id.in_(ids), has_sample())
     )
-    reported = select(Result.test_id, Result.regression_test_id).where(
-        Result.test_id.in_(ids), ~_is_recorded(Result.test_id)
+    reported = (
+        select(Result.test_id, Result.regression_test_id)
+        .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
+        .where(Result.test_id.in_(ids), has_sample(), ~_is_recorded(Result.test_id))
     )
     expected = (
         select(Run.id, RegressionTest.id)

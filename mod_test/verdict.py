@@ -185,14 +185,26 @@ def wrong_exit() -> ColumnElement[bool]:
     return or_(Result.exit_code.is_(None), Result.exit_code != expected_rc())
 
 
+def has_sample(test: Any = RegressionTest) -> ColumnElement[bool]:
+    """Whether a regression test has a sample; one without belongs to no run's set."""
+    found: ColumnElement[bool] = test.sample_id.is_not(None)
+    return found
+
+
 def in_set() -> ColumnElement[bool]:
-    """Whether a `Result` belongs to its run's set: it does unless a recorded set leaves it out."""
+    """Whether a `Result` joined to its `RegressionTest` belongs to its run's set: it does unless a
+    recorded set leaves it out."""
     recorded = aliased(CustomizedTest)
-    return or_(
-        ~exists().where(recorded.test_id == Result.test_id, recorded.regression_id.is_not(None)),
-        exists().where(
-            CustomizedTest.test_id == Result.test_id,
-            CustomizedTest.regression_id == Result.regression_test_id,
+    return and_(
+        has_sample(),
+        or_(
+            ~exists().where(
+                recorded.test_id == Result.test_id, recorded.regression_id.is_not(None)
+            ),
+            exists().where(
+                CustomizedTest.test_id == Result.test_id,
+                CustomizedTest.regression_id == Result.regression_test_id,
+            ),
         ),
     )
 
@@ -265,6 +277,27 @@ def fails() -> ColumnElement[bool]:
     )
 
 
+def status_of_result() -> ColumnElement[str]:
+    """The status of a `Result` joined to its `RegressionTest`."""
+    return case(
+        (or_(_outputs_without_row().exists(), _has_sentinel()), ResultStatus.missing_output.value),
+        (or_(wrong_exit(), _differing_outputs().exists()), ResultStatus.fail.value),
+        else_=ResultStatus.passed.value,
+    )
+
+
+def status_in_run(
+    run_has_ended: ColumnElement[bool], is_running: ColumnElement[bool]
+) -> ColumnElement[str]:
+    """The status of a `RegressionTest` in a run, joined to its `Result` there (outer)."""
+    return case(
+        (Result.test_id.is_not(None), status_of_result()),
+        (run_has_ended, ResultStatus.skipped.value),
+        (is_running, ResultStatus.running.value),
+        else_=ResultStatus.not_started.value,
+    )
+
+
 def _count(rows: Select[Any]) -> Any:
     return rows.with_only_columns(func.count()).scalar_subquery()
 
@@ -313,12 +346,14 @@ def result_verdicts(*conditions: ColumnElement[bool]) -> Select[Any]:
 
 def has_set_member_without_result() -> ColumnElement[bool]:
     """Whether the recorded set of `Run` has a test without a result."""
+    member = aliased(RegressionTest)
     return exists().where(
         CustomizedTest.test_id == Run.id,
-        CustomizedTest.regression_id.is_not(None),
+        CustomizedTest.regression_id == member.id,
+        has_sample(member),
         ~exists()
-        .where(Result.test_id == Run.id, Result.regression_test_id == CustomizedTest.regression_id)
-        .correlate(Run, CustomizedTest),
+        .where(Result.test_id == Run.id, Result.regression_test_id == member.id)
+        .correlate(Run, member),
     )
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, String, and_, or_, type_coerce
 
-from database import UtcDateTime, db
+from database import UtcDateTime
 from errors import Invalid
-from mod_api.services.paging import Page
+from mod_api.services.paging import Page, rows_with_total
 from mod_test.cursors import BadCursor, open_sealed, seal
 
 
@@ -64,15 +64,16 @@ def select_page(
     order: Sequence[Key],
     window: Window,
     *,
-    total: int,
+    total: int | Select[Any],
     kind: str,
     wanted: Mapping[str, Any],
 ) -> Page[Row[Any]]:
     """The rows of `statement` in `window`, sorted by `order`, in one SQL statement.
 
-    `total` is the exact number of all rows. `kind` names the list, `wanted` all that chooses its
-    rows and their order: a cursor is good for the same again only. In a walk by cursor, `offset`
-    in the answer counts the rows handed out before. Raises Invalid for any other cursor.
+    `total` is the exact number of all rows, or what counts them: then it is counted in the same
+    statement (and once more for an empty page). `kind` names the list, `wanted` all that chooses
+    its rows and their order: a cursor is good for the same again only. In a walk by cursor,
+    `offset` in the answer counts the rows handed out before. Raises Invalid for any other cursor.
     """
     use = f"{kind}.{_digest(wanted)}"
     before, values = window.offset, None
@@ -81,13 +82,14 @@ def select_page(
         statement = statement.where(_behind(order, values))
     else:
         statement = statement.offset(before)
-    found = db.session.execute(
+    statement = (
         statement.add_columns(
             *(key.plain.label(f"keyset_{place}") for place, key in enumerate(order))
         )
         .order_by(*(key.in_order for key in order))
         .limit(window.limit + 1)
-    ).all()
+    )
+    found, total = rows_with_total(statement, total)
     rows, more = found[: window.limit], len(found) > window.limit
     following = before + len(rows)
     return Page(

@@ -1,7 +1,13 @@
 """A page of rows and where the next one starts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Row as SqlRow
+from sqlalchemy import Select, func, literal, select
+
+from database import db
 
 Row = TypeVar("Row")
 Shown = TypeVar("Shown")
@@ -24,6 +30,44 @@ class Page(Generic[Row]):
     def showing(self, data: "list[Shown]") -> "Page[Shown]":
         """The same page with other rows in the place of these."""
         return Page(data, self.pagination, self.more)
+
+
+def rows_with_total(
+    statement: Select[Any], total: int | Select[Any]
+) -> tuple[Sequence[SqlRow[Any]], int]:
+    """The rows of `statement`, and how many there are on all pages, in one SQL statement where
+    there are rows. `total` is their number, or what counts them."""
+    if isinstance(total, int):
+        return db.session.execute(statement).all(), total
+    counting = total.correlate(None).scalar_subquery()
+    rows = db.session.execute(statement.add_columns(counting.label("total_rows"))).all()
+    if rows:
+        return rows, rows[0].total_rows
+    return rows, db.session.scalar(total) or 0
+
+
+def select_page(
+    statement: Select[Any],
+    order: Sequence[Any],
+    *,
+    limit: int,
+    offset: int,
+    total: Select[Any] | None = None,
+) -> Page[SqlRow[Any]]:
+    """The rows of `statement` from `offset` on, in a total order, with the exact number of all.
+
+    `total` counts them where that is cheaper than counting the statement's own rows.
+    """
+    if total is None:
+        total = counting(statement)
+    rows, number = rows_with_total(statement.order_by(*order).limit(limit).offset(offset), total)
+    return page(list(rows), total=number, limit=limit, offset=offset)
+
+
+def counting(statement: Select[Any]) -> Select[Any]:
+    """What counts the rows of a statement."""
+    rows = statement.with_only_columns(literal(1).label("one"), maintain_column_froms=True)
+    return select(func.count()).select_from(rows.subquery("counted_rows"))
 
 
 def page(rows: list[Row], *, total: int, limit: int, offset: int, **more: Any) -> Page[Row]:

@@ -123,7 +123,7 @@ def list_runs(wanted: RunFilter, *, sort: str, window: Window, base: str) -> Pag
         run_rows.matching(wanted),
         ORDERS[sort],
         window,
-        total=run_rows.count(wanted),
+        total=run_rows.counting(wanted),
         kind="runs",
         wanted={**asdict(wanted), "sort": sort},
     )

@@ -1,0 +1,122 @@
+"""The regression tests of a run and how each ended: listed, filtered, looked at one by one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+
+from database import db
+from errors import NotFound
+from mod_api.services import links
+from mod_api.services.file_names import filename_of, hash_of
+from mod_api.services.paging import Page, select_page
+from mod_api.services.runs import get_row
+from mod_ci import attempts
+from mod_regression.models import RegressionTest
+from mod_test import result_rows
+from mod_test.models import ResultRecord
+from mod_test.result_messages import result_message
+from mod_test.result_rows import Labels, OutputRow, ResultFilter, ResultRow
+from mod_test.sets import members
+
+MOST_OUTPUTS = 20
+MOST_TAGS = 50
+
+
+@dataclass(frozen=True)
+class OutputView:
+    """One output of a result as the API shows it. Text that is no hash is shown as none."""
+
+    output_id: int
+    status: str
+    filename: str
+    expected_hash: str | None
+    expected_hash_at_run: str | None
+    actual_hash: str | None
+
+
+@dataclass(frozen=True)
+class ResultView:
+    """One regression test of a run as the API shows it."""
+
+    row: ResultRow
+    outputs: list[OutputView]
+    ignored_outputs: list[OutputView]
+    tags: list[str]
+    categories: list[str]
+    result_message: str | None
+    links: dict[str, str]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.row, name)
+
+    @property
+    def category(self) -> str:
+        if not self.categories:
+            raise AttributeError("category")  # the answer then has none
+        return self.categories[0]
+
+
+def list_results(
+    run_id: int, wanted: ResultFilter, *, limit: int, offset: int, base: str
+) -> Page[ResultView]:
+    """One page of a run's regression tests by their ids, also of those without a result, with the
+    exact number of all that match. Raises NotFound."""
+    run = get_row(run_id)
+    statement = result_rows.of_runs([run], wanted, attempts.running_tests(run))
+    of_set = members([run]).subquery("members")
+    total = select(func.count()).select_from(of_set) if wanted == ResultFilter() else None
+    found = select_page(statement, [RegressionTest.id], limit=limit, offset=offset, total=total)
+    return found.showing(_views([result_rows.as_result(row) for row in found.data], base))
+
+
+def get_result(run_id: int, regression_id: int, *, base: str) -> ResultView:
+    """One regression test of a run, with the end of what it printed.
+
+    Raises NotFound for a test that is not in the run's set.
+    """
+    run = get_row(run_id)
+    statement = result_rows.of_runs(
+        [run], ResultFilter(regression_id=regression_id), attempts.running_tests(run)
+    )
+    row = db.session.execute(statement.add_columns(ResultRecord.tail)).first()
+    if row is None:
+        raise NotFound("result", regression_id, run_id=run_id)
+    return _views([result_rows.as_result(row, tail=row.tail)], base)[0]
+
+
+def _views(rows: Sequence[ResultRow], base: str) -> list[ResultView]:
+    outputs = result_rows.outputs_of([row.place for row in rows])
+    labels = result_rows.labels_of(rows)
+    return [_view(row, outputs[row.place], labels, base) for row in rows]
+
+
+def _view(row: ResultRow, outputs: Sequence[OutputRow], labels: Labels, base: str) -> ResultView:
+    return ResultView(
+        row=row,
+        outputs=_shown([output for output in outputs if not output.ignored]),
+        ignored_outputs=_shown([output for output in outputs if output.ignored]),
+        tags=labels.tags.get(row.sample_id, [])[:MOST_TAGS],
+        categories=labels.categories.get(row.regression_id, []),
+        result_message=result_message(row, outputs),
+        links=links.of_result(row.run_id, row.regression_id, row.sample_id, base),
+    )
+
+
+def _shown(outputs: Sequence[OutputRow]) -> list[OutputView]:
+    """The outputs by id; where there are too many for one answer, those that do not match first."""
+    if len(outputs) > MOST_OUTPUTS:
+        outputs = sorted(outputs, key=lambda output: output.status == "match")[:MOST_OUTPUTS]
+        outputs = sorted(outputs, key=lambda output: output.output_id)
+    return [
+        OutputView(
+            output_id=output.output_id,
+            status=output.status,
+            filename=filename_of(output.expected_filename, output.extension),
+            expected_hash=hash_of(output.baseline_hash),
+            expected_hash_at_run=hash_of(output.expected),
+            actual_hash=hash_of(output.actual_hash),
+        )
+        for output in outputs
+    ]

@@ -1,0 +1,320 @@
+"""A regression test of a run as a row: its verdict, what it printed and wrote, what it is part of.
+
+Everything that lists results (a run's samples, a sample's history, a comparison of two runs) reads
+them here; how they read is decided by `mod_test.verdict`.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, false, literal, select, union_all
+
+from database import contains, db, exact
+from mod_regression.models import Category, RegressionTest, RegressionTestOutput, test_categories
+from mod_sample.models import Sample, Tag, sample_tags
+from mod_test import verdict
+from mod_test.models import Outcome, Result, ResultFile, ResultRecord
+from mod_test.run_rows import RunRow
+from mod_test.sets import members
+from mod_test.verdict import OutputStatus, ResultStatus
+
+Place = tuple[int, int]  # a run and a regression test
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One regression test of a run. Without a result, what only a result can tell is None."""
+
+    run_id: int
+    regression_id: int
+    sample_id: int
+    command: str
+    status: ResultStatus
+    runtime_ms: int | None
+    exit_code: int | None
+    expected_exit_code: int
+    wrong_exit: bool
+    outcome: Outcome | None
+    signal: str | None
+    told: str | None
+    tail: str | None
+
+    @property
+    def place(self) -> Place:
+        return self.run_id, self.regression_id
+
+
+@dataclass(frozen=True)
+class OutputRow:
+    """One output of a result. `correct` is its baseline today, `expected` that of the run's time,
+    both as the tables have them; `got` is None where the output matched (`has_row`) or where there
+    is none. An ignored output takes no part in any verdict; its `status` only informs."""
+
+    output_id: int
+    extension: str
+    expected_filename: str | None
+    ignored: bool
+    correct: str | None
+    has_row: bool
+    expected: str | None
+    got: str | None
+    status: OutputStatus
+
+    @property
+    def actual_hash(self) -> str | None:
+        """What came out; None where it matched, or where there is nothing.
+
+        An output that matched a baseline which was revoked since came out as that baseline.
+        """
+        if self.got is None and self.status is OutputStatus.diff_mismatch:
+            return self.expected or None
+        return self.got or None
+
+    @property
+    def baseline_hash(self) -> str | None:
+        """What the output is held against: what it matched then, else the baseline of today."""
+        if self.has_row and self.actual_hash is None:
+            return self.expected or None
+        return self.correct or None
+
+
+@dataclass(frozen=True)
+class ResultFilter:
+    """Which results of a run are meant; None filters nothing."""
+
+    status: ResultStatus | None = None
+    name: str | None = None
+    tag: str | None = None
+    category: str | None = None
+    sample_id: int | None = None
+    regression_id: int | None = None
+
+    def conditions(self, status: ColumnElement[str]) -> list[ColumnElement[bool]]:
+        """The filter on a `RegressionTest` joined to its `Sample`."""
+        found: list[ColumnElement[bool]] = []
+        if self.status is not None:
+            found.append(status == self.status.value)
+        if self.name is not None:
+            found.append(contains(Sample.original_name, self.name))
+        if self.tag is not None:
+            found.append(has_tag(self.tag))
+        if self.category is not None:
+            found.append(has_category(self.category))
+        if self.sample_id is not None:
+            found.append(RegressionTest.sample_id == self.sample_id)
+        if self.regression_id is not None:
+            found.append(RegressionTest.id == self.regression_id)
+        return found
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The tags of samples and the categories of regression tests, by their ids."""
+
+    tags: dict[int, list[str]] = field(default_factory=dict)
+    categories: dict[int, list[str]] = field(default_factory=dict)
+
+
+def has_tag(name: str) -> ColumnElement[bool]:
+    """Whether the sample of a `RegressionTest` has a tag of exactly this name."""
+    return RegressionTest.sample_id.in_(
+        select(sample_tags.c.sample_id)
+        .join(Tag, Tag.id == sample_tags.c.tag_id)
+        .where(Tag.name == name, exact(Tag.name) == exact(name))
+    )
+
+
+def has_category(name: str) -> ColumnElement[bool]:
+    """Whether a `RegressionTest` is in a category of exactly this name, among others."""
+    return RegressionTest.id.in_(
+        select(test_categories.c.regression_id)
+        .join(Category, Category.id == test_categories.c.category_id)
+        .where(
+            test_categories.c.regression_id.is_not(None),
+            Category.name == name,
+            exact(Category.name) == exact(name),
+        )
+    )
+
+
+def columns(status: ColumnElement[str], run_id: Any) -> tuple[Any, ...]:
+    """What `as_result` reads, of a `RegressionTest` joined (outer) to its `Result` and record."""
+    return (
+        run_id.label("run_id"),
+        RegressionTest.id.label("regression_id"),
+        RegressionTest.sample_id,
+        RegressionTest.command,
+        status.label("status"),
+        Result.runtime,
+        Result.exit_code,
+        verdict.expected_rc().label("expected_exit_code"),
+        case((Result.test_id.is_(None), 0), (verdict.wrong_exit(), 1), else_=0).label("wrong_exit"),
+        ResultRecord.outcome,
+        ResultRecord.signal,
+        ResultRecord.message.label("told"),
+    )
+
+
+def as_result(row: Any, *, tail: str | None = None) -> ResultRow:
+    """A row of `columns`."""
+    return ResultRow(
+        run_id=row.run_id,
+        regression_id=row.regression_id,
+        sample_id=row.sample_id,
+        command=row.command,
+        status=ResultStatus(row.status),
+        runtime_ms=None if row.runtime is None else max(0, row.runtime),
+        exit_code=row.exit_code,
+        expected_exit_code=row.expected_exit_code,
+        wrong_exit=bool(row.wrong_exit),
+        outcome=row.outcome,
+        signal=row.signal,
+        told=row.told or None,
+        tail=tail,
+    )
+
+
+def of_runs(
+    runs: Sequence[RunRow], wanted: ResultFilter, running: Collection[int] = ()
+) -> Select[Any]:
+    """The rows (`columns`) of the sets of `runs` that are `wanted`, also those without a result.
+
+    `running` are the tests at which the runner of a run that has not ended is at the moment.
+    """
+    of_set = members(runs).subquery("members")
+    ended = [run.run_id for run in runs if run.status.has_ended]
+    status = verdict.status_in_run(
+        of_set.c.test_id.in_(ended) if ended else false(),
+        RegressionTest.id.in_(running) if running else false(),
+    )
+    return (
+        select(*columns(status, of_set.c.test_id))
+        .select_from(of_set)
+        .join(RegressionTest, RegressionTest.id == of_set.c.regression_id)
+        .join(Sample, Sample.id == RegressionTest.sample_id)
+        .outerjoin(
+            Result,
+            and_(
+                Result.test_id == of_set.c.test_id, Result.regression_test_id == RegressionTest.id
+            ),
+        )
+        .outerjoin(ResultRecord, is_record())
+        .where(*wanted.conditions(status))
+    )
+
+
+def is_record() -> ColumnElement[bool]:
+    """Whether a `ResultRecord` is that of a `Result`."""
+    return and_(
+        ResultRecord.test_id == Result.test_id,
+        ResultRecord.regression_test_id == Result.regression_test_id,
+    )
+
+
+def outputs_of(places: Collection[Place]) -> dict[Place, list[OutputRow]]:
+    """The outputs of results, also the ignored ones, by id, in one statement.
+
+    Of a test without a result nothing was compared: it has none.
+    """
+    found: dict[Place, list[OutputRow]] = {place: [] for place in places}
+    if not found:
+        return found
+    for row in db.session.execute(_outputs(places)):
+        of = found.get((row.test_id, row.regression_test_id))
+        if of is not None:
+            of.append(_as_output(row))
+    return found
+
+
+def labels_of(rows: Iterable[ResultRow]) -> Labels:
+    """The tags and categories of results, in one statement."""
+    rows = list(rows)
+    return labels({row.sample_id for row in rows}, {row.regression_id for row in rows})
+
+
+def labels(sample_ids: Collection[int], regression_ids: Collection[int]) -> Labels:
+    """The tags of samples, by name, and the categories of tests, by id, in one statement."""
+    found = Labels()
+    if not sample_ids and not regression_ids:
+        return found
+    tags = (
+        select(
+            literal("tag").label("kind"),
+            sample_tags.c.sample_id.label("owner"),
+            Tag.id.label("place"),
+            Tag.name.label("name"),
+        )
+        .join(Tag, Tag.id == sample_tags.c.tag_id)
+        .where(sample_tags.c.sample_id.in_(sample_ids))
+    )
+    categories = (
+        select(
+            literal("category"),
+            test_categories.c.regression_id,
+            Category.id,
+            Category.name,
+        )
+        .distinct()
+        .join(Category, Category.id == test_categories.c.category_id)
+        .where(test_categories.c.regression_id.in_(regression_ids), Category.name.is_not(None))
+    )
+    both = union_all(tags, categories).subquery("labels")
+    for row in db.session.execute(select(both).order_by(both.c.place)):
+        of = found.tags if row.kind == "tag" else found.categories
+        of.setdefault(row.owner, []).append(row.name)
+    return found
+
+
+def _outputs(places: Collection[Place]) -> Select[Any]:
+    output, file = RegressionTestOutput, ResultFile
+    status = case(
+        (file.test_id.is_(None), OutputStatus.missing_output.value),
+        (verdict.differs(file, output), OutputStatus.diff_mismatch.value),
+        else_=OutputStatus.match.value,
+    )
+    return (
+        select(
+            Result.test_id,
+            Result.regression_test_id,
+            output.id.label("output_id"),
+            output.correct_extension,
+            output.expected_filename,
+            case((verdict.takes_part(output), 0), else_=1).label("ignored"),
+            output.correct,
+            file.test_id.label("compared"),
+            file.expected,
+            file.got,
+            status.label("status"),
+        )
+        .select_from(Result)
+        .join(output, output.regression_id == Result.regression_test_id)
+        .outerjoin(
+            file,
+            and_(
+                file.test_id == Result.test_id,
+                file.regression_test_id == Result.regression_test_id,
+                file.regression_test_output_id == output.id,
+            ),
+        )
+        .where(
+            Result.test_id.in_({run_id for run_id, _ in places}),
+            Result.regression_test_id.in_({regression_id for _, regression_id in places}),
+            output.id > 0,
+        )
+        .order_by(output.id)
+    )
+
+
+def _as_output(row: Any) -> OutputRow:
+    return OutputRow(
+        output_id=row.output_id,
+        extension=row.correct_extension,
+        expected_filename=row.expected_filename,
+        ignored=bool(row.ignored),
+        correct=row.correct,
+        has_row=row.compared is not None,
+        expected=row.expected,
+        got=row.got,
+        status=OutputStatus(row.status),
+    )
