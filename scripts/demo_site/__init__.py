@@ -1,0 +1,1 @@
+"""A site for a demonstration, as `scripts/serve` starts it."""

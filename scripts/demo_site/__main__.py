@@ -1,0 +1,51 @@
+"""What `scripts/serve` does once `.venv` is there: a site on this machine, with runs to see."""
+
+import os
+import sys
+
+from scripts.demo_site.client import Client
+from scripts.demo_site.place import NotHere, Place, find_place
+from scripts.demo_site.processes import ChildEnded, Children, stop_on_signals
+from scripts.demo_site.runs import show_runs
+from scripts.demo_site.set_up import set_up
+from scripts.demo_site.summary import tell_site, tell_summary
+from scripts.demo_site.telling import say
+from scripts.demo_site.web import start_runner, start_web
+
+
+def main() -> int:
+    """Run the site until Ctrl-C; the exit status."""
+    sys.stdout.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
+    stop_on_signals()
+    children = Children()
+    try:
+        place = find_place(os.environ)
+        serve(place, children)
+    except NotHere as problem:
+        say(f"scripts/serve: {problem}", error=True)
+        return 1
+    except ChildEnded as ended:
+        say(f"\n{ended}", error=True)
+        return 1
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 0
+    finally:
+        children.stop()
+    return 0
+
+
+def serve(place: Place, children: Children) -> None:
+    """Set up, start, show the runs and what to try, and wait."""
+    with place.alone():
+        site = set_up(place)
+        start_web(place, children)
+        start_runner(place, site, children)
+        client = Client(place.url, site.own_token, children.check)
+        run_id = show_runs(client, place, site)
+        tell_summary(client, run_id)
+        tell_site(place, site, client, run_id)
+        children.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""Where the site is: its folder, its address, and what its processes find in their environment."""
+
+import fcntl
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import which
+
+from dotenv import dotenv_values
+
+from config import INSTANCE, ROOT, Settings, SettingsError
+
+LOGS = INSTANCE / "logs"
+DEMO = INSTANCE / "demo"
+LEASE_SECONDS = 20
+# Enough for passwords that are random, and a start without a pause for thought.
+PASSWORD_ROUNDS = 20_000
+INHERITED = ("HOME", "USER", "LOGNAME", "TMPDIR", "TERM", "LANG", "LC_ALL", "TZ")
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  what to ask instead
+UNUSED = ("DATABASE_URL", "SAMPLE_REPOSITORY", "GCS_BUCKET", "GIT_BASE_URL", "REDIS_URL")
+
+
+class NotHere(Exception):
+    """The site cannot run here, or not now; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The site's settings, as an object and as the environment of its processes."""
+
+    settings: Settings
+    environment: dict[str, str]
+    ignored: tuple[str, ...]
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine reaches the server."""
+        host = EVERYWHERE.get(self.settings.host, self.settings.host)
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{self.settings.port}"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep a second site out of this folder and off this port. Raises NotHere."""
+        with (INSTANCE / "serve.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise NotHere("it is running already, from this folder.") from None
+            check_port(self.settings.host, self.settings.port)
+            yield
+
+
+def find_place(environ: Mapping[str, str]) -> Place:
+    """The place that HOST and PORT name, in the environment or in `.env`. Raises NotHere."""
+    if sys.platform != "linux":
+        raise NotHere("the runner works on Linux only.")
+    if which("git") is None:
+        raise NotHere("the runner fetches what it tests with git, which is not installed.")
+    given = {**dotenv_values(ROOT / ".env"), **environ}
+    own = {name: given[name] or "" for name in ("HOST", "PORT") if given.get(name)} | {
+        "GIT_BASE_URL": (DEMO / "git").as_uri(),
+        "LEASE_SECONDS": str(LEASE_SECONDS),
+        "PASSWORD_ROUNDS": str(PASSWORD_ROUNDS),
+    }
+    try:
+        LOGS.mkdir(parents=True, exist_ok=True)
+        (LOGS / ".writable").touch()
+        (LOGS / ".writable").unlink()
+        settings = Settings.from_environment(own)
+    except SettingsError as error:
+        raise NotHere(str(error)) from None
+    except OSError as error:
+        raise NotHere(f"it keeps its data in {INSTANCE} and cannot write there: {error}") from None
+    inherited = {name: environ[name] for name in INHERITED if name in environ}
+    path = os.pathsep.join((str(Path(sys.executable).parent), environ.get("PATH", os.defpath)))
+    environment = inherited | own | {"PATH": path, "FLASK_SKIP_DOTENV": "1"}
+    return Place(settings, environment, tuple(name for name in UNUSED if given.get(name)))
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises NotHere when the server could not listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen()
+        except OSError as error:
+            raise NotHere(
+                f"port {port} of {host} cannot be had: {error.strerror or error}. "
+                f"Try another one: PORT={port + 1 if port < 65535 else 8000} scripts/serve"
+            ) from None
