@@ -16,6 +16,7 @@ from mod_api.routes import (
     baselines,
     docs,
     downloads,
+    github,
     logs,
     outputs,
     results,
@@ -27,6 +28,7 @@ from mod_api.routes import (
 
 RESOURCES = (
     auth.bp,
+    github.bp,
     runs.bp,
     results.bp,
     attempts.bp,

@@ -30,6 +30,12 @@ def may_start(
     return is_own_fork(account, repository, main_repository=main_repository)
 
 
+def is_fork(repository: str, *, main_repository: str) -> bool:
+    """Whether `repository` has the main one's name and another owner."""
+    wanted, main = repository.lower(), main_repository.lower()
+    return wanted != main and wanted.partition("/")[2] == main.partition("/")[2]
+
+
 def is_own_fork(account: Account, repository: str, *, main_repository: str) -> bool:
     """Whether `repository` is the account's own fork: its login's, with the main one's name."""
     owner, _, name = repository.lower().partition("/")

@@ -65,11 +65,15 @@ def list_runs(
 @bp.response(202, RunSchema, unit=False)
 @bp.fails(400, 401, 403, 409, 413, 415, 422, 429)
 def create_run(headers: dict[str, Any], body: dict[str, Any]) -> Any:
-    """Queue a run of a commit. Any account may start runs of its own fork."""
+    """Queue a run of a commit. Any account may start runs of its own fork.
+
+    Whose the fork is, GitHub is asked for where that is not known yet.
+    """
     by = current_account()
     with idempotency.taken(by.id, headers.get("idempotency_key"), body) as key:
         if key is not None and key.run_id is not None:
             return runs.get(key.run_id, base=base_url())
+        by = runs.known_to_github(by, _settings(), body["repository"])
         with writing():
             run = runs.create(by=by, settings=_settings(), base=base_url(), **body)
             if key is not None:

@@ -14,7 +14,7 @@ from errors import Forbidden, NotFound, Unprocessable
 from mod_api.services import infrastructure, keyset, links
 from mod_api.services.keyset import Key, Window
 from mod_api.services.paging import Page
-from mod_auth import accounts, audit, permissions
+from mod_auth import accounts, audit, github, permissions
 from mod_auth.accounts import Account
 from mod_ci import queue
 from mod_ci.models import EndReason
@@ -147,6 +147,14 @@ def summary(run_id: int) -> dict[str, Any]:
         "duration_ms": run.duration_ms,
         "triggered_by": run.requested_by,
     }
+
+
+def known_to_github(by: Account, settings: Settings, repository: str) -> Account:
+    """The account with its GitHub login, asked for (three seconds at most) where it counts and is
+    not known yet: for a run of a fork. Not to be called within a unit of work."""
+    if not permissions.is_fork(repository, main_repository=settings.main_repository):
+        return by
+    return github.look_up_login(settings, by)
 
 
 def create(

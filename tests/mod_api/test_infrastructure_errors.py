@@ -159,8 +159,8 @@ def test_summary_and_run_count_what_is_listed(app, client, reader, raw) -> None:
 
 def test_filters_and_pages_select(app, client, reader, raw) -> None:
     run = factories.run(progress=["preparation"])
-    for number, type in enumerate(("build", "storage", "build"), start=1):
-        attempt(raw, run, number, EndReason.internal_error, error_type=type, error_message="x")
+    for number, kind in enumerate(("build", "storage", "build"), start=1):
+        attempt(raw, run, number, EndReason.internal_error, error_type=kind, error_message="x")
 
     builds = listed(client, reader, run, type="build")
     second = listed(client, reader, run, limit=1, offset=1)

@@ -1,0 +1,77 @@
+"""Connecting an account with its GitHub user: ask, say yes at GitHub, bring back the answer."""
+
+from typing import Any
+
+from flask import current_app
+
+from config import Settings
+from errors import Unavailable, Unprocessable
+from mod_api.middleware.auth import current_account, open_to_all, requires
+from mod_api.middleware.headers import base_url
+from mod_api.middleware.resource import Resource
+from mod_api.schemas.github import (
+    GitHubAnswerSchema,
+    GitHubCallbackQuery,
+    GitHubConnectionSchema,
+    GitHubConnectRequestSchema,
+    GitHubStartSchema,
+)
+from mod_auth import github
+
+bp = Resource(
+    "GitHub", __name__, url_prefix="/auth/github", description="Connecting an account with GitHub"
+)
+
+
+@bp.get("")
+@requires(None)
+@bp.response(200, GitHubStartSchema, unit=False)
+@bp.fails(400, 401, 429, 503)
+def start_connecting() -> Any:
+    """Get the address at GitHub where the account's owner says yes."""
+    account = current_account()
+    url = github.authorize_url(_settings(), account, _callback_url())
+    return {"authorize_url": url, "github_login": account.github_login}
+
+
+@bp.get("/callback")
+@open_to_all()
+@bp.query(GitHubCallbackQuery)
+@bp.response(200, GitHubAnswerSchema, unit=False)
+@bp.fails(400, 422, 429)
+def bring_back(code: str = "", state: str = "", error: str | None = None, **_: str) -> Any:
+    """Where GitHub sends the browser: hands back what POST /auth/github takes.
+
+    It connects nothing: that takes the account's token.
+    """
+    if error is not None:
+        raise Unprocessable("GitHub was not allowed to connect; start again.", "github_refused")
+    message = "Post code and state to /auth/github with your token."
+    return {"code": code, "state": state, "message": message}
+
+
+@bp.post("")
+@requires(None)
+@bp.body(GitHubConnectRequestSchema)
+@bp.response(200, GitHubConnectionSchema, unit=False)
+@bp.fails(400, 401, 413, 415, 422, 429, 503)
+def connect(body: dict[str, str]) -> Any:
+    """Connect this token's account with the GitHub user who said yes."""
+    return github.connect(_settings(), current_account(), **body)
+
+
+def _callback_url() -> str:
+    """Where GitHub sends the browser. Raises Unavailable where only a relative address is known."""
+    base = base_url()
+    if not base.startswith(("http://", "https://")):
+        raise Unavailable(
+            "GitHub cannot send anybody back here: PUBLIC_URL is not set.",
+            "public_url_not_set",
+            retry_after=3600,
+        )
+    return f"{base}/auth/github/callback"
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["settings"]
+    return settings
