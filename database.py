@@ -252,6 +252,27 @@ def _is_commit_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str
     return f"(CHAR_LENGTH({text}) = 40 AND {text} NOT REGEXP '[^0-9a-fA-F]')"
 
 
+class is_sha256(expression.FunctionElement[bool]):  # noqa: N801  as above
+    """Whether a text is a SHA-256: 64 hexadecimal digits."""
+
+    type = expression.true().type
+    inherit_cache = True
+    name = "is_sha256"
+
+
+@compiles(is_sha256, "sqlite")
+def _is_sha256_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    text = compiler.process(element.clauses, **options)
+    return f"(length({text}) = 64 AND {text} NOT GLOB '*[^0-9a-fA-F]*')"
+
+
+@compiles(is_sha256, "mysql")
+@compiles(is_sha256, "mariadb")
+def _is_sha256_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    text = compiler.process(element.clauses, **options)
+    return f"(CHAR_LENGTH({text}) = 64 AND {text} NOT REGEXP '[^0-9a-fA-F]')"
+
+
 class is_repository(expression.FunctionElement[bool]):  # noqa: N801  as above
     """Whether a text is a repository's address: `https://github.com/OWNER/NAME`, `.git` or not."""
 

@@ -22,6 +22,7 @@ from mod_api.routes import (
     results,
     run_errors,
     runs,
+    samples,
     system,
     workers,
 )
@@ -31,6 +32,7 @@ RESOURCES = (
     github.bp,
     runs.bp,
     results.bp,
+    samples.bp,
     attempts.bp,
     run_errors.bp,
     logs.bp,

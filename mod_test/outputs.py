@@ -59,21 +59,15 @@ class ComparedOutput:
 
     @property
     def actual_hash(self) -> str | None:
-        """What came out; None where it matched, or where there is nothing.
-
-        An output that matched a baseline which was revoked since came out as that baseline, and
-        is shown as such where it reads as a difference.
-        """
-        if self.got is None and self.status is OutputStatus.diff_mismatch:
-            return self.expected or None
-        return self.got or None
+        """What came out; None where it matched, or where there is nothing."""
+        return verdict.actual_hash(self.status, expected=self.expected, got=self.got)
 
     @property
     def baseline_hash(self) -> str | None:
-        """What the output is held against: what it matched then, else the baseline of today."""
-        if self.has_row and self.actual_hash is None:
-            return self.expected or None
-        return self.correct or None
+        """What the output is held against."""
+        return verdict.baseline_hash(
+            self.status, expected=self.expected, got=self.got, correct=self.correct
+        )
 
     @property
     def matched_variant(self) -> bool:

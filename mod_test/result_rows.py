@@ -63,20 +63,15 @@ class OutputRow:
 
     @property
     def actual_hash(self) -> str | None:
-        """What came out; None where it matched, or where there is nothing.
-
-        An output that matched a baseline which was revoked since came out as that baseline.
-        """
-        if self.got is None and self.status is OutputStatus.diff_mismatch:
-            return self.expected or None
-        return self.got or None
+        """What came out; None where it matched, or where there is nothing."""
+        return verdict.actual_hash(self.status, expected=self.expected, got=self.got)
 
     @property
     def baseline_hash(self) -> str | None:
-        """What the output is held against: what it matched then, else the baseline of today."""
-        if self.has_row and self.actual_hash is None:
-            return self.expected or None
-        return self.correct or None
+        """What the output is held against."""
+        return verdict.baseline_hash(
+            self.status, expected=self.expected, got=self.got, correct=self.correct
+        )
 
 
 @dataclass(frozen=True)
@@ -116,13 +111,14 @@ class Labels:
     categories: dict[int, list[str]] = field(default_factory=dict)
 
 
-def has_tag(name: str) -> ColumnElement[bool]:
-    """Whether the sample of a `RegressionTest` has a tag of exactly this name."""
-    return RegressionTest.sample_id.in_(
+def has_tag(name: str, sample_id: Any = RegressionTest.sample_id) -> ColumnElement[bool]:
+    """Whether a sample, of a `RegressionTest` unless said otherwise, has exactly this tag."""
+    found: ColumnElement[bool] = sample_id.in_(
         select(sample_tags.c.sample_id)
         .join(Tag, Tag.id == sample_tags.c.tag_id)
         .where(Tag.name == name, exact(Tag.name) == exact(name))
     )
+    return found
 
 
 def has_category(name: str) -> ColumnElement[bool]:

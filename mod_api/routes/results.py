@@ -12,9 +12,7 @@ from mod_auth.scopes import Scope
 from mod_test.result_rows import ResultFilter
 from mod_test.verdict import ResultStatus
 
-bp = Resource(
-    "Samples", __name__, url_prefix="/runs", description="Media samples and their regression tests"
-)
+bp = Resource("Results", __name__, url_prefix="/runs", description="The regression tests of a run")
 
 
 @bp.get("/<id:run_id>/samples")

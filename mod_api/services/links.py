@@ -30,3 +30,12 @@ def of_result(run_id: int, regression_id: int, sample_id: int, base: str) -> dic
         "sample": f"{base}/samples/{sample_id}",
         "history": f"{base}/samples/{sample_id}/history?regression_id={regression_id}",
     }
+
+
+def of_sample(sample_id: int, base: str) -> dict[str, str]:
+    """Where everything about a media sample is."""
+    return {
+        "self": f"{base}/samples/{sample_id}",
+        "history": f"{base}/samples/{sample_id}/history",
+        "regression_tests": f"{base}/regression-tests?sample_id={sample_id}",
+    }

@@ -1,0 +1,42 @@
+"""Media samples."""
+
+from marshmallow import Schema, fields, validate
+
+from mod_api.schemas.fields import SHA256, Cut, Number, Pattern, text, word
+from mod_api.schemas.pages import OffsetQuery
+
+EXTENSION = Pattern("^[a-zA-Z0-9]+$")
+SAMPLE_STATUSES = ["active", "inactive"]
+
+
+class SampleListQuery(OffsetQuery):
+    status = word(
+        *SAMPLE_STATUSES,
+        metadata={"description": "Whether any active regression test uses the sample"},
+    )
+    name = text(100, metadata={"description": "Part of the name; the case of ASCII is ignored"})
+    tag = text(50, metadata={"description": "A tag, exactly"})
+    sha256 = fields.String(validate=SHA256)
+    extension = text(10, pattern=EXTENSION)
+
+
+class SampleSchema(Schema):
+    sample_id = Number(least=1, required=True)
+    sha256 = fields.String(validate=SHA256, required=True)
+    name = Cut(255)
+    extension = Cut(10)
+    status = word(*SAMPLE_STATUSES)
+    tags = fields.List(Cut(50), validate=validate.Length(max=50))
+    media_info = fields.Dict(
+        metadata={
+            "description": "What mediainfo said of the file: `tracks`, each with its `type`; empty "
+            "where that is not known. Not in lists.",
+            "additionalProperties": True,
+        }
+    )
+    notes = Cut(1000, allow_none=True, metadata={"description": "What those who uploaded it noted"})
+    links = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        metadata={"description": "`self`, `history` and `regression_tests`"},
+    )

@@ -1,0 +1,99 @@
+"""What mediainfo said of a sample, from the XML that is stored beside it, as an object.
+
+The XML was written by a program, of a file that strangers upload: it is read with bounds, and one
+that declares a document type (entities grow out of those) counts as broken.
+"""
+
+import re
+from typing import Any, NoReturn
+from xml.parsers import expat
+
+from mod_api.services.file_names import media_key
+from mod_sample.storage import NotStored, Repository, StorageUnavailable
+
+MOST_BYTES = 1024 * 1024
+MOST_ELEMENTS = 5000
+MOST_TEXT = 1000
+DEEPEST = 16
+READ_S = 1.5
+NAMESPACE = re.compile(r"^[^:]*:")
+
+
+class _Refused(Exception):
+    """XML of a shape that is not read."""
+
+
+def media_info(repository: Repository, sha: str) -> dict[str, Any]:
+    """`{"tracks": [{"type": "General", ...}, ...]}`, every value as text.
+
+    Empty where there is none, where it is broken, or where the storage does not answer in time.
+    """
+    key = media_key(sha)
+    if key is None:
+        return {}
+    try:
+        data = repository.read(key, MOST_BYTES + 1, READ_S)
+    except (NotStored, StorageUnavailable):
+        return {}
+    return parse(data)
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """The tracks in mediainfo's XML, old and new; empty for what is none."""
+    if len(data) > MOST_BYTES:
+        return {}
+    reader = _Reader()
+    try:
+        reader.parser.Parse(data, True)
+    except (expat.ExpatError, _Refused, LookupError, ValueError):
+        return {}
+    return {"tracks": reader.tracks} if reader.tracks else {}
+
+
+class _Reader:
+    """Collects every `track` element as it is parsed: its children by name, nested ones nested."""
+
+    def __init__(self) -> None:
+        self.tracks: list[dict[str, Any]] = []
+        self.parser = expat.ParserCreate()
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._text
+        self.parser.StartDoctypeDeclHandler = self._refuse
+        self.parser.EntityDeclHandler = self._refuse
+        self._open: list[dict[str, Any]] = []
+        self._words: list[str] = []
+        self._depth = 0
+        self._elements = 0
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        self._elements += 1
+        if self._depth > DEEPEST or self._elements > MOST_ELEMENTS:
+            raise _Refused
+        self._words = []
+        if self._open:
+            self._open.append({})
+        elif NAMESPACE.sub("", name).lower() == "track":
+            self._open.append({"type": attributes.get("type", "")[:MOST_TEXT]})
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        if not self._open:
+            return
+        finished = self._open.pop()
+        if not self._open:
+            self.tracks.append(finished)
+            return
+        text = "".join(self._words).strip()[:MOST_TEXT]
+        self._words = []
+        # What is said twice (an old mediainfo gives a size in bytes, then in words) is said best
+        # the first time.
+        self._open[-1].setdefault(NAMESPACE.sub("", name)[:100], finished or text)
+
+    def _text(self, data: str) -> None:
+        if self._open:
+            self._words.append(data)
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        raise _Refused
