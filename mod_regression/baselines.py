@@ -139,16 +139,16 @@ def undo(approval_id: int, *, by: Account, reason: str | None) -> int:
 def _undecided(approval_id: int, by: Account) -> BaselineApproval:
     """A request that `by` may decide, locked until the end of this unit of work."""
     approval = _locked(approval_id)
-    if by.id == approval.requester_id and not by.is_admin:
-        raise Forbidden(
-            "Somebody else than the requester decides about a new baseline.", code="own_request"
-        )
     decided = db.session.get(BaselineDecision, approval_id, populate_existing=True)
     if decided is not None:
         raise Conflict(
             f"Baseline approval {approval_id} is {decided.decision.value} already.",
             "already_decided",
             status=decided.decision.value,
+        )
+    if by.id == approval.requester_id and not by.is_admin:
+        raise Forbidden(
+            "Somebody else than the requester decides about a new baseline.", code="own_request"
         )
     return approval
 

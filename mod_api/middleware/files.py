@@ -84,9 +84,10 @@ def _open(repository: Repository, key: str, wanted: Range | None) -> tuple[Conte
     if "If-Range" in request.headers and request.if_range.etag != etag:
         return whole, 200
     size = whole.stat.size
-    bounds = wanted.range_for_length(size)
     whole.close()
-    if bounds is None:
-        raise OutOfRange(key, size, size)
-    start, stop = bounds
-    return repository.open(key, start, stop - start), 206
+    start, stop = wanted.ranges[0]
+    if start < 0:  # that many bytes from the end, or all where there are fewer
+        start = max(0, size + start)
+    if start >= size:
+        raise OutOfRange(key, start, size)
+    return repository.open(key, start, min(stop or size, size) - start), 206

@@ -192,7 +192,7 @@ HOSTILE = [
     ("x" * 300, ".srt"),
     ("", ".srt"),
     ("0" * 64, "srt"),
-    ("٠" * 64, ".srt"),
+    ("\u0660" * 64, ".srt"),  # digits, of another script
 ]
 
 

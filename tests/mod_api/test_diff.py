@@ -1,0 +1,331 @@
+"""`/diff`: lines, captions, and every pair of files that a comparison could stumble over."""
+
+import base64
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests import factories
+from tests.factories import Expected
+from tests.mod_api.compared import BAD, GOOD, another_run, compared
+from tests.raw import Raw
+from tests.sql import counted
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def reader(site: Any) -> dict[str, str]:
+    return factories.signed_in("user", "results:read")
+
+
+def test_a_difference_is_told_by_lines_and_by_captions(
+    app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    case = compared(sample_repository)
+
+    told = client.get(case.url("diff", context_lines=1), headers=reader).json
+
+    assert told["status"] == "different"
+    assert told["summary"] == {"added_lines": 1, "removed_lines": 1, "changed_hunks": 1}
+    (hunk,) = told["hunks"]
+    assert (hunk["expected_start"], hunk["actual_start"]) == (2, 2)
+    assert [(line["kind"], line["text"]) for line in hunk["lines"]] == [
+        ("context", "00:00:01,000 --> 00:00:02,000"),
+        ("removed", "Hello, world"),
+        ("added", "Hello, wurld"),
+        ("context", ""),
+    ]
+    assert (told["expected_hash"], told["actual_hash"]) == (case.expected, case.actual)
+    assert told["expected"]["storage_status"] == "ok"
+    assert client.get(told["actual"]["download_url"]).data == BAD
+    captions = told["captions"]
+    assert (captions["kind"], captions["cues_expected"], captions["cues_actual"]) == ("text", 2, 2)
+    assert captions["location"] == {"number": 1, "start_ms": 1000}
+    assert captions["changed"][0]["words"] == [{"expected": "world", "actual": "wurld"}]
+    assert "unified" not in told
+
+
+def test_unified_is_the_same_answer_with_the_text(
+    app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    case = compared(sample_repository)
+
+    structured = client.get(case.url("diff"), headers=reader).json
+    unified = client.get(case.url("diff", format="unified"), headers=reader).json
+
+    assert unified.pop("unified").splitlines()[:3] == [
+        "--- expected",
+        "+++ actual",
+        "@@ -1,6 +1,6 @@",
+    ]
+    assert unified.pop("unified_truncated") is False
+    assert unified == structured
+
+
+def test_without_context_only_the_changes_are_shown(
+    sqlite_app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    case = compared(sample_repository)
+
+    told = client.get(case.url("diff", context_lines=0), headers=reader).json
+
+    assert [line["kind"] for line in told["hunks"][0]["lines"]] == ["removed", "added"]
+
+
+@pytest.mark.parametrize("lines", ["-1", "51", "three", "3.0", ""])
+def test_other_numbers_of_context_lines_are_refused(
+    sqlite_app: Flask,
+    client: FlaskClient,
+    sample_repository: Path,
+    reader: dict[str, str],
+    lines: str,
+) -> None:
+    case = compared(sample_repository)
+
+    assert client.get(case.url("diff", context_lines=lines), headers=reader).status_code == 400
+
+
+def test_a_match_is_identical_also_where_the_baseline_moved_on(
+    app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str], raw: Raw
+) -> None:
+    case = compared(sample_repository, actual=None)
+    raw.execute("UPDATE regression_test_output SET correct = ?", [factories.digest("newer")])
+
+    told = client.get(case.url("diff"), headers=reader).json
+
+    assert told["status"] == "identical"
+    assert told["summary"] == {"added_lines": 0, "removed_lines": 0, "changed_hunks": 0}
+    assert told["hunks"] == []
+    assert told["captions"]["kind"] == "identical"
+
+
+def test_a_match_is_identical_also_without_its_file(
+    sqlite_app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    case = compared(sample_repository, actual=None)
+    (sample_repository / "TestResults" / f"{case.expected}.srt").unlink()
+
+    told = client.get(case.url("diff"), headers=reader).json
+
+    assert told["status"] == "identical"
+    assert told["captions"] is None
+    assert told["expected"]["download_url"] is None
+
+
+def test_a_match_by_a_variant_is_different_and_accepted(
+    app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    case = compared(sample_repository)
+    factories.accept_variant(case.output.id, case.actual or "")
+
+    told = client.get(case.url("diff"), headers=reader).json
+
+    assert told["status"] == "different"
+    assert told["accepted_variant"] is True
+    assert client.get(f"/api/v1/runs/{case.run.id}/errors", headers=reader).json["data"] == []
+
+
+def test_an_output_that_did_not_come_out_is_missing(
+    app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str], raw: Raw
+) -> None:
+    case = compared(sample_repository)
+    raw.execute("DELETE FROM test_result_file")
+
+    told = client.get(case.url("diff"), headers=reader).json
+
+    assert told["status"] == "missing_actual"
+    assert told["actual_hash"] is None
+    assert told["expected_hash"] == case.expected
+
+
+@pytest.mark.parametrize("side", ["expected", "actual"])
+def test_a_lost_file_is_missing_and_the_other_can_be_fetched(
+    sqlite_app: Flask,
+    client: FlaskClient,
+    sample_repository: Path,
+    reader: dict[str, str],
+    side: str,
+) -> None:
+    case = compared(sample_repository)
+    lost, other = (case.expected, "actual") if side == "expected" else (case.actual, "expected")
+    (sample_repository / "TestResults" / f"{lost}.srt").unlink()
+
+    told = client.get(case.url("diff"), headers=reader).json
+
+    assert told["status"] == f"missing_{side}"
+    assert told[side]["storage_status"] == "missing"
+    assert told[side]["download_url"] is None
+    assert client.get(told[other]["download_url"]).status_code == 200
+
+
+def test_bytes_that_are_no_utf8_are_shown_and_flagged(
+    sqlite_app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    case = compared(sample_repository, b"caf\xc3\xa9\n", b"caf\xe9\n", extension=".txt")
+
+    told = client.get(case.url("diff"), headers=reader).json
+
+    assert told["invalid_utf8"] is True
+    assert told["encodings_differ"] is True
+    assert [line["text"] for line in told["hunks"][0]["lines"]] == ["café", "caf\ufffd"]
+
+
+def test_line_ends_and_a_missing_last_one_are_told(
+    sqlite_app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    case = compared(sample_repository, b"a\r\nb\r\n", b"a\nb", extension=".txt")
+
+    told = client.get(case.url("diff"), headers=reader).json
+
+    assert told["line_endings_differ"] is True
+    assert told["missing_final_newline"] == ["actual"]
+    assert told["expected"]["line_endings"] == "crlf"
+    assert told["actual"]["final_newline"] is False
+
+
+def test_binary_files_are_said_to_be_binary(
+    sqlite_app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    case = compared(sample_repository, b"\x89PNG\x00\x01", b"\x89PNG\x00\x02", extension=".png")
+
+    told = client.get(case.url("diff"), headers=reader).json
+
+    assert told["status"] == "different"
+    assert told["binary"] is True
+    assert told["hunks"] == []
+    assert "summary" not in told
+    assert told["captions"] is None
+
+
+def test_an_empty_output_is_a_difference(
+    sqlite_app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    case = compared(sample_repository, actual=b"")
+
+    told = client.get(case.url("diff"), headers=reader).json
+
+    assert told["status"] == "different"
+    assert told["summary"]["added_lines"] == 0
+    assert told["captions"]["kind"] == "missing_cues"
+
+
+def test_counts_are_exact_where_hunks_are_cut(
+    sqlite_app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    lines = [f"line {number}" for number in range(6000)]
+    changed = [f"{line}!" if at % 10 == 0 else line for at, line in enumerate(lines)]
+    changed[5] = "x" * 5000
+    case = compared(
+        sample_repository,
+        "\n".join(lines).encode(),
+        "\n".join(changed).encode(),
+        extension=".txt",
+    )
+
+    told = client.get(case.url("diff", context_lines=0), headers=reader).json
+
+    assert told["summary"] == {"added_lines": 601, "removed_lines": 601, "changed_hunks": 601}
+    assert len(told["hunks"]) == 500
+    assert told["truncated"] is True
+    assert max(len(line["text"]) for hunk in told["hunks"] for line in hunk["lines"]) == 1000
+
+
+def test_files_that_take_too_long_are_given_up_and_offered(
+    sqlite_app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    numbers = [str(number * 7919 % 200_003) for number in range(900_000)]
+    case = compared(
+        sample_repository,
+        "\n".join(numbers).encode(),
+        "\n".join(reversed(numbers)).encode(),
+        extension=".bin",
+    )
+
+    started = time.monotonic()
+    told = client.get(case.url("diff"), headers=reader).json
+    took = time.monotonic() - started
+
+    assert told["status"] == "different"
+    assert (told["gave_up"], told["gave_up_because"]) == (True, "time_limit")
+    assert told["hunks"] == []
+    assert "summary" not in told
+    assert client.head(told["expected"]["download_url"]).status_code == 200
+    assert client.head(told["actual"]["download_url"]).status_code == 200
+    assert took < 30  # without the limit it is minutes
+
+
+def test_a_pair_is_classified_once(
+    app: Flask,
+    client: FlaskClient,
+    sample_repository: Path,
+    reader: dict[str, str],
+    raw: Raw,
+) -> None:
+    case = compared(sample_repository)
+    again = another_run(case.test, case.actual)
+    first = client.get(case.url("diff"), headers=reader).json
+    assert raw.execute("SELECT kind, cue_number, start_ms FROM diff_classification") == [
+        ("text", 1, 1000)
+    ]
+    raw.execute("UPDATE diff_classification SET details = REPLACE(details, 'Hello', 'Kept!')")
+
+    second = client.get(again.url("diff"), headers=reader).json
+
+    assert second["captions"]["changed"][0]["expected"]["text"].startswith("Kept!")
+    assert first["captions"]["changed"][0]["expected"]["text"].startswith("Hello")
+
+
+def test_what_older_rules_said_is_said_anew(
+    app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str], raw: Raw
+) -> None:
+    case = compared(sample_repository)
+    client.get(case.url("diff"), headers=reader)
+    raw.execute("UPDATE diff_classification SET rules_version = 0, kind = 'mixed', details = '{}'")
+
+    told = client.get(case.url("diff"), headers=reader).json
+
+    assert told["captions"]["kind"] == "text"
+    assert raw.execute("SELECT kind FROM diff_classification") == [("text",)]
+
+
+def test_a_difference_costs_few_statements(
+    app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    outputs = [
+        Expected(correct=factories.stored_output(sample_repository, GOOD), variants=["0" * 64] * 9)
+        for _ in range(3)
+    ]
+    test = factories.regression_test(outputs=outputs)
+    run = factories.run(progress=["testing", "completed"], tests=[test])
+    bad = factories.stored_output(sample_repository, BAD)
+    factories.result(run, test, outputs=dict.fromkeys(test.outputs, bad))
+    base = f"/api/v1/runs/{run.id}/samples/{test.sample.id}"
+    query = f"regression_id={test.id}&output_id={test.outputs[0].id}"
+    client.get(f"{base}/diff?{query}", headers=reader)
+
+    for part in ("diff", "expected", "actual"):
+        with counted(app) as statements:
+            assert client.get(f"{base}/{part}?{query}", headers=reader).status_code == 200
+        assert len(statements) <= 6
+
+
+def test_large_ordinary_files_are_compared(
+    sqlite_app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    lines = [f"{number:08d} some text that is in both files\n" for number in range(100_000)]
+    before = "".join(lines).encode()
+    lines[50_000] = "another line\n"
+    case = compared(sample_repository, before, "".join(lines).encode(), extension=".bin")
+
+    told = client.get(case.url("diff"), headers=reader).json
+    actual = client.get(case.url("actual"), headers=reader).json
+
+    assert told["summary"] == {"added_lines": 1, "removed_lines": 1, "changed_hunks": 1}
+    assert told["captions"] is None
+    assert actual["truncated"] is True
+    assert base64.b64decode(actual["content"]) == "".join(lines).encode()[:786_432]
