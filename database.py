@@ -5,18 +5,21 @@ SQLite and MariaDB (or MySQL) are equals here. What one of them does otherwise t
 """
 
 import enum
+import random
 import string
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Dialect, Engine, Float, Index, MetaData, String, event, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql import expression
@@ -24,6 +27,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine
 
 SQLITE_BUSY_SECONDS = 30
+DEADLOCK = 1213
+TRIES = 6
+T = TypeVar("T")
 
 
 class Base(DeclarativeBase):
@@ -397,3 +403,21 @@ def has_trigger(name: str) -> bool:
             "WHERE trigger_schema = DATABASE() AND trigger_name = :name"
         )
     return db.session.execute(text(found), {"name": name}).first() is not None
+
+
+def written(work: Callable[[], T]) -> T:
+    """Do `work` as one unit of work that writes, and return what it returned.
+
+    MariaDB may choose a transaction as a deadlock's victim at any statement; the work is then done
+    again from its start, which is what it would have been asked for anyway.
+    """
+    for attempt in range(1, TRIES + 1):
+        try:
+            with writing():
+                return work()
+        except OperationalError as error:
+            victim = error.orig is not None and error.orig.args[:1] == (DEADLOCK,)
+            if not victim or attempt == TRIES:
+                raise
+            time.sleep(0.01 * attempt * random.uniform(0.5, 1.5))  # noqa: S311  parts the two
+    raise AssertionError("unreachable")

@@ -1,21 +1,17 @@
 """The blueprint that every resource uses: strict input, one unit of work, documented errors."""
 
 import functools
-import time
 from collections.abc import Callable
 from typing import Any
 
 from flask import request
 from flask_smorest import Blueprint
-from sqlalchemy.exc import OperationalError
 
-from database import reading, writing
+from database import reading, written
 from mod_api.middleware.parsing import StrictParser
 from mod_api.schemas.errors import ErrorResponseSchema
 
 Decorator = Callable[..., Any]
-DEADLOCK = 1213
-TRIES = 4
 
 
 class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
@@ -61,26 +57,13 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
 
 
 def unit_of_work(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Run a view as one transaction: GET reads one snapshot, everything else writes and commits.
-
-    MariaDB may choose a transaction as a deadlock's victim at any statement; the work is then done
-    again from its start, which is what it would have been asked for anyway.
-    """
+    """Run a view as one transaction: GET reads one snapshot, everything else writes and commits."""
 
     @functools.wraps(view)
     def worked(*args: Any, **kwargs: Any) -> Any:
         if request.method in ("GET", "HEAD"):
             with reading():
                 return view(*args, **kwargs)
-        for attempt in range(1, TRIES + 1):
-            try:
-                with writing():
-                    return view(*args, **kwargs)
-            except OperationalError as error:
-                victim = error.orig is not None and error.orig.args[:1] == (DEADLOCK,)
-                if not victim or attempt == TRIES:
-                    raise
-                time.sleep(0.01 * attempt)
-        raise AssertionError("unreachable")
+        return written(lambda: view(*args, **kwargs))
 
     return worked

@@ -5,7 +5,7 @@ from typing import Any
 from flask import current_app
 
 from config import Settings
-from database import writing
+from database import reading, written
 from mod_api.middleware.auth import current_account, requires
 from mod_api.middleware.headers import base_url
 from mod_api.middleware.resource import Resource
@@ -25,6 +25,7 @@ from mod_api.schemas.runs import (
 )
 from mod_api.services import idempotency, progress, run_config, runs
 from mod_api.services.keyset import Window
+from mod_api.services.runs import RunView
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
 from mod_test.models import Platform
@@ -72,13 +73,17 @@ def create_run(headers: dict[str, Any], body: dict[str, Any]) -> Any:
     by = current_account()
     with idempotency.taken(by.id, headers.get("idempotency_key"), body) as key:
         if key is not None and key.run_id is not None:
-            return runs.get(key.run_id, base=base_url())
-        by = runs.known_to_github(by, _settings(), body["repository"])
-        with writing():
-            run = runs.create(by=by, settings=_settings(), base=base_url(), **body)
+            with reading():
+                return runs.get(key.run_id, base=base_url())
+        starter = runs.known_to_github(by, _settings(), body["repository"])
+
+        def work() -> RunView:
+            run = runs.create(by=starter, settings=_settings(), base=base_url(), **body)
             if key is not None:
                 key.answered_with(run.row.run_id)
-        return run
+            return run
+
+        return written(work)
 
 
 @bp.get("/<id:run_id>")

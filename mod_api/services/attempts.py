@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config import Settings
-from database import reading, writing
+from database import reading, writing, written
 from errors import Invalid, NotFound, OffsetMismatch, Unavailable
 from mod_api.services.log_sources import path_of
 from mod_auth import permissions
@@ -165,7 +165,8 @@ def report(
         attempts.check_for_log(hold)
         outputs = results.outputs_of(hold.run_id, regression_id)
     results.keep_files(repository, outputs, found.outputs, uploads, limit=settings.max_upload)
-    with writing():
+
+    def work() -> Standing:
         standing = attempts.hold_for_result(hold, settings.lease_seconds)
         current = results.outputs_of(hold.run_id, regression_id)
         moved = [key for key in found.outputs if current.get(key) != outputs[key]]
@@ -173,7 +174,9 @@ def report(
             # A baseline changed while the files were on their way: what it now needs is asked anew.
             results.keep_files(repository, current, found.outputs, {}, limit=settings.max_upload)
         results.replace(hold.run_id, regression_id, found, current, attempt_id=hold.attempt_id)
-    return _answer(standing, settings, hold.run_id)
+        return standing
+
+    return _answer(written(work), settings, hold.run_id)
 
 
 def finish(
@@ -208,7 +211,7 @@ def sample_key(sample_id: int) -> str:
 def _claim(
     by: Account, settings: Settings, api: str, platform: str, runner_name: str
 ) -> dict[str, Any] | None:
-    with writing():
+    def work() -> tuple[queue.Claim, dict[str, Any]] | None:
         permissions.refuse_blocked(by)
         claimed = queue.claim(
             Platform(platform),
@@ -219,12 +222,17 @@ def _claim(
         )
         if claimed is None:
             return None
-        told = handout.handout(
+        return claimed, handout.handout(
             claimed,
             git_base_url=settings.git_base_url,
             main_repository=settings.main_repository,
             api=api,
         )
+
+    found = written(work)
+    if found is None:
+        return None
+    claimed, told = found
     return {
         "attempt_id": claimed.attempt_id,
         "number": claimed.number,

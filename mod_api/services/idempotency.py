@@ -9,13 +9,13 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from database import db, now, writing
+from database import db, now, written
 from errors import Conflict, Unprocessable
 from mod_ci.models import IdempotencyKey
 
@@ -29,13 +29,26 @@ class Taken:
     """A key that this request holds; `run_id` is set where an earlier one was answered already."""
 
     key_id: int
+    since: datetime
     run_id: int | None = None
 
     def answered_with(self, run_id: int) -> None:
-        """Remember the answer; call it in the unit of work that made the run."""
-        db.session.execute(
-            update(IdempotencyKey).where(IdempotencyKey.id == self.key_id).values(run_id=run_id)
+        """Remember the answer; call it in the unit of work that made the run.
+
+        Raises Conflict when this request took so long that another has taken the key over.
+        """
+        kept = db.session.execute(
+            update(IdempotencyKey)
+            .where(
+                IdempotencyKey.id == self.key_id,
+                IdempotencyKey.created_at == self.since,
+                IdempotencyKey.run_id.is_(None),
+            )
+            .values(run_id=run_id)
+            .execution_options(synchronize_session=False)
         )
+        if not kept.rowcount:  # type: ignore[attr-defined]  # an UPDATE's
+            raise _at_work()
 
 
 @contextmanager
@@ -49,49 +62,68 @@ def taken(account_id: int, key: str | None, body: Mapping[str, Any]) -> Iterator
         yield None
         return
     digest = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
-    with writing():
-        held = _take(account_id, hashlib.sha256(key.encode()).hexdigest(), digest)
+    held = _take(account_id, hashlib.sha256(key.encode()).hexdigest(), digest)
     try:
         yield held
     except BaseException:
         if held.run_id is None:
-            with writing():
-                db.session.execute(
-                    delete(IdempotencyKey).where(
-                        IdempotencyKey.id == held.key_id, IdempotencyKey.run_id.is_(None)
-                    )
-                )
+            written(lambda: _give_back(held))
         raise
 
 
 def _take(account_id: int, key_hash: str, digest: str) -> Taken:
-    moment = now()
-    db.session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < moment - KEPT))
-    row = IdempotencyKey(
-        account_id=account_id, key_hash=key_hash, request_hash=digest, created_at=moment
-    )
     try:
-        with db.session.begin_nested():
-            db.session.add(row)
-            db.session.flush()
-        return Taken(row.id)
+        return written(lambda: _look_up(account_id, key_hash, digest))
     except IntegrityError:
-        pass
+        # Another request put its row in between; in a new transaction it is found.
+        return written(lambda: _look_up(account_id, key_hash, digest))
+
+
+def _look_up(account_id: int, key_hash: str, digest: str) -> Taken:
+    moment = now()
+    db.session.execute(
+        delete(IdempotencyKey)
+        .where(IdempotencyKey.created_at < moment - KEPT)
+        .execution_options(synchronize_session=False)
+    )
     known = db.session.scalars(
         select(IdempotencyKey)
         .where(IdempotencyKey.account_id == account_id, IdempotencyKey.key_hash == key_hash)
         .with_for_update()
-    ).one()
+    ).one_or_none()
+    if known is None:
+        known = IdempotencyKey(
+            account_id=account_id, key_hash=key_hash, request_hash=digest, created_at=moment
+        )
+        db.session.add(known)
+        db.session.flush()
+        return Taken(known.id, moment)
     if known.request_hash != digest:
         raise Unprocessable(
             "This Idempotency-Key was used with another body.", "idempotency_key_reused"
         )
     if known.run_id is not None:
-        return Taken(known.id, known.run_id)
+        return Taken(known.id, known.created_at, known.run_id)
     if known.created_at > moment - AT_WORK:
-        raise Conflict(
-            "A request with this Idempotency-Key is still at work.", "at_work", retry_after=1
-        )
+        raise _at_work()
     known.created_at = moment
     db.session.flush()
-    return Taken(known.id)
+    return Taken(known.id, moment)
+
+
+def _give_back(held: Taken) -> None:
+    db.session.execute(
+        delete(IdempotencyKey)
+        .where(
+            IdempotencyKey.id == held.key_id,
+            IdempotencyKey.created_at == held.since,
+            IdempotencyKey.run_id.is_(None),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _at_work() -> Conflict:
+    return Conflict(
+        "A request with this Idempotency-Key is still at work.", "at_work", retry_after=1
+    )
