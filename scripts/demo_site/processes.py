@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from config import ROOT
 from scripts.demo_site.place import LOGS
 
 SET_DEATH_SIGNAL = 1
@@ -42,21 +43,31 @@ class Children:
     started: list[Child] = field(default_factory=list)
 
     def start(
-        self, name: str, command: list[str], environment: dict[str, str], folder: Path
+        self,
+        name: str,
+        command: list[str],
+        environment: dict[str, str],
+        *,
+        ended_by: signal.Signals = signal.SIGTERM,
     ) -> None:
-        """Start a process whose output goes to a log of its name."""
+        """Start a process whose output goes to a log of its name.
+
+        `ended_by`: the signal that it gets should this process be killed.
+        """
         log = LOGS / f"{name.replace(' ', '-')}.log"
+        # A process of a former start that still writes has its own file for that.
+        log.unlink(missing_ok=True)
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command,
-                cwd=folder,
+                cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 # Ctrl-C reaches this process alone, which then stops the others in order.
                 start_new_session=True,
-                preexec_fn=functools.partial(_die_with, os.getpid()),  # noqa: PLW1509  no threads yet
+                preexec_fn=functools.partial(_die_with, os.getpid(), ended_by),  # noqa: PLW1509  no threads yet
             )
         self.started.append(Child(name, process, log))
 
@@ -108,8 +119,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _die_with(parent: int) -> None:
+def _die_with(parent: int, ended_by: signal.Signals) -> None:
     """In the new process: be ended when the parent dies, however it dies."""
-    ctypes.CDLL(None).prctl(SET_DEATH_SIGNAL, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(SET_DEATH_SIGNAL, ended_by)
     if os.getppid() != parent:
         os._exit(1)

@@ -1,6 +1,7 @@
 """The two processes of the site, and asking the first whether it answers."""
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import imageio_ffmpeg
 import requests
 
-from config import INSTANCE, ROOT
+from config import INSTANCE
 from scripts.demo_site.place import Place
 from scripts.demo_site.processes import Children
 from scripts.demo_site.set_up import RUNNER_TOKEN, Site
@@ -24,7 +25,7 @@ def start_web(place: Place, children: Children) -> None:
         program = Path(sys.executable).with_name("gunicorn")
         # What waits for a run is not worth waiting for at the end.
         command = [str(program), "--graceful-timeout", "1", "run:create_app()"]
-        children.start("web server", command, place.environment, ROOT)
+        children.start("web server", command, place.environment)
         until = time.monotonic() + START_SECONDS
         while not _is_well(place) and time.monotonic() < until:
             children.check()
@@ -40,7 +41,8 @@ def start_runner(place: Place, site: Site, children: Children) -> None:
         *("--work-dir", str(RUNNER), "--jobs", str(min(4, os.cpu_count() or 1))),
     ]
     environment = place.environment | {"FFMPEG": imageio_ffmpeg.get_ffmpeg_exe()}
-    children.start("runner", command, environment, ROOT)
+    # Without its server it cannot give its run back; its lease then runs out soon enough.
+    children.start("runner", command, environment, ended_by=signal.SIGKILL)
 
 
 def _is_well(place: Place) -> bool:
