@@ -78,6 +78,8 @@ class Settings:
     run_time_limit: int = 6 * 3600
     max_waiters: int = 32
     max_streams: int = 1500
+    stream_keep_alive: int = 15
+    client_timeout: int = 60
 
     @property
     def is_sqlite(self) -> bool:
@@ -294,6 +296,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "run_time_limit": _whole(10, 7 * 24 * 3600),
     "max_waiters": _whole(1, 100_000),
     "max_streams": _whole(1, 100_000),
+    "stream_keep_alive": _whole(1, 60),
+    "client_timeout": _whole(1, 3600),
 }
 
 

@@ -1,7 +1,7 @@
 """How gunicorn serves the platform; any `gunicorn 'run:create_app()'` started here finds it.
 
-Requests may wait (claims and `wait=` for up to 30 s) and streams last for hours, so each has a
-thread while most of them sleep. What the command line or GUNICORN_CMD_ARGS says wins.
+Requests may wait (claims and `wait=` for up to 30 s), so each has a thread while it is worked on;
+streams last for hours and have none (docs/adr/021). What the command line or GUNICORN_CMD_ARGS says wins.
 """
 
 import sys
@@ -23,7 +23,8 @@ bind = f"{host}:{settings.port}"
 worker_class = "mod_api.streaming.worker.PlatformWorker"
 # Beside those that may wait there are always threads that answer.
 threads = settings.max_waiters + 32
-worker_connections = 1000
+# Beyond these a process refuses with 503; each stream is one of them.
+worker_connections = settings.max_streams + 500
 
 # A worker whose threads all sleep still gives a sign of life; one that does not is replaced.
 timeout = 60

@@ -46,6 +46,8 @@ RIGHT = {
     "run_time_limit": ("3600", 3600),
     "max_waiters": ("1", 1),
     "max_streams": ("100000", 100_000),
+    "stream_keep_alive": ("60", 60),
+    "client_timeout": ("1", 1),
 }  # fmt: skip
 
 WRONG = {
@@ -83,6 +85,8 @@ WRONG = {
     "run_time_limit": ["9", "7 days"],
     "max_waiters": ["0", "100001"],
     "max_streams": ["0", "100001"],
+    "stream_keep_alive": ["0", "61"],
+    "client_timeout": ["0", "3601"],
 }  # fmt: skip
 
 

@@ -123,6 +123,15 @@ def expect_type(mimetype: str, *, largest: int | None = None) -> None:
         request.max_content_length = largest
 
 
+def whole_body() -> bytes:
+    """The request's body. Raises TooLarge through the framework."""
+    data = request.get_data(cache=False)
+    if request.content_length is None and len(data) == request.max_content_length:
+        # A body in chunks may go on: the framework stops at the limit and refuses the next read.
+        request.stream.read(1)
+    return data
+
+
 def json_part(name: str) -> dict[str, Any]:
     """The JSON object in one part of a multipart body. Raises Invalid."""
     part = request.files.get(name)

@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from flask import Flask, Response, after_this_request, current_app, g, request
+from flask import Flask, Response, after_this_request, current_app, g
 
 from config import Settings
 from mod_api.middleware import parsing
@@ -66,7 +66,7 @@ def heartbeat(body: dict[str, Any], attempt_id: int) -> Any:
 def append_log(headers: dict[str, Any], attempt_id: int) -> Any:
     """Append whole lines to the run's log, at the byte offset where they belong."""
     parsing.expect_type("application/octet-stream")
-    data = request.get_data(cache=False)
+    data = parsing.whole_body()
     return attempts.append_log(_hold(), headers["upload_offset"], data, settings=_settings())
 
 

@@ -12,6 +12,7 @@ from config import Settings
 from database import reading, writing, written
 from errors import Invalid, NotFound, OffsetMismatch, Unavailable
 from mod_api.services.log_sources import path_of
+from mod_api.streaming.ending import ending
 from mod_auth import permissions
 from mod_auth.accounts import Account
 from mod_ci import attempts, handout, queue, results
@@ -75,7 +76,8 @@ def claim(
 ) -> dict[str, Any] | None:
     """The next run of a platform with all that its runner needs; None when none comes in `wait` s.
 
-    No connection to the database is held while waiting. Raises Forbidden for a blocked account,
+    No connection to the database is held while waiting, and a server that is to end does not wait
+    any longer. Raises Forbidden for a blocked account,
     Unavailable when too many wait.
     """
     if platform not in settings.runner_platforms:
@@ -87,7 +89,8 @@ def claim(
         try:
             while taken is None and time.monotonic() < deadline:
                 pause = POLL_SECONDS * random.uniform(0.7, 1.3)  # noqa: S311  spreads the pollers
-                time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
+                if ending.wait(max(0.0, min(pause, deadline - time.monotonic()))):
+                    break
                 taken = _claim(by, settings, api, platform, runner_name)
         finally:
             waiters.leave()

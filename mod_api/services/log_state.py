@@ -38,7 +38,9 @@ def states(run_ids: Sequence[int]) -> dict[int, RunState]:
     )
     return {
         row.id: RunState(
-            row.status, is_final=RunStatus(row.status).has_ended and not row.still_appends
+            row.status,
+            has_ended=RunStatus(row.status).has_ended,
+            is_final=RunStatus(row.status).has_ended and not row.still_appends,
         )
         for row in rows
     }

@@ -11,7 +11,7 @@ from errors import Invalid
 from mod_api.schemas.fields import rfc3339
 from mod_api.services.progress import events_after
 from mod_api.services.runs import get_row
-from mod_api.services.streams import checks, places
+from mod_api.services.streams import checks, follower
 from mod_api.streaming.run_stream import Happened, Position, RunStream
 from mod_test.models import Progress, Result, ResultRecord
 from mod_test.standings import standing
@@ -41,9 +41,8 @@ def follow(
         position,
         look=look,
         newest=newest,
-        token_id=token_id,
         checks=checks(app),
-        release=places.take(settings.max_streams),
+        follower=follower(token_id, settings),
     )
 
 
@@ -92,7 +91,9 @@ def happened(run_id: int, after: Position) -> Happened:
             "runtime_ms": verdict.runtime,
         }
         events.append(("result", told, place))
-    for progress_id, event in events_after(run, after.progress_id):
+    for progress_id, event in events_after(run, max(after.progress_id, 0)):
+        if progress_id <= after.progress_id:
+            continue  # the queueing stands before the first progress, whatever was seen
         place = Position(progress_id, place.result_id)
         told = {
             "run_id": run_id,

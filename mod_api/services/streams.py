@@ -14,6 +14,7 @@ from mod_api.services.logs import filters_of, samples_of
 from mod_api.services.runs import get_row
 from mod_api.streaming.hub import Checks, RunState
 from mod_api.streaming.log_stream import Followed, LogStream
+from mod_api.streaming.stream import Follower
 from mod_sample.storage import Repository
 from mod_test import sets
 from mod_test.logs.source import FileLog, LogSource
@@ -46,6 +47,12 @@ class Places:
 places = Places()
 
 
+def follower(token_id: int, settings: Settings) -> Follower:
+    """A new follower with a place of its own. Raises Unavailable."""
+    release = places.take(settings.max_streams)
+    return Follower(token_id, settings.stream_keep_alive, release)
+
+
 def checks(app: Flask) -> Checks:
     """How a loop asks for runs and tokens, outside of any request."""
 
@@ -74,7 +81,7 @@ def follow_log(
 ) -> LogStream:
     """A stream of a run's log; a run that is queued is waited for.
 
-    Raises NotFound, Invalid for a `Last-Event-ID` at which no line ends, Unavailable.
+    Raises NotFound, Invalid for a `Last-Event-ID` behind the log's end, Unavailable.
     """
     with reading():
         run = get_row(run_id)
@@ -96,14 +103,13 @@ def follow_log(
         followed,
         path_of(settings, run_id),
         offset=offset,
-        token_id=token_id,
         archived=log if isinstance(log, StoredLog) else None,
         checks=checks(app),
-        release=places.take(settings.max_streams),
+        follower=follower(token_id, settings),
     )
 
 
 def _check_offset(log: LogSource | None, offset: int) -> None:
-    """A line ends right before every offset that we gave out."""
-    if log is None or log.read(offset - 1, 1) != b"\n":
+    """No offset that we gave out is behind the log's end; which lines follow it is always clear."""
+    if log is None or offset > log.size():
         raise Invalid.fields(**{"Last-Event-ID": "Is no id of an event of this log."})

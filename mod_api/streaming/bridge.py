@@ -1,77 +1,124 @@
-"""The WSGI application under an ASGI server: requests in threads, streams in the event loop."""
+"""The WSGI application under an ASGI server: requests in threads, streams in the event loop.
+
+A thread is held while the application works, not while a client is slow: small bodies are there
+before the thread is taken, and a long answer is fetched from it piece by piece.
+"""
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
-from a2wsgi import WSGIMiddleware
+import structlog
 
-from mod_api.streaming.stream import TAKEN_OVER, Stream
+from mod_api.streaming import answer as wsgi
+from mod_api.streaming import refusals
+from mod_api.streaming.answer import Answer, Wsgi
+from mod_api.streaming.environ import environ_of
+from mod_api.streaming.request_body import ClientGone, Message, Receive, body_of
+from mod_api.streaming.stream import Stream
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
+log = structlog.get_logger("bridge")
+
 Send = Callable[[Message], Awaitable[None]]
+UPLOADS = 16
+END: dict[str, Any] = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 class Bridge:
     """An ASGI application around a WSGI one.
 
-    A response whose body is a `Stream` leaves its thread after its headers; its frames are then
-    sent from the event loop, where a follower that waits costs some memory and nothing else.
+    `threads` work on requests, some more on large uploads. `patience`: for how many seconds a
+    client may neither send nor take anything before it is given up.
     """
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], *, threads: int) -> None:
+    def __init__(self, app: Wsgi, *, threads: int, patience: float) -> None:
         self._app = app
-        self._wsgi = WSGIMiddleware(self._detached, workers=threads)  # type: ignore[arg-type]  # PEP 3333's environ, not a2wsgi's own type of it
+        self._patience = patience
+        self._threads = ThreadPoolExecutor(threads, "request")
+        self._uploads = ThreadPoolExecutor(UPLOADS, "upload")
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        streams: list[Stream] = []
-        scope[TAKEN_OVER] = streams
+        if scope.get(refusals.CROWDED):
+            await refusals.send(refusals.TOO_MANY, send)
+            return
+        try:
+            body = await body_of(scope, receive, self._patience)
+        except ClientGone:
+            return
+        except TimeoutError:
+            await refusals.send(refusals.TOO_SLOW, send)
+            return
+        threads = self._threads if body.seekable() else self._uploads
+        try:
+            answer = await _in(threads, lambda: wsgi.ask(self._app, environ_of(scope, body)))
+        except Exception:
+            log.exception("application_failed")
+            await refusals.send(refusals.FAILED, send)
+            return
+        await send(answer.start)
+        if answer.stream is not None:
+            await self._follow(answer.stream, scope, receive, send)
+        elif answer.is_whole:
+            await send({**END, "body": answer.first})
+        else:
+            await self._send_pieces(answer, scope, receive, send)
 
-        async def pass_on(message: Message) -> None:
-            # The detached body is empty; its end is not the end of the response.
-            if streams and message["type"] == "http.response.body":
-                return
-            await send(message)
+    async def _send_pieces(
+        self, answer: Answer, scope: MutableMapping[str, Any], receive: Receive, send: Send
+    ) -> None:
+        """Send a long body; what is not sent when the client leaves or stands still is not read."""
+        leaving = asyncio.ensure_future(_disconnected(receive))
+        try:
+            piece = answer.first
+            while piece and not leaving.done():
+                async with asyncio.timeout(self._patience):
+                    await send({**END, "body": piece, "more_body": True})
+                piece = await _in(self._threads, answer.next_piece)
+            await send(END)
+        except TimeoutError:
+            _abort(scope)
+        finally:
+            leaving.cancel()
+            self._threads.submit(answer.close)
 
-        await self._wsgi(scope, receive, pass_on)  # type: ignore[arg-type]  # plain mappings
-        if streams:
-            await _send_stream(streams[0], receive, send)
+    async def _follow(
+        self, stream: Stream, scope: MutableMapping[str, Any], receive: Receive, send: Send
+    ) -> None:
+        """Send a stream's frames until it ends, its client leaves or is given up."""
+        sending = asyncio.ensure_future(self._pump(stream, send))
+        leaving = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError, OSError, TimeoutError):
+                await sending
+            stream.close()
+            if sending.cancelled() or sending.exception() is not None:
+                _abort(scope)
 
-    def _detached(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        body = self._app(environ, start_response)
-        stream = getattr(body, "response", body)
-        return body if not isinstance(stream, Stream) else self._take(stream, environ)
-
-    def _take(self, stream: Stream, environ: dict[str, Any]) -> Iterable[bytes]:
-        environ["asgi.scope"][TAKEN_OVER].append(stream)
-        return []
-
-
-async def _send_stream(stream: Stream, receive: Receive, send: Send) -> None:
-    sending = asyncio.ensure_future(_pump(stream, send))
-    leaving = asyncio.ensure_future(_disconnected(receive))
-    try:
-        await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (sending, leaving):
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError, OSError):
-            await sending
-        stream.close()
+    async def _pump(self, stream: Stream, send: Send) -> None:
+        async with contextlib.aclosing(stream.pump()) as frames:
+            async for part in frames:
+                async with asyncio.timeout(self._patience):
+                    await send({**END, "body": part, "more_body": True})
+        await send(END)
 
 
-async def _pump(stream: Stream, send: Send) -> None:
-    frames = stream.pump()
-    try:
-        async for part in frames:
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-    finally:
-        await frames.aclose()  # type: ignore[attr-defined]  # it is a generator
+async def _in(threads: Executor, work: Callable[[], Any]) -> Any:
+    return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _abort(scope: MutableMapping[str, Any]) -> None:
+    """Break the connection off: what a client does not take is not kept for it."""
+    transport: asyncio.Transport | None = scope.get(refusals.TRANSPORT)
+    if transport is not None:
+        transport.abort()

@@ -1,9 +1,11 @@
 """A feed: one task that looks at a source for all of its followers in this process."""
 
 import asyncio
-import contextlib
 from abc import ABC, abstractmethod
 
+import structlog
+
+log = structlog.get_logger("streams")
 INTERVAL_SECONDS = 0.2
 
 
@@ -49,8 +51,10 @@ class Feed(ABC):
         return True
 
     async def _run(self) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            while True:
+        while True:
+            try:
                 if await self.look():
                     self.wake()
-                await asyncio.sleep(INTERVAL_SECONDS)
+            except Exception:  # a disk or a database that is away for a moment ends no stream
+                log.exception("feed_failed")
+            await asyncio.sleep(INTERVAL_SECONDS)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -20,17 +20,22 @@ from mod_api.streaming.feed import Feed
 
 log = structlog.get_logger("streams")
 CHECK_SECONDS = 1.0
-TOKEN_SECONDS = 5.0
+TOKEN_SECONDS = 4.0
+END_SECONDS = 2.0
 AnyFeed = TypeVar("AnyFeed", bound=Feed)
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class RunState:
-    """What a stream needs to know of its run. `is_final`: no more log or event will come."""
+    """What a stream needs to know of its run. `is_final`: not even its log goes on any more."""
 
     status: str
+    has_ended: bool
     is_final: bool
+
+
+GONE = RunState("canceled", has_ended=True, is_final=True)
 
 
 @dataclass(frozen=True)
@@ -48,11 +53,12 @@ class Hub:
     checks: Checks
     states: dict[int, RunState] = field(default_factory=dict)
     revoked: set[int] = field(default_factory=set)
+    is_ending: bool = False
 
     def __post_init__(self) -> None:
         self._feeds: dict[Hashable, Feed] = {}
         self._runs: Counter[int] = Counter()
-        self._tokens: Counter[int] = Counter()
+        self._followers: dict[int, set[asyncio.Task[Any] | None]] = {}
         self._task: asyncio.Task[None] | None = None
         # Reading back in a log is file work; a few threads are enough for all followers.
         self.pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="stream")
@@ -61,22 +67,35 @@ class Hub:
     def following(self, run_id: int, token_id: int) -> Iterator[None]:
         """Keep an eye on a run and a token for as long as the `with` lasts."""
         self._runs[run_id] += 1
-        self._tokens[token_id] += 1
+        followers = self._followers.setdefault(token_id, set())
+        follower = asyncio.current_task()
+        followers.add(follower)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
         try:
             yield
         finally:
-            for counter, key in ((self._runs, run_id), (self._tokens, token_id)):
-                counter[key] -= 1
-                if not counter[key]:
-                    del counter[key]
-            if run_id not in self._runs:
+            followers.discard(follower)
+            if not followers and self._followers.get(token_id) is followers:
+                del self._followers[token_id]
+                self.revoked.discard(token_id)
+            self._runs[run_id] -= 1
+            if not self._runs[run_id]:
+                del self._runs[run_id]
                 self.states.pop(run_id, None)
             if not self._runs and self._task is not None:
                 self._task.cancel()
                 self._task = None
-                self.revoked.clear()
+
+    def is_over(self, token_id: int) -> bool:
+        """Whether the streams of this token are to end now."""
+        return self.is_ending or token_id in self.revoked
+
+    async def end(self) -> None:
+        """End every stream: at once where the client takes what is sent, else soon."""
+        self.is_ending = True
+        self._wake_all()
+        await self._stop(set(self._followers))
 
     @contextlib.contextmanager
     def feed(self, key: Hashable, make: Callable[[], AnyFeed]) -> Iterator[AnyFeed]:
@@ -95,7 +114,7 @@ class Hub:
         """The newest known state of a followed run; asked for at once the first time."""
         if run_id not in self.states:
             await self._ask_runs([run_id])
-        return self.states[run_id]
+        return self.states.get(run_id, GONE)
 
     async def _run(self) -> None:
         tokens_at = 0.0
@@ -111,17 +130,32 @@ class Hub:
                 log.exception("stream_checks_failed")
                 continue
             if self.states != before or self.revoked:
-                for feed in list(self._feeds.values()):
-                    feed.wake()
+                self._wake_all()
+            if self.revoked:
+                await self._stop(set(self.revoked))
+
+    def _wake_all(self) -> None:
+        for feed in list(self._feeds.values()):
+            feed.wake()
+
+    async def _stop(self, token_ids: set[int]) -> None:
+        """Break off what has not ended by itself: its client does not take what is sent."""
+        until = time.monotonic() + END_SECONDS
+        while time.monotonic() < until and not token_ids.isdisjoint(self._followers):
+            await asyncio.sleep(0.02)
+        for token_id in token_ids & set(self._followers):
+            for follower in tuple(self._followers[token_id]):
+                if follower is not None:
+                    follower.cancel()
 
     async def _ask_runs(self, run_ids: list[int]) -> None:
         known = await self.in_thread(lambda: self.checks.run_states(run_ids))
-        gone = RunState("canceled", is_final=True)
         for run_id in run_ids:
-            self.states[run_id] = known.get(run_id, gone)
+            if run_id in self._runs:
+                self.states[run_id] = known.get(run_id, GONE)
 
     async def _ask_tokens(self) -> None:
-        asked = list(self._tokens)
+        asked = list(self._followers)
         live = await self.in_thread(lambda: self.checks.live_tokens(asked))
         self.revoked = set(asked) - live
 
@@ -140,3 +174,10 @@ def hub_of_this_loop(checks: Checks) -> Hub:
     if hub is None:
         hub = _hubs[loop] = Hub(checks)
     return hub
+
+
+async def end_streams() -> None:
+    """End the streams of the running loop, for good."""
+    hub = _hubs.get(asyncio.get_running_loop())
+    if hub is not None:
+        await hub.end()

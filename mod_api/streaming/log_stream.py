@@ -1,9 +1,7 @@
 """A run's log as a stream: what is there, then what comes, each line once."""
 
-import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +10,8 @@ from typing import Any
 from mod_api.streaming import frames
 from mod_api.streaming.feed import Feed
 from mod_api.streaming.hub import Checks, Hub
-from mod_api.streaming.stream import Stream
+from mod_api.streaming.silence import Silence
+from mod_api.streaming.stream import Follower, Stream
 from mod_test.logs import watching
 from mod_test.logs.filters import Filters
 from mod_test.logs.follow import Tailer, next_batch
@@ -20,7 +19,6 @@ from mod_test.logs.lines import LogLine
 from mod_test.logs.pages import Bounds
 from mod_test.logs.source import LogSource
 
-KEEP_ALIVE_SECONDS = 15.0
 NOTE_EVERY_SECONDS = 3.0
 # What is shared at the log's end; whoever is further behind reads for himself.
 HEAD_BYTES = 256 * 1024
@@ -79,11 +77,12 @@ class LogFeed(Feed):
         self.tailer = Tailer(path)
         self._path = path
         self._noted_at = 0.0
+        self.may_grow = False
         self._start = self._end = -1
         self._framed: dict[Filters, tuple[bytes, int] | None] = {}
 
     async def look(self) -> bool:
-        if time.monotonic() - self._noted_at > NOTE_EVERY_SECONDS:
+        if self.may_grow and time.monotonic() - self._noted_at > NOTE_EVERY_SECONDS:
             self._noted_at = time.monotonic()
             watching.note(self._path)
         self.tailer.refresh()
@@ -132,45 +131,43 @@ class LogStream(Stream):
         path: Path,
         *,
         offset: int | None,
-        token_id: int,
         archived: LogSource | None,
         checks: Checks,
-        release: Callable[[], None],
+        follower: Follower,
     ) -> None:
         """`archived`: the log of an ended run whose file is in the bucket only."""
-        super().__init__(checks, release)
+        super().__init__(checks, follower)
         self._followed = followed
         self._path = path
         self._offset = offset
-        self._token_id = token_id
         self._archived = archived
 
     async def frames(self, hub: Hub) -> AsyncIterator[bytes]:
-        run_id = self._followed.run_id
+        run_id, token_id = self._followed.run_id, self.follower.token_id
         with (
-            hub.following(run_id, self._token_id),
+            hub.following(run_id, token_id),
             hub.feed(("log", self._path), lambda: LogFeed(self._path)) as feed,
         ):
             log: LogSource = self._archived or feed.tailer
             offset = log.size() if self._offset is None else self._offset
-            sent_at = time.monotonic()
-            yield frames.HELLO
-            while self._token_id not in hub.revoked:
+            silence = Silence(self.follower.keep_alive)
+            # The place is told before the first line: who is cut off until then goes on from here.
+            yield frames.HELLO + frames.place(offset)
+            while not hub.is_over(token_id):
                 changed = feed.changed
                 state = await hub.state(run_id)
+                feed.may_grow = not state.is_final
                 part, offset, at_end = await self._next(hub, feed, log, offset, state.is_final)
                 if part:
                     yield part
-                    sent_at = time.monotonic()
+                    silence.broken()
                 if not at_end:
                     continue
                 if state.is_final:
                     yield frames.frame("end", {"run_id": run_id, "status": state.status})
                     return
-                await wait_for(changed, sent_at + KEEP_ALIVE_SECONDS - time.monotonic())
-                if time.monotonic() - sent_at >= KEEP_ALIVE_SECONDS:
-                    yield frames.KEEP_ALIVE
-                    sent_at = time.monotonic()
+                if not await silence.until(changed):
+                    yield frames.KEEP_ALIVE + frames.place(offset)
 
     async def _next(
         self, hub: Hub, feed: LogFeed, log: LogSource, offset: int, is_final: bool
@@ -196,9 +193,3 @@ class LogStream(Stream):
             return self._followed.framed(batch.lines), batch.offset, batch.at_end
 
         return await hub.in_thread(read)
-
-
-async def wait_for(changed: asyncio.Event, seconds: float) -> None:
-    """Wait for a change, at most so long."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(changed.wait(), max(0.01, seconds))

@@ -1,5 +1,6 @@
 """A run's life as a stream: its progress and its results one by one, with the counts so far."""
 
+import functools
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -8,17 +9,20 @@ from typing import Any
 from mod_api.streaming import frames
 from mod_api.streaming.feed import Feed
 from mod_api.streaming.hub import Checks, Hub
-from mod_api.streaming.log_stream import KEEP_ALIVE_SECONDS, wait_for
-from mod_api.streaming.stream import Stream
+from mod_api.streaming.silence import Silence
+from mod_api.streaming.stream import Follower, Stream
 
 LOOK_EVERY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Position:
-    """The newest progress event and the newest result that a follower has seen; its event id."""
+    """The newest progress event and the newest result that a follower has seen; its event id.
 
-    progress_id: int = 0
+    Before the first event, which is of id 0 (the run was queued), it is -1.
+    """
+
+    progress_id: int = -1
     result_id: int = 0
 
     def __str__(self) -> str:
@@ -70,43 +74,38 @@ class RunStream(Stream):
         *,
         look: Look,
         newest: Newest,
-        token_id: int,
         checks: Checks,
-        release: Callable[[], None],
+        follower: Follower,
     ) -> None:
-        super().__init__(checks, release)
+        super().__init__(checks, follower)
         self._run_id = run_id
         self._position = position
         self._look = look
         self._newest = newest
-        self._token_id = token_id
 
     async def frames(self, hub: Hub) -> AsyncIterator[bytes]:
-        run_id, position = self._run_id, self._position
+        run_id, token_id, position = self._run_id, self.follower.token_id, self._position
         seen: Position | None = None
         with (
-            hub.following(run_id, self._token_id),
+            hub.following(run_id, token_id),
             hub.feed(("run", run_id), lambda: RunFeed(hub, self._newest)) as feed,
         ):
-            sent_at = time.monotonic()
-            yield frames.HELLO
-            while self._token_id not in hub.revoked:
+            silence = Silence(self.follower.keep_alive)
+            yield frames.HELLO + b"\n"
+            while not hub.is_over(token_id):
                 changed = feed.changed
                 state = await hub.state(run_id)
-                if seen != feed.position or state.is_final:
+                if seen != feed.position or state.has_ended:
                     seen = feed.position
-                    at = position
-                    happened = await hub.in_thread(lambda at=at: self._look(at))  # type: ignore[misc]  # bound now
+                    happened = await hub.in_thread(functools.partial(self._look, position))
                     for event, data, place in happened.events:
                         yield frames.frame(event, data, id=str(place))
-                        sent_at = time.monotonic()
+                        silence.broken()
                     position = happened.position
                     if happened.events:
                         continue
-                if state.is_final:
+                if state.has_ended:
                     yield frames.frame("end", {"run_id": run_id, "status": state.status})
                     return
-                await wait_for(changed, sent_at + KEEP_ALIVE_SECONDS - time.monotonic())
-                if time.monotonic() - sent_at >= KEEP_ALIVE_SECONDS:
-                    yield frames.KEEP_ALIVE
-                    sent_at = time.monotonic()
+                if not await silence.until(changed):
+                    yield frames.KEEP_ALIVE + b"\n"

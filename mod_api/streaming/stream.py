@@ -1,27 +1,40 @@
 """A stream as a view returns it: a description that is pumped once the view is done."""
 
 import asyncio
+import weakref
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 
 from mod_api.streaming.hub import Checks, Hub, hub_of_this_loop
 
-TAKEN_OVER = "platform.streams"
+
+@dataclass(frozen=True)
+class Follower:
+    """Whose stream it is. `keep_alive`: after so many silent seconds a comment is sent.
+
+    `release` gives the follower's place back; it is called once, whatever happens.
+    """
+
+    token_id: int
+    keep_alive: float
+    release: Callable[[], None]
 
 
 class Stream(ABC):
     """What is sent to one follower, as an asynchronous iteration over frames."""
 
-    def __init__(self, checks: Checks, release: Callable[[], None]) -> None:
-        """`release` gives the follower's place back; it is called once, whatever happens."""
+    def __init__(self, checks: Checks, follower: Follower) -> None:
         self.checks = checks
-        self._release: Callable[[], None] | None = release
+        self.follower = follower
+        # Also when nobody ever pumps or closes it: the client left, or the answer failed.
+        self._place = weakref.finalize(self, follower.release)
 
     @abstractmethod
     def frames(self, hub: Hub) -> AsyncIterator[bytes]:
         """The frames to send, until the stream ends."""
 
-    async def pump(self) -> AsyncIterator[bytes]:
+    async def pump(self) -> AsyncGenerator[bytes, None]:
         """The frames, with the hub of the loop that runs this."""
         try:
             async for part in self.frames(hub_of_this_loop(self.checks)):
@@ -36,14 +49,12 @@ class Stream(ABC):
             try:
                 while True:
                     try:
-                        yield runner.run(anext(frames))  # type: ignore[arg-type]  # an awaitable
+                        yield runner.run(anext(frames))
                     except StopAsyncIteration:
                         return
             finally:
-                runner.run(frames.aclose())  # type: ignore[attr-defined]  # it is a generator
+                runner.run(frames.aclose())
 
     def close(self) -> None:
         """Give the follower's place back; closing twice is harmless."""
-        release, self._release = self._release, None
-        if release is not None:
-            release()
+        self._place()

@@ -1,20 +1,42 @@
 """The gunicorn worker that serves the platform: uvicorn around the bridge."""
 
+import asyncio
+import contextlib
+import resource
+import socket
+import sys
 from typing import Any
 
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
+from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
+from config import Settings
 from mod_api.streaming.bridge import Bridge
+from mod_api.streaming.ending import ending
+from mod_api.streaming.hub import end_streams
+from mod_api.streaming.protocol import limited
 
-THREADS = 64
+# Beside what is followed and answered, a process opens files, logs and databases.
+OTHER_FILES = 1000
+
+
+class PlatformServer(Server):
+    """A server that does not wait for its streams and waiting claims when it is to end."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        closing = asyncio.ensure_future(super().shutdown(sockets))
+        ending.set()
+        await end_streams()
+        await closing
 
 
 class PlatformWorker(UvicornWorker):  # type: ignore[misc]  # uvicorn-worker ships no types
     """Serves a WSGI application (`run:create_app()`) with threads, its streams without."""
 
     CONFIG_KWARGS: dict[str, Any] = {
-        "loop": "auto",
-        "http": "auto",
+        "loop": "uvloop",
+        "ws": "none",
         "lifespan": "off",
         "proxy_headers": False,  # TRUSTED_PROXIES decides, in the application
         "server_header": False,
@@ -25,4 +47,25 @@ class PlatformWorker(UvicornWorker):  # type: ignore[misc]  # uvicorn-worker shi
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
-        self.wsgi = Bridge(self.wsgi, threads=max(THREADS, self.cfg.threads))
+        settings: Settings = self.wsgi.extensions["settings"]
+        allow_files(self.cfg.worker_connections + OTHER_FILES)
+        self.config.http = limited(self.cfg.worker_connections, settings.client_timeout)
+        self.config.timeout_graceful_shutdown = max(1, self.cfg.graceful_timeout - 1)
+        self.wsgi = Bridge(self.wsgi, threads=self.cfg.threads, patience=settings.client_timeout)
+
+    async def _serve(self) -> None:
+        self.config.app = self.wsgi
+        server = PlatformServer(self.config)
+        self._install_sigquit_handler()
+        await server.serve(sockets=self.sockets)
+        if not server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
+
+def allow_files(wanted: int) -> None:
+    """Let this process open so many files, or as many as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft < most:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -1,0 +1,79 @@
+"""What the WSGI application answers: its head, the first part of its body, and what remains."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from mod_api.streaming.stream import Stream
+
+PIECE_BYTES = 64 * 1024
+Wsgi = Callable[..., Iterable[bytes]]
+
+
+@dataclass
+class Answer:
+    """`start`: the head as ASGI has it. `first`: the body, or as much as one piece of it.
+
+    `stream`: the body is followed, not iterated.
+    """
+
+    start: dict[str, Any]
+    first: bytes = b""
+    stream: Stream | None = None
+    _rest: Iterator[bytes] = field(default_factory=lambda: iter(()))
+    _close: Callable[[], object] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        return self._close is None
+
+    def next_piece(self) -> bytes:
+        """The next part of the body; empty at its end."""
+        found = bytearray()
+        for part in self._rest:
+            found += part
+            if len(found) >= PIECE_BYTES:
+                break
+        return bytes(found)
+
+    def close(self) -> None:
+        """Give back what the body holds on to; closing twice is harmless."""
+        close, self._close = self._close, None
+        if close is not None:
+            close()
+
+
+def ask(app: Wsgi, environ: dict[str, Any]) -> Answer:
+    """Call the application, in a thread. Raises what it raises."""
+    start: dict[str, Any] = {}
+    written: list[bytes] = []
+
+    def start_response(
+        status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        start.update(
+            type="http.response.start",
+            status=int(status.split(" ", 1)[0]),
+            headers=[
+                (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers
+            ],
+        )
+        return written.append
+
+    body = app(environ, start_response)
+    if isinstance(body, Stream):
+        return Answer(start, stream=body)
+    answer = Answer(start, _rest=iter(body), _close=getattr(body, "close", _nothing))
+    try:
+        # The head is complete only once the body has begun.
+        answer.first = b"".join(written) + answer.next_piece()
+        if len(answer.first) < PIECE_BYTES:
+            answer.close()
+    except BaseException:
+        answer.close()
+        raise
+    return answer
+
+
+def _nothing() -> None:
+    """A body that holds on to nothing."""

@@ -1,0 +1,67 @@
+"""HTTP on one connection: uvicorn's, and a bound on everything that a client may hold on to."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from mod_api.streaming import refusals
+
+# Of what a slow reader has not taken yet, so much is kept for it; then its sender waits.
+WRITE_BUFFER_BYTES = 32 * 1024
+
+
+class Protocol(HttpToolsProtocol):
+    """`most_connections` are served at once; beyond them requests are refused with 503.
+
+    A connection on which no whole head of a request arrives within `patience` seconds is closed.
+    Both are set by `limited`.
+    """
+
+    most_connections = 2000
+    patience = 60.0
+
+    _head: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(WRITE_BUFFER_BYTES)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_arrived()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # with notes of our own
+        scope[refusals.TRANSPORT] = self.transport
+        scope[refusals.CROWDED] = len(self.connections) > self.most_connections
+        if self._head is None:
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        self._head_arrived()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        status, body, headers = refusals.INVALID
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
+        lines += [name + b": " + value for name, value in headers]
+        self.transport.write(b"\r\n".join([*lines, b"", body]))
+        self.transport.close()
+
+    def _await_head(self) -> None:
+        self._head = self.loop.call_later(self.patience, self.transport.abort)
+
+    def _head_arrived(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+
+def limited(most_connections: int, patience: float) -> type[Protocol]:
+    """The protocol with these limits."""
+    limits = {"most_connections": most_connections, "patience": patience}
+    return type("LimitedProtocol", (Protocol,), limits)

@@ -1,0 +1,1 @@
+"""The server as it is run: gunicorn with our configuration, on loopback."""

@@ -1,0 +1,154 @@
+"""A real gunicorn with the repository's own configuration, in the hands of a test."""
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import psutil
+
+from config import ROOT
+from tests.servers import free_port
+
+START_SECONDS = 60
+STOP_SECONDS = 45
+DEFAULTS = {
+    "SECRET_KEY": "only-for-tests-0123456789abcdefghijklmnopqrstuv",
+    "RATE_LIMIT_READ": "off",
+    "RATE_LIMIT_WRITE": "off",
+    "RATE_LIMIT_AUTH": "off",
+    "RATE_LIMIT_RUNNER": "off",
+    "PASSWORD_ROUNDS": "1000",
+    "HOST": "127.0.0.1",
+}
+
+
+class Server:
+    """A server on one port, which can be stopped and started again."""
+
+    def __init__(self, log: Path, **settings: object) -> None:
+        self.port = free_port()
+        self.log = log
+        chosen = {name.upper(): str(value) for name, value in settings.items()}
+        self._environ = {**os.environ, **DEFAULTS, "PORT": str(self.port), **chosen}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Server":
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn"],
+                cwd=ROOT,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        until = time.monotonic() + START_SECONDS
+        while not self.is_up():
+            if self._process.poll() is not None or time.monotonic() > until:
+                self.kill()
+                raise AssertionError(f"the server did not start:\n{self.told()[-4000:]}")
+            time.sleep(0.05)
+        return self
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def is_up(self) -> bool:
+        try:
+            return self.get("/api/v1/system/health").status == 200
+        except OSError:
+            return False
+
+    def stop(self) -> float:
+        """Ask the server to end, and wait for it; how many seconds that took."""
+        assert self._process is not None
+        began = time.monotonic()
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(STOP_SECONDS)
+        self._process = None
+        return time.monotonic() - began
+
+    def kill(self) -> None:
+        """End the server and its workers, whatever they are doing."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for one in (*_children(process.pid), process):
+            one.kill()
+        process.wait(STOP_SECONDS)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def worker(self) -> psutil.Process:
+        """The process that answers."""
+        assert self._process is not None
+        (only,) = psutil.Process(self._process.pid).children()
+        return only
+
+    def memory(self) -> int:
+        """How many bytes of memory the process that answers has."""
+        return int(self.worker().memory_info().rss)
+
+    def memory_peak_from_now(self) -> Callable[[], int]:
+        """`grown()`: by how many bytes the memory has grown since at the most (Linux)."""
+        process = Path("/proc") / str(self.worker().pid)
+        (process / "clear_refs").write_text("5")
+        before = self.memory()
+
+        def grown() -> int:
+            peak = re.search(r"VmHWM:\s+(\d+) kB", (process / "status").read_text())
+            assert peak is not None
+            return int(peak[1]) * 1024 - before
+
+        return grown
+
+    def told(self) -> str:
+        """What the server printed."""
+        return self.log.read_text(errors="replace")
+
+    def connect(self, timeout: float = 30) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> "Reply":
+        return self.ask("GET", path, headers=headers)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> "Reply":
+        """One request on a connection of its own."""
+        connection = self.connect()
+        try:
+            connection.request(method, path, body=body, headers=dict(headers or {}))
+            response = connection.getresponse()
+            return Reply(response.status, dict(response.getheaders()), response.read())
+        finally:
+            connection.close()
+
+
+class Reply:
+    """An answer; header names are in lower case."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = {name.lower(): value for name, value in headers.items()}
+        self.body = body
+
+
+def _children(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
