@@ -1,10 +1,16 @@
 """The existing workers' endpoint, beside the API: plain text answers, a token in the path."""
 
+import re
+
 from flask import Blueprint, Response, current_app, g, request
 
 from mod_api.middleware import limits
+from mod_api.middleware.ids import LARGEST_ID
 from mod_api.middleware.limits import Rate
 from mod_ci import workers
+
+# A worker's last message may be a traceback of any length; refused, it would come again and again.
+LARGEST_MESSAGE = 16 * 1024 * 1024
 
 bp = Blueprint("workers", __name__)
 
@@ -16,7 +22,8 @@ def progress_reporter(run_id: str, token: str) -> Response:
     g.rate_key = f"worker:{run_id}:{request.remote_addr}"
     limits.check(Rate.runner)
     request.max_content_length = settings.max_upload
-    if not (run_id.isascii() and run_id.isdigit() and len(run_id) <= 9):
+    request.max_form_memory_size = LARGEST_MESSAGE
+    if not re.fullmatch("[0-9]{1,10}", run_id) or int(run_id) > LARGEST_ID:
         return _plain(workers.Answer.FAIL)
     upload = request.files.get("file")
     answer = workers.receive(
