@@ -26,6 +26,7 @@ from mod_test.models import (
 from mod_test.verdict import RunStatus, last_progress_id, status_of_run
 
 Last = aliased(Progress, name="last")
+ENDED = [status for status in TestStatus if status.has_ended]
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,11 @@ def is_last(run_id: Any) -> ColumnElement[bool]:
     return and_(Last.test_id == run_id, Last.id == last_progress_id(run_id))
 
 
+def has_ended() -> ColumnElement[bool]:
+    """Whether a run (of `joined`) has ended."""
+    return Last.status.in_(ENDED)
+
+
 def joined(*columns: Any) -> Select[Any]:
     """`columns` of valid runs with their fork, record and last progress.
 
@@ -160,9 +166,7 @@ COLUMNS = (
     Run.pr_nr,
     RunRecord.created_at,
     STARTED_AT,
-    case((Last.status.in_([TestStatus.completed, TestStatus.canceled]), Last.timestamp)).label(
-        "ended_at"
-    ),
+    case((Last.status.in_(ENDED), Last.timestamp)).label("ended_at"),
     Last.message.label("last_message"),
     ProgressRecord.cause.label("last_cause"),
     RunRecord.attempts,

@@ -9,6 +9,7 @@ from database import reading, written
 from mod_api.middleware.auth import current_account, requires
 from mod_api.middleware.headers import base_url
 from mod_api.middleware.resource import Resource
+from mod_api.middleware.windows import window
 from mod_api.schemas.pages import KeysetPaginationSchema, page_of
 from mod_api.schemas.runs import (
     IdempotencyHeaders,
@@ -22,15 +23,12 @@ from mod_api.schemas.runs import (
     RunListQuery,
     RunSchema,
     RunSummarySchema,
+    run_filter,
 )
 from mod_api.services import idempotency, progress, run_config, runs
-from mod_api.services.keyset import Window
 from mod_api.services.runs import RunView
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
-from mod_test.models import Platform
-from mod_test.run_rows import RunFilter
-from mod_test.verdict import RunStatus
 
 bp = Resource(
     "Runs", __name__, url_prefix="/runs", description="Runs: list, inspect, start, cancel, retry"
@@ -48,15 +46,12 @@ def list_runs(
     limit: int,
     offset: int,
     cursor: str | None = None,
-    status: str | None = None,
-    platform: str | None = None,
     **wanted: Any,
 ) -> Any:
     """List runs, newest first unless sorted otherwise."""
-    wanted["status"] = RunStatus(status) if status else None
-    wanted["platform"] = Platform(platform) if platform else None
-    window = Window(limit, _settings().secret_key.encode(), offset, cursor)
-    return runs.list_runs(RunFilter(**wanted), sort=sort, window=window, base=base_url())
+    return runs.list_runs(
+        run_filter(**wanted), sort=sort, window=window(limit, offset, cursor), base=base_url()
+    )
 
 
 @bp.post("")

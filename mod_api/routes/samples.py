@@ -7,12 +7,17 @@ from flask import current_app
 from mod_api.middleware.auth import requires
 from mod_api.middleware.headers import base_url
 from mod_api.middleware.resource import Resource
+from mod_api.middleware.windows import window
+from mod_api.schemas.history import HistoryPage, HistoryQuery
 from mod_api.schemas.pages import page_of
+from mod_api.schemas.runs import run_filter
 from mod_api.schemas.samples import SampleListQuery, SampleSchema
-from mod_api.services import samples
+from mod_api.services import history, samples
 from mod_api.services.samples import SampleFilter
 from mod_auth.scopes import Scope
 from mod_sample.storage import Repository
+from mod_test.history_rows import HistoryFilter
+from mod_test.verdict import ResultStatus
 
 bp = Resource(
     "Samples",
@@ -40,6 +45,29 @@ def list_samples(limit: int, offset: int, status: str | None = None, **wanted: A
 def get_sample(sample_id: int) -> Any:
     """Get a media sample with what is known of the file."""
     return samples.get_sample(sample_id, repository=_repository(), base=base_url())
+
+
+@bp.get("/<id:sample_id>/history")
+@requires(Scope.RUNS_READ)
+@bp.query(HistoryQuery)
+@bp.response(200, HistoryPage)
+@bp.fails(400, 401, 403, 404, 429)
+def get_history(
+    sample_id: int,
+    limit: int,
+    offset: int,
+    cursor: str | None = None,
+    result_status: str | None = None,
+    regression_id: int | None = None,
+    **of_run: Any,
+) -> Any:
+    """Get how a sample's regression tests went in ended runs, newest run first."""
+    wanted = HistoryFilter(
+        runs=run_filter(**of_run),
+        result_status=ResultStatus(result_status) if result_status else None,
+        regression_id=regression_id,
+    )
+    return history.history(sample_id, wanted, window(limit, offset, cursor), base=base_url())
 
 
 def _repository() -> Repository:

@@ -1,5 +1,7 @@
 """Runs: what is asked for, and how a run, its summary, progress and configuration read."""
 
+from typing import Any
+
 from marshmallow import Schema, fields, validate
 
 from mod_api.schemas.fields import (
@@ -18,6 +20,7 @@ from mod_api.schemas.fields import (
 )
 from mod_api.schemas.pages import KeysetQuery, OffsetQuery
 from mod_test.models import Platform
+from mod_test.run_rows import RunFilter
 from mod_test.verdict import RunStatus
 
 PLATFORMS = [platform.value for platform in Platform]
@@ -42,6 +45,17 @@ class RunListQuery(KeysetQuery):
         *SORTS,
         load_default="-created_at",
         metadata={"description": "Sort field; - in front sorts descending"},
+    )
+
+
+def run_filter(
+    *, status: str | None = None, platform: str | None = None, **others: Any
+) -> RunFilter:
+    """What the query parameters of runs ask for."""
+    return RunFilter(
+        status=RunStatus(status) if status else None,
+        platform=Platform(platform) if platform else None,
+        **others,
     )
 
 

@@ -65,8 +65,8 @@ def select_page(
 
 
 def counting(statement: Select[Any]) -> Select[Any]:
-    """What counts the rows of a statement."""
-    rows = statement.with_only_columns(literal(1).label("one"), maintain_column_froms=True)
+    """What counts the rows of a statement, which says what it selects from (`select_from`)."""
+    rows = statement.with_only_columns(literal(1).label("one"))
     return select(func.count()).select_from(rows.subquery("counted_rows"))
 
 

@@ -92,9 +92,17 @@ def get_sample(sample_id: int, *, repository: Repository, base: str) -> SampleDe
 
 
 def _rows(*conditions: ColumnElement[bool]) -> Select[Any]:
-    return select(
-        Sample.id, Sample.sha, Sample.original_name, Sample.extension, _is_used().label("active")
-    ).where(is_sha256(Sample.sha), *conditions)
+    return (
+        select(
+            Sample.id,
+            Sample.sha,
+            Sample.original_name,
+            Sample.extension,
+            _is_used().label("active"),
+        )
+        .select_from(Sample)
+        .where(is_sha256(Sample.sha), *conditions)
+    )
 
 
 def _is_used() -> ColumnElement[bool]:

@@ -1,0 +1,77 @@
+"""How the regression tests of a sample went from run to run."""
+
+from marshmallow import Schema, fields
+
+from mod_api.schemas.fields import COMMIT, Cut, Moment, Number, query_id, run_id, text, word
+from mod_api.schemas.pages import KeysetPaginationSchema, KeysetQuery, page_of
+from mod_api.schemas.runs import PLATFORMS
+from mod_api.schemas.runs import STATUSES as RUN_STATUSES
+from mod_test.flakiness import DEFINITION
+
+STATUSES = ["pass", "fail", "skipped", "missing_output"]
+
+
+class HistoryQuery(KeysetQuery):
+    status = word(
+        *RUN_STATUSES, metadata={"description": "Status of the run; only ended runs are listed"}
+    )
+    result_status = word(*STATUSES, metadata={"description": "Status of the entry itself"})
+    regression_id = query_id(metadata={"description": "Entries of this regression test"})
+    branch = text(100)
+    platform = word(*PLATFORMS)
+    created_after = Moment(metadata={"description": "Runs created after this time"})
+    created_before = Moment(metadata={"description": "Runs created before this time"})
+
+
+class SampleHistoryEntrySchema(Schema):
+    run_id = run_id()
+    sample_id = Number(least=1, required=True)
+    regression_id = Number(least=1, required=True)
+    run_created_at = Moment()
+    commit_sha = fields.String(validate=COMMIT, allow_none=True)
+    branch = Cut(100, allow_none=True)
+    platform = word(*PLATFORMS)
+    status = word(*STATUSES, required=True)
+    runtime_ms = Number(least=0, allow_none=True)
+    runtime_median_ms = Number(
+        least=0,
+        allow_none=True,
+        metadata={
+            "description": "The median runtime of the ten results before this one, of the same "
+            "test on the same platform in ended runs; of fewer where there are fewer"
+        },
+    )
+    runtime_ratio = fields.Float(
+        allow_none=True,
+        metadata={"description": "`runtime_ms` by that median: 2 is twice as slow"},
+    )
+    failure_signature = Cut(
+        255,
+        allow_none=True,
+        metadata={
+            "description": "The same text for the same kind of failure of the same output; it "
+            "differs when what came out differs. Null unless the entry failed."
+        },
+    )
+    links = fields.Dict(keys=fields.String(), values=fields.String())
+
+
+class FlakinessSchema(Schema):
+    regression_id = Number(least=1, required=True)
+    flakiness = fields.Float(
+        required=True, metadata={"description": DEFINITION, "minimum": 0, "maximum": 1}
+    )
+    results = Number(
+        least=0, required=True, metadata={"description": "Of how many results the figure is made"}
+    )
+
+
+HistoryPage = page_of(
+    SampleHistoryEntrySchema,
+    KeysetPaginationSchema,
+    flakiness=fields.List(
+        fields.Nested(FlakinessSchema),
+        required=True,
+        metadata={"description": "One figure for each regression test on the page"},
+    ),
+)
