@@ -7,8 +7,9 @@ import time
 import structlog
 from flask import Flask, Response, current_app, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
 
-from config import Settings
+from config import TRUSTED_HOST, Settings
 
 log = structlog.get_logger("access")
 
@@ -39,11 +40,9 @@ def base_url() -> str:
     settings: Settings = current_app.extensions["settings"]
     if settings.public_url:
         return settings.public_url + PREFIX
-    if (
-        request.host in settings.trusted_hosts
-        or request.host.split(":")[0] in settings.trusted_hosts
-    ):
-        return f"{request.scheme}://{request.host}{PREFIX}"
+    host = request.host
+    if TRUSTED_HOST.fullmatch(host) and host_is_trusted(host, settings.trusted_hosts):
+        return f"{request.scheme}://{host}{PREFIX}"
     return PREFIX
 
 
