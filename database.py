@@ -358,23 +358,24 @@ def prepare(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def begin_writing() -> None:
+def begin_writing(*, snapshot: bool = False) -> None:
     """Begin this session's transaction as one that writes (decision 5).
 
     SQLite: BEGIN IMMEDIATE, since a reader that turns writer may fail at once. MariaDB: READ
-    COMMITTED, so that what is read after taking a lock is what the lock protects.
+    COMMITTED, so that what is read after taking a lock is what the lock protects; with `snapshot`
+    REPEATABLE READ, whose one snapshot begins at the first read that does not lock.
     """
     options: dict[str, Any] = {"writes": True}
-    if db.engine.dialect.name != "sqlite":
+    if db.engine.dialect.name != "sqlite" and not snapshot:
         options["isolation_level"] = "READ COMMITTED"
     db.session.connection(execution_options=options)
 
 
 @contextmanager
-def writing() -> Iterator[None]:
+def writing(*, snapshot: bool = False) -> Iterator[None]:
     """One unit of work that writes: committed at the end, rolled back on anything raised."""
     db.session.rollback()
-    begin_writing()
+    begin_writing(snapshot=snapshot)
     try:
         yield
         db.session.commit()

@@ -11,6 +11,7 @@ from database import db, init_database
 from mod_api import init_api
 from mod_api.commands import check
 from mod_api.log_commands import logs
+from mod_api.rollup_commands import rollup
 from mod_auth.commands import accounts
 from mod_auth.throttle import Throttle
 from mod_ci.commands import demo, queue, repository
@@ -27,7 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     Migrate(app, db, directory=str(ROOT / "migrations"))
     init_api(app, settings)
     app.extensions["throttle"] = _throttle(app, settings)
-    for commands in (accounts, queue, repository, demo, logs, check):
+    for commands in (accounts, queue, repository, demo, logs, rollup, check):
         app.cli.add_command(commands)
     return app
 

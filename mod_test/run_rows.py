@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, insert, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, insert, or_, select
 from sqlalchemy.orm import aliased
 
 from database import db, exact, is_commit, is_repository, utc_now
 from mod_auth.models import User
 from mod_test import repositories
+from mod_test.counts import Standing
 from mod_test.models import (
     Fork,
     Platform,
@@ -23,6 +24,8 @@ from mod_test.models import (
     RunType,
     TestStatus,
 )
+from mod_test.rollup.kept import is_kept
+from mod_test.rollup.tables import RunRollup
 from mod_test.verdict import RunStatus, last_progress_id, status_of_run
 
 Last = aliased(Progress, name="last")
@@ -45,7 +48,7 @@ class RunFilter:
     def conditions(self) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []
         if self.status is not None:
-            found.append(status_of_run(Last) == self.status.value)
+            found.append(has_status(self.status))
         if self.branch is not None:
             found += [Run.branch == self.branch, exact(Run.branch) == exact(self.branch)]
         if self.commit_sha is not None:
@@ -86,6 +89,7 @@ class RunRow:
     reason: str | None
     retry_of: int | None
     environment_id: str | None
+    standing: Standing | None  # of a run that is rolled up
 
     @property
     def duration_ms(self) -> int | None:
@@ -145,6 +149,7 @@ def joined(*columns: Any) -> Select[Any]:
         .join(Fork, Fork.id == Run.fork_id)
         .join(RunRecord, RunRecord.test_id == Run.id)
         .outerjoin(Last, is_last(Run.id))
+        .outerjoin(RunRollup, is_kept(Run.id))
         .where(
             is_commit(Run.commit),
             is_repository(Fork.github),
@@ -153,8 +158,18 @@ def joined(*columns: Any) -> Select[Any]:
     )
 
 
-STATUS = status_of_run(Last).label("status")
-STARTED_AT = started_at().label("started_at")
+def has_status(status: RunStatus) -> ColumnElement[bool]:
+    """Whether a run (of `joined`) has this status; only open runs are derived."""
+    is_open = RunRollup.test_id.is_(None)
+    return or_(RunRollup.status == status.value, and_(is_open, status_of_run(Last) == status.value))
+
+
+STATUS = case((RunRollup.test_id.is_not(None), RunRollup.status), else_=status_of_run(Last)).label(
+    "status"
+)
+STARTED_AT = case((RunRollup.test_id.is_not(None), RunRollup.started_at), else_=started_at()).label(
+    "started_at"
+)
 COLUMNS = (
     Run.id,
     STATUS,
@@ -175,6 +190,11 @@ COLUMNS = (
     RunRecord.reason,
     RunRecord.retry_of,
     RunRecord.environment_id,
+    RunRollup.results,
+    RunRollup.failed,
+    RunRollup.missing_output,
+    RunRollup.skipped,
+    RunRollup.errors,
 )
 ROWS = joined(*COLUMNS).outerjoin(ProgressRecord, ProgressRecord.progress_id == Last.id)
 
@@ -226,6 +246,19 @@ def as_run(row: Any) -> RunRow:
         reason=row.reason,
         retry_of=row.retry_of,
         environment_id=row.environment_id,
+        standing=_kept_standing(row),
+    )
+
+
+def _kept_standing(row: Any) -> Standing | None:
+    if row.results is None:
+        return None
+    return Standing(
+        passed=row.results - row.failed - row.missing_output,
+        failed=row.failed,
+        missing_output=row.missing_output,
+        skipped=row.skipped,
+        errors=row.errors,
     )
 
 

@@ -1,43 +1,26 @@
 """Where runs stand: how many of their tests passed, failed, produced nothing or have no result."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from sqlalchemy import and_, case, func, select
 
 from database import db
+from mod_test.counts import Standing
 from mod_test.models import Result
 from mod_test.run_rows import RunRow
 from mod_test.sets import members
 from mod_test.verdict import ResultStatus, result_verdicts
 
 
-@dataclass(frozen=True)
-class Standing:
-    """A run's counts (semantics.md, "Counts"): total = passed + failed + missing_output + skipped.
-
-    `errors` is the total of the run's error list.
-    """
-
-    passed: int = 0
-    failed: int = 0
-    missing_output: int = 0
-    skipped: int = 0
-    errors: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.passed + self.failed + self.missing_output + self.skipped
-
-
 def standings(runs: Iterable[RunRow]) -> dict[int, Standing]:
-    """The counts of each of `runs`, in two statements however many there are."""
+    """The counts of each of `runs`: kept with the ended ones, else derived in two statements."""
     runs = list(runs)
+    found = {run.run_id: run.standing for run in runs if run.standing is not None}
+    runs = [run for run in runs if run.standing is None]
     if not runs:
-        return {}
+        return found
     counted = {row.test_id: row for row in db.session.execute(_counts(runs))}
     skipped = dict(db.session.execute(_skipped(runs)).tuples().all())
-    found = {}
     for run in runs:
         row = counted.get(run.run_id)
         found[run.run_id] = Standing(

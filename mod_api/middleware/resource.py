@@ -7,9 +7,11 @@ from typing import Any
 from flask import request
 from flask_smorest import Blueprint
 
-from database import reading, written
+from database import written
+from mod_api.middleware import rollups
 from mod_api.middleware.parsing import StrictParser
 from mod_api.schemas.errors import ErrorResponseSchema
+from mod_test.rollup.settle import settled_reading
 
 Decorator = Callable[..., Any]
 
@@ -62,8 +64,11 @@ def unit_of_work(view: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(view)
     def worked(*args: Any, **kwargs: Any) -> Any:
         if request.method in ("GET", "HEAD"):
-            with reading():
-                return view(*args, **kwargs)
+            with settled_reading() as marks_wait:
+                answer = view(*args, **kwargs)
+            if marks_wait:
+                rollups.settle_after_this_request()
+            return answer
         return written(lambda: view(*args, **kwargs))
 
     return worked

@@ -8,12 +8,13 @@ from flask import Flask
 from sqlalchemy import exists, select
 
 from config import Settings
-from database import db, reading, utc_now, writing
+from database import db, utc_now, writing
 from mod_api.services import log_state
 from mod_api.services.log_sources import path_of
 from mod_sample.storage import Repository, copy_missing, log_key
 from mod_test.logs import append, watching
 from mod_test.models import Progress, Run, RunLog, RunRecord, TestStatus
+from mod_test.rollup.settle import settled_reading
 
 log = structlog.get_logger("logs")
 pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-archive")
@@ -30,7 +31,7 @@ def keep(run_id: int, *, settings: Settings, repository: Repository) -> bool:
 
     The file stays in the folder. Raises what the storage and the database raise.
     """
-    with reading():
+    with settled_reading():
         known = log_state.states([run_id]).get(run_id)
     path = path_of(settings, run_id)
     if known is None or not known.is_final or not append.settle(path):
@@ -55,7 +56,7 @@ def keep_all(*, settings: Settings, repository: Repository) -> int:
         Progress.status.in_([TestStatus.completed, TestStatus.canceled]),
     )
     kept = exists().where(RunLog.test_id == Run.id)
-    with reading():
+    with settled_reading():
         missed = db.session.scalars(
             select(Run.id)
             .join(RunRecord, RunRecord.test_id == Run.id)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from config import Settings
-from database import db, reading
+from database import db
 from errors import Invalid, NotFound
 from mod_api.services import log_state
 from mod_api.services.log_sources import open_log, path_of
@@ -26,6 +26,7 @@ from mod_test.logs.guesses import Level, Source
 from mod_test.logs.lines import LogLine
 from mod_test.logs.pages import Order, Page
 from mod_test.logs.source import FileLog, LogSource
+from mod_test.rollup.settle import settled_reading
 from mod_test.run_rows import RunRow
 
 OLD_WORKER = "The log of an old worker does not say which line belongs to which test."
@@ -124,7 +125,7 @@ def read_test(
     Raises NotFound: the run, the test in it, or `log_not_found` where lines name no test.
     """
     asked = _ask(run_id, settings, order, filters_of(**wanted, regression_id=regression_id))
-    with reading():
+    with settled_reading():
         if regression_id not in sets.regression_ids(asked.run):
             raise NotFound("regression_test", regression_id, run_id=run_id)
     if not asked.run.attempts:
@@ -159,7 +160,7 @@ def raw(run_id: int, *, settings: Settings, repository: Repository) -> tuple[str
 
     Raises NotFound (`run` or `log_not_found`).
     """
-    with reading():
+    with settled_reading():
         get_row(run_id)
     log = open_log(settings, repository, run_id, is_final=True)
     if isinstance(log, FileLog):
@@ -183,7 +184,7 @@ def filters_of(
 
 
 def _ask(run_id: int, settings: Settings, order: str, filters: Filters) -> Asked:
-    with reading():
+    with settled_reading():
         run = get_row(run_id)
         state = log_state.states([run_id])[run_id]
     asked_order: Order = "desc" if order == "desc" else "asc"
@@ -207,7 +208,7 @@ def _read(
     finally:
         if isinstance(log, FileLog):
             log.close()
-    with reading():
+    with settled_reading():
         samples = samples_of({line.regression_id for line in found.lines if line.regression_id})
     run_id = asked.run.run_id
     lines = [Line(line, run_id, samples.get(line.regression_id or 0)) for line in found.lines]

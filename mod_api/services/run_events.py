@@ -1,12 +1,13 @@
 """What happened in a run since a position: progress events and results, each once."""
 
 import re
+from collections.abc import Hashable
 
 from flask import Flask
 from sqlalchemy import func, select
 
 from config import Settings
-from database import db, reading
+from database import db
 from errors import Invalid
 from mod_api.schemas.fields import rfc3339
 from mod_api.services.progress import events_after
@@ -14,6 +15,7 @@ from mod_api.services.runs import get_row
 from mod_api.services.streams import checks, follower
 from mod_api.streaming.run_stream import Happened, Position, RunStream
 from mod_test.models import Progress, Result, ResultRecord
+from mod_test.rollup.settle import settled_reading
 from mod_test.standings import standing
 from mod_test.verdict import result_verdicts
 
@@ -25,16 +27,16 @@ def follow(
 ) -> RunStream:
     """A stream of a run's events. Raises NotFound, Invalid, Unavailable."""
     position = _position(last_event_id)
-    with reading():
+    with settled_reading():
         get_row(run_id)
 
     def look(after: Position) -> Happened:
-        with app.app_context(), reading():
+        with app.app_context(), settled_reading():
             return happened(run_id, after)
 
-    def newest() -> Position:
-        with app.app_context(), reading():
-            return newest_position(run_id)
+    def newest() -> Hashable:
+        with app.app_context(), settled_reading():
+            return newest_of(run_id)
 
     return RunStream(
         run_id,
@@ -46,16 +48,17 @@ def follow(
     )
 
 
-def newest_position(run_id: int) -> Position:
-    """How far a run has come: its newest progress and result."""
-    progress = select(func.max(Progress.id)).where(Progress.test_id == run_id).scalar_subquery()
+def newest_of(run_id: int) -> Hashable:
+    """How far a run has come: its newest progress, its newest result and how many there are."""
+    progress = select(func.max(Progress.id)).where(Progress.test_id == run_id)
     result = select(func.max(ResultRecord.id)).where(ResultRecord.test_id == run_id)
-    row = db.session.execute(select(progress, result.scalar_subquery())).one()
-    return Position(row[0] or 0, row[1] or 0)
+    count = select(func.count()).select_from(Result).where(Result.test_id == run_id)
+    numbers = (progress.scalar_subquery(), result.scalar_subquery(), count.scalar_subquery())
+    return tuple(db.session.execute(select(*numbers)).one())
 
 
 def happened(run_id: int, after: Position) -> Happened:
-    """The events behind `after`, oldest first: results as they came, then progress, then counts.
+    """The events behind `after`, oldest first: results as they came, then progress; and the counts.
 
     Results of old workers have no order of their own and are told by the counts only.
     """
@@ -103,20 +106,18 @@ def happened(run_id: int, after: Position) -> Happened:
             "step": event.step,
         }
         events.append(("progress", told, place))
-    if events:
-        counts = standing(run)
-        told = {
-            "run_id": run_id,
-            "status": run.status.value,
-            "total_samples": counts.total,
-            "pass_count": counts.passed,
-            "fail_count": counts.failed,
-            "missing_output_count": counts.missing_output,
-            "skipped_count": counts.skipped,
-            "error_count": counts.errors,
-        }
-        events.append(("counts", told, place))
-    return Happened(events, place)
+    counts = standing(run)
+    told = {
+        "run_id": run_id,
+        "status": run.status.value,
+        "total_samples": counts.total,
+        "pass_count": counts.passed,
+        "fail_count": counts.failed,
+        "missing_output_count": counts.missing_output,
+        "skipped_count": counts.skipped,
+        "error_count": counts.errors,
+    }
+    return Happened(events, place, told)
 
 
 def _position(text: str | None) -> Position:

@@ -20,6 +20,7 @@ from mod_ci import queue
 from mod_ci.models import EndReason
 from mod_regression.models import RegressionTest
 from mod_test import repositories, run_rows, sets, state
+from mod_test.counts import Standing
 from mod_test.models import (
     CustomizedTest,
     Platform,
@@ -33,7 +34,7 @@ from mod_test.models import (
 )
 from mod_test.run_rows import RunFilter, RunRow
 from mod_test.sets import is_active
-from mod_test.standings import Standing, standing, standings
+from mod_test.standings import standing, standings
 from mod_test.verdict import ResultStatus, result_verdicts
 
 MOST_TESTS = 500

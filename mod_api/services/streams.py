@@ -6,7 +6,6 @@ from collections.abc import Callable
 from flask import Flask
 
 from config import Settings
-from database import reading
 from errors import Invalid, Unavailable
 from mod_api.services import log_state
 from mod_api.services.log_sources import StoredLog, open_log, path_of
@@ -18,6 +17,7 @@ from mod_api.streaming.stream import Follower
 from mod_sample.storage import Repository
 from mod_test import sets
 from mod_test.logs.source import FileLog, LogSource
+from mod_test.rollup.settle import settled_reading
 
 RETRY_AFTER_SECONDS = 10
 
@@ -57,11 +57,11 @@ def checks(app: Flask) -> Checks:
     """How a loop asks for runs and tokens, outside of any request."""
 
     def run_states(run_ids: list[int]) -> dict[int, RunState]:
-        with app.app_context(), reading():
+        with app.app_context(), settled_reading():
             return log_state.states(run_ids)
 
     def live_tokens(token_ids: list[int]) -> set[int]:
-        with app.app_context(), reading():
+        with app.app_context(), settled_reading():
             return log_state.live_tokens(token_ids)
 
     return Checks(run_states, live_tokens)
@@ -83,7 +83,7 @@ def follow_log(
 
     Raises NotFound, Invalid for a `Last-Event-ID` behind the log's end, Unavailable.
     """
-    with reading():
+    with settled_reading():
         run = get_row(run_id)
         state = log_state.states([run_id])[run_id]
         samples = samples_of(set(sets.regression_ids(run)))

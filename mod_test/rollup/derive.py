@@ -1,0 +1,249 @@
+"""Deriving what is rolled up: ended runs as a whole, or single results of many runs."""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, TypeVar
+
+from sqlalchemy import delete, exists, func, insert, select, tuple_
+
+from database import db
+from mod_regression.models import RegressionTest
+from mod_test.models import CustomizedTest, Progress, Result, ResultFile, Run, TestStatus
+from mod_test.rollup.kept import has_hash
+from mod_test.rollup.tables import FailingResult, OpenRun, RunRollup
+from mod_test.verdict import (
+    ResultStatus,
+    in_set,
+    last_progress_id,
+    result_verdicts,
+    run_status,
+)
+
+BATCH = 100
+PAIRS = 500
+T = TypeVar("T")
+Pair = tuple[int, int]
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """`items` in lists of at most `size`."""
+    batch: list[T] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def roll_up(run_ids: Collection[int]) -> None:
+    """Derive these runs anew: the ended ones are rolled up, the others are open."""
+    for batch in batches(sorted(run_ids), BATCH):
+        _roll_up(batch)
+
+
+def derived(run_ids: Collection[int]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of `run_rollup` and `failing_result` that these runs should have."""
+    rows = _derive(run_ids)
+    failing = failing_results(Result.test_id.in_([row["test_id"] for row in rows]))
+    return [_judged(row) for row in _with_failures(rows, failing)], failing
+
+
+def _roll_up(run_ids: list[int]) -> None:
+    rows, failing = derived(run_ids)
+    for table in (RunRollup, FailingResult, OpenRun):
+        db.session.execute(
+            delete(table)
+            .where(table.test_id.in_(run_ids))
+            .execution_options(synchronize_session=False)
+        )
+    ended = {row["test_id"] for row in rows}
+    existing = db.session.scalars(select(Run.id).where(Run.id.in_(run_ids))).all()
+    _insert(OpenRun, [{"test_id": run_id} for run_id in existing if run_id not in ended])
+    _insert(FailingResult, failing)
+    _insert(RunRollup, rows)
+
+
+def _derive(run_ids: Collection[int]) -> list[dict[str, Any]]:
+    """What the rollup says of each ended run of these, without its failing results."""
+    last = (
+        select(Run.id, Progress.status, Progress.timestamp)
+        .join(Progress, Progress.id == last_progress_id())
+        .where(
+            Run.id.in_(run_ids),
+            Progress.status.in_([TestStatus.completed, TestStatus.canceled]),
+        )
+    )
+    ended = {row.id: row for row in db.session.execute(last)}
+    if not ended:
+        return []
+    started = dict(
+        db.session.execute(
+            select(Progress.test_id, Progress.timestamp).where(
+                Progress.id.in_(
+                    select(func.min(Progress.id))
+                    .where(
+                        Progress.test_id.in_(ended),
+                        Progress.status.in_([TestStatus.preparation, TestStatus.testing]),
+                    )
+                    .group_by(Progress.test_id)
+                )
+            )
+        )
+        .tuples()
+        .all()
+    )
+    results = dict(
+        db.session.execute(
+            select(Result.test_id, func.count())
+            .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
+            .where(Result.test_id.in_(ended), in_set())
+            .group_by(Result.test_id)
+        )
+        .tuples()
+        .all()
+    )
+    skipped = dict(
+        db.session.execute(
+            select(CustomizedTest.test_id, func.count(CustomizedTest.regression_id.distinct()))
+            .where(
+                CustomizedTest.test_id.in_(ended),
+                CustomizedTest.regression_id.is_not(None),
+                ~exists().where(
+                    Result.test_id == CustomizedTest.test_id,
+                    Result.regression_test_id == CustomizedTest.regression_id,
+                ),
+            )
+            .group_by(CustomizedTest.test_id)
+        )
+        .tuples()
+        .all()
+    )
+    return [
+        {
+            "test_id": run_id,
+            "ended_as": row.status,
+            "started_at": started.get(run_id),
+            "ended_at": row.timestamp,
+            "results": results.get(run_id, 0),
+            "skipped": skipped.get(run_id, 0),
+        }
+        for run_id, row in ended.items()
+    ]
+
+
+def failing_results(*conditions: Any) -> list[dict[str, Any]]:
+    """The results under `conditions` that do not pass."""
+    verdicts = result_verdicts(*conditions).subquery()
+    rows = db.session.execute(
+        select(
+            verdicts.c.test_id,
+            verdicts.c.regression_test_id,
+            verdicts.c.status,
+            verdicts.c.errors,
+        ).where(verdicts.c.errors > 0)
+    )
+    return [
+        {
+            "test_id": row.test_id,
+            "regression_test_id": row.regression_test_id,
+            "status": row.status,
+            "errors": int(row.errors),
+        }
+        for row in rows
+    ]
+
+
+def results_of_definitions(regression_ids: Collection[int]) -> set[Pair]:
+    """The results of rolled-up runs that depend on these regression tests' definitions."""
+    rows = db.session.execute(
+        select(Result.test_id, Result.regression_test_id)
+        .join(RunRollup, RunRollup.test_id == Result.test_id)
+        .where(Result.regression_test_id.in_(regression_ids))
+    )
+    return set(rows.tuples())
+
+
+def results_of_hashes(hashes: Collection[tuple[int, str]]) -> set[Pair]:
+    """The results of rolled-up runs in which one of these outputs came out with this hash, or
+    matched it as its baseline."""
+    found: set[Pair] = set()
+    for output_id, file_hash in hashes:
+        rows = db.session.execute(
+            select(ResultFile.test_id, ResultFile.regression_test_id)
+            .join(RunRollup, RunRollup.test_id == ResultFile.test_id)
+            .where(
+                ResultFile.regression_test_output_id == output_id,
+                has_hash(ResultFile, file_hash),
+            )
+        )
+        found.update(rows.tuples())
+    return found
+
+
+def derive_results(pairs: Collection[Pair]) -> None:
+    """Derive single results of rolled-up runs anew, and what follows for their runs."""
+    for batch in batches(sorted(pairs), PAIRS):
+        of_batch = tuple_(Result.test_id, Result.regression_test_id).in_(batch)
+        failing = failing_results(of_batch)
+        db.session.execute(
+            delete(FailingResult)
+            .where(tuple_(FailingResult.test_id, FailingResult.regression_test_id).in_(batch))
+            .execution_options(synchronize_session=False)
+        )
+        _insert(FailingResult, failing)
+    for ids in batches(sorted({run_id for run_id, _ in pairs}), PAIRS):
+        _judge_again(ids)
+
+
+def _judge_again(run_ids: list[int]) -> None:
+    """Status and counts of rolled-up runs whose failing results have changed."""
+    rollups = db.session.execute(
+        select(RunRollup.__table__).where(RunRollup.test_id.in_(run_ids))
+    ).mappings()
+    kept = [dict(row) for row in rollups]
+    failing = [
+        {"test_id": row.test_id, "status": row.status, "errors": row.errors}
+        for row in db.session.execute(
+            select(FailingResult.test_id, FailingResult.status, FailingResult.errors).where(
+                FailingResult.test_id.in_(run_ids)
+            )
+        )
+    ]
+    db.session.execute(
+        delete(RunRollup)
+        .where(RunRollup.test_id.in_(run_ids))
+        .execution_options(synchronize_session=False)
+    )
+    _insert(RunRollup, [_judged(row) for row in _with_failures(kept, failing)])
+
+
+def _with_failures(
+    rows: list[dict[str, Any]], failing: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Rows of runs with the counts of their failing results."""
+    counts: dict[int, dict[str, int]] = {
+        row["test_id"]: {"failed": 0, "missing_output": 0, "errors": 0} for row in rows
+    }
+    for result in failing:
+        found = counts[result["test_id"]]
+        missing = result["status"] == ResultStatus.missing_output.value
+        found["missing_output" if missing else "failed"] += 1
+        found["errors"] += result["errors"]
+    return [{**row, **counts[row["test_id"]]} for row in rows]
+
+
+def _judged(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with its run's status, by the rules of `mod_test.verdict`."""
+    failures = row["failed"] + row["missing_output"]
+    results = [ResultStatus.fail] * min(1, failures)
+    results += [ResultStatus.passed] * min(1, row["results"] - failures)
+    status = run_status(
+        row["ended_as"], waits=False, results=results, recorded_without_result=row["skipped"] > 0
+    )
+    return {**row, "status": status.value}
+
+
+def _insert(table: Any, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        db.session.execute(insert(table), rows)

@@ -1,0 +1,108 @@
+"""Settling: what the marks say is derived anew, under a lock, in the snapshot that saw them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sqlalchemy import delete, exists, func, insert, or_, select
+from sqlalchemy.exc import IntegrityError
+
+from database import db, reading, writing
+from mod_test.rollup import derive
+from mod_test.rollup.kept import runs_of_definitions
+from mod_test.rollup.tables import OpenRun, RollupMark, RollupState
+
+AT_ONCE = 5000
+# Marks of open runs change no answer; they are tidied away when there are many.
+MANY = 2000
+# So many runs are derived in an answer before settling them first is quicker.
+FEW = 20
+
+
+@contextmanager
+def settled_reading() -> Iterator[bool]:
+    """One unit of work that reads one snapshot; gives whether marks wait to be settled.
+
+    Marks that concern many runs (an approval, a changed test) are settled first, since deriving
+    all of them would be slow. The others can wait until the answer is sent.
+    """
+    with reading():
+        must, may = _waiting()
+        if not must:
+            yield may
+            return
+    settle_marks()
+    with reading():
+        yield False
+
+
+@contextmanager
+def settling() -> Iterator[None]:
+    """One unit of work that begins by settling every mark that it sees."""
+    with writing(snapshot=True):
+        settle()
+        yield
+
+
+def settle_marks() -> None:
+    """Settle every mark, in a unit of work of its own."""
+    with settling():
+        return
+
+
+def _waiting() -> tuple[bool, bool]:
+    """Whether marks of definitions concern so many runs that deriving them would be slow, and
+    whether there is anything worth settling: a mark of a rolled-up run or of a definition, the
+    progress of an open run, or very many marks."""
+    concerned = runs_of_definitions(FEW + 1).scalar_subquery()
+    of_open_run = exists().where(OpenRun.test_id == RollupMark.run_id)
+    matters = exists().where(or_(RollupMark.run_id.is_(None), RollupMark.kind == "p", ~of_open_run))
+    many = select(func.count()).select_from(select(RollupMark.id).limit(MANY).subquery())
+    found = db.session.execute(
+        select(concerned > FEW, matters, many.scalar_subquery() == MANY)
+    ).one()
+    return bool(found[0]), bool(found[1] or found[2])
+
+
+def _lock() -> None:
+    lock = select(RollupState.id).where(RollupState.id == 1).with_for_update()
+    if db.session.scalar(lock) is None:
+        with suppress(IntegrityError), db.session.begin_nested():
+            db.session.execute(insert(RollupState).values(id=1))
+        db.session.scalar(lock)
+
+
+def settle() -> int:
+    """Consume every mark that this snapshot sees; how many there were.
+
+    Begin a writing unit of work right before: the lock must come before the snapshot.
+    """
+    _lock()
+    consumed = 0
+    while True:
+        marks = db.session.execute(
+            select(
+                RollupMark.id,
+                RollupMark.run_id,
+                RollupMark.regression_id,
+                RollupMark.output_id,
+                RollupMark.file_hash,
+            )
+            .order_by(RollupMark.id)
+            .limit(AT_ONCE)
+        ).all()
+        if not marks:
+            return consumed
+        runs = {mark.run_id for mark in marks if mark.run_id is not None}
+        definitions = {mark.regression_id for mark in marks if mark.regression_id is not None}
+        hashes = {(mark.output_id, mark.file_hash) for mark in marks if mark.output_id is not None}
+        derive.roll_up(runs)
+        pairs = derive.results_of_definitions(definitions) if definitions else set()
+        pairs |= derive.results_of_hashes(hashes)
+        derive.derive_results({pair for pair in pairs if pair[0] not in runs})
+        for batch in derive.batches([mark.id for mark in marks], 1000):
+            db.session.execute(
+                delete(RollupMark)
+                .where(RollupMark.id.in_(batch))
+                .execution_options(synchronize_session=False)
+            )
+        consumed += len(marks)

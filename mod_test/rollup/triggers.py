@@ -1,0 +1,183 @@
+"""The triggers that append marks: one cheap insert in the transaction of whoever writes.
+
+On MariaDB neither foreign-key cascades nor TRUNCATE fire triggers. What cascades reach is marked by
+the parents: a regression test and a sample name the runs that have results of theirs before they
+go. A run that goes takes its own rollup with it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+PREFIX = "rollup_"
+# No right to create triggers: on the database, on the table, at all, or with binary logging.
+REFUSED = (1044, 1142, 1227, 1419)
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """One trigger; its statements are MariaDB's, with `$` for an empty FROM."""
+
+    name: str
+    when: str
+    table: str
+    statements: tuple[str, ...]
+
+    def ddl(self, dialect: str) -> str:
+        sqlite = dialect == "sqlite"
+        body = " ".join(f"{statement};" for statement in self.statements)
+        body = body.replace("$", "" if sqlite else "FROM DUAL")
+        if sqlite:
+            body = body.replace("<=>", "IS").replace("INSERT IGNORE", "INSERT OR IGNORE")
+        table = f'"{self.table}"' if sqlite else f"`{self.table}`"
+        return (
+            f"CREATE TRIGGER {PREFIX}{self.name} {self.when} ON {table} FOR EACH ROW "
+            f"BEGIN {body} END"
+        )
+
+
+def _run(kind: str, row: str) -> str:
+    return (
+        f"INSERT INTO rollup_mark (kind, run_id) SELECT '{kind}', {row}.test_id $ "
+        f"WHERE {row}.test_id IS NOT NULL"
+    )
+
+
+def _definition(regression_id: str) -> str:
+    return (
+        f"INSERT INTO rollup_mark (kind, regression_id) SELECT 'd', {regression_id} $ "
+        f"WHERE {regression_id} IS NOT NULL"
+    )
+
+
+def _hash(output_id: str, file_hash: str) -> str:
+    return (
+        "INSERT INTO rollup_mark (kind, output_id, file_hash) "
+        f"SELECT 'h', {output_id}, substr({file_hash}, 1, 64) $ "
+        f"WHERE {output_id} IS NOT NULL AND {file_hash} IS NOT NULL"
+    )
+
+
+def _runs_of(regression_ids: str) -> tuple[str, str]:
+    results = "SELECT 'r', r.test_id FROM test_result r WHERE r.regression_test_id"
+    chosen = (
+        "SELECT DISTINCT 'r', c.test_id FROM customized_test c "
+        "WHERE c.test_id IS NOT NULL AND c.regression_id"
+    )
+    mark = "INSERT INTO rollup_mark (kind, run_id)"
+    return f"{mark} {results} IN ({regression_ids})", f"{mark} {chosen} IN ({regression_ids})"
+
+
+def _changes(name: str, table: str, mark: "tuple[str, ...]") -> Iterator[Trigger]:
+    """INSERT, UPDATE and DELETE; `mark` holds statements with ROW for the row's name."""
+
+    def statements(*rows: str) -> tuple[str, ...]:
+        return tuple(statement.replace("ROW.", f"{row}.") for row in rows for statement in mark)
+
+    yield Trigger(f"{name}_insert", "AFTER INSERT", table, statements("NEW"))
+    yield Trigger(f"{name}_update", "AFTER UPDATE", table, statements("OLD", "NEW"))
+    yield Trigger(f"{name}_delete", "BEFORE DELETE", table, statements("OLD"))
+
+
+TRIGGERS: tuple[Trigger, ...] = (
+    Trigger(
+        "open_run",
+        "AFTER INSERT",
+        "test",
+        ("INSERT IGNORE INTO open_run (test_id) VALUES (NEW.id)",),
+    ),
+    *_changes("progress", "test_progress", (_run("p", "ROW"),)),
+    *_changes("result", "test_result", (_run("r", "ROW"),)),
+    *_changes("result_file", "test_result_file", (_run("r", "ROW"),)),
+    *_changes("customized", "customized_test", (_run("r", "ROW"),)),
+    *_changes(
+        "variant",
+        "regression_test_output_files",
+        (_hash("ROW.regression_test_output_id", "ROW.file_hashes"),),
+    ),
+    *_changes("revocation", "baseline_revocation", (_hash("ROW.output_id", "ROW.file_hash"),)),
+    Trigger(
+        "output_insert",
+        "AFTER INSERT",
+        "regression_test_output",
+        (_definition("NEW.regression_id"),),
+    ),
+    Trigger(
+        "output_delete",
+        "BEFORE DELETE",
+        "regression_test_output",
+        (_definition("OLD.regression_id"),),
+    ),
+    Trigger(
+        "output_update",
+        "AFTER UPDATE",
+        "regression_test_output",
+        (
+            _hash("NEW.id", "OLD.correct"),
+            _hash("NEW.id", "NEW.correct"),
+            *(
+                f"{_definition(f'{row}.regression_id')} AND NOT (OLD.regression_id <=> "
+                "NEW.regression_id AND COALESCE(OLD.`ignore`, 0) <=> COALESCE(NEW.`ignore`, 0) "
+                "AND OLD.id <=> NEW.id)"
+                for row in ("OLD", "NEW")
+            ),
+        ),
+    ),
+    Trigger(
+        "test_update",
+        "AFTER UPDATE",
+        "regression_test",
+        (
+            f"{_definition('NEW.id')} AND NOT (OLD.expected_rc <=> NEW.expected_rc "
+            "AND OLD.id <=> NEW.id)",
+        ),
+    ),
+    Trigger("test_delete", "BEFORE DELETE", "regression_test", _runs_of("OLD.id")),
+    Trigger(
+        "sample_delete",
+        "BEFORE DELETE",
+        "sample",
+        _runs_of("SELECT t.id FROM regression_test t WHERE t.sample_id = OLD.id"),
+    ),
+)
+
+
+def create(connection: Connection) -> bool:
+    """Create every trigger that is missing; False where the account may not, and none is left."""
+    dialect = connection.dialect.name
+    known = existing(connection)
+    for trigger in TRIGGERS:
+        if PREFIX + trigger.name in known:
+            continue
+        try:
+            connection.execute(text(trigger.ddl(dialect).replace(":", r"\:")))
+        except DBAPIError as error:
+            if error.orig is None or error.orig.args[0] not in REFUSED:
+                raise
+            drop(connection)
+            return False
+    return True
+
+
+def drop(connection: Connection) -> None:
+    """Drop every trigger of the rollup."""
+    for name in existing(connection):
+        connection.execute(text(f"DROP TRIGGER IF EXISTS {name}"))
+
+
+def are_complete(connection: Connection) -> bool:
+    """Whether every trigger is there: without one of them nothing may be kept."""
+    return {PREFIX + trigger.name for trigger in TRIGGERS} <= existing(connection)
+
+
+def existing(connection: Connection) -> set[str]:
+    """The names of the rollup's triggers that are there."""
+    query = (
+        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        if connection.dialect.name == "sqlite"
+        else "SELECT trigger_name FROM information_schema.triggers "
+        "WHERE trigger_schema = DATABASE()"
+    )
+    return {name for (name,) in connection.execute(text(query)) if name.startswith(PREFIX)}

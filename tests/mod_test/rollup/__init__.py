@@ -1,0 +1,1 @@
+"""The rollup of ended runs."""
