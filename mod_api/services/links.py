@@ -39,3 +39,13 @@ def of_sample(sample_id: int, base: str) -> dict[str, str]:
         "history": f"{base}/samples/{sample_id}/history",
         "regression_tests": f"{base}/regression-tests?sample_id={sample_id}",
     }
+
+
+def of_regression_test(regression_id: int, sample_id: int, base: str) -> dict[str, str]:
+    """Where everything about a regression test is."""
+    sample = f"{base}/samples/{sample_id}"
+    return {
+        "self": f"{base}/regression-tests/{regression_id}",
+        "sample": sample,
+        "history": f"{sample}/history?regression_id={regression_id}",
+    }

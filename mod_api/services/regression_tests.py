@@ -1,0 +1,181 @@
+"""The catalogue: regression tests as they are defined today, with what they should produce."""
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement
+
+from database import db, reading
+from errors import NotFound, Unavailable
+from mod_api.services import links
+from mod_api.services.downloads import Shelf, file_url
+from mod_api.services.file_names import content_type_of, filename_of, hash_of, output_key
+from mod_api.services.inline import inline
+from mod_api.services.paging import Page, select_page
+from mod_regression.definitions import DefinedOutput, definitions, outputs_of
+from mod_regression.models import RegressionTest
+from mod_sample.storage import Located, StorageStatus
+from mod_test.result_rows import Labels, has_category, has_tag, labels
+from mod_test.sets import is_active
+
+MOST_OUTPUTS = 20
+MOST_TAGS = 50
+CONTENT_WITHIN_S = 1.5
+NOWHERE = Located(StorageStatus.MISSING, None, (), known=True, etag=None)
+
+File = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CatalogueFilter:
+    """Which regression tests are meant; None filters nothing."""
+
+    active: bool | None = None
+    category: str | None = None
+    tag: str | None = None
+    sample_id: int | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.active is not None:
+            found.append(is_active() if self.active else ~is_active())
+        if self.category is not None:
+            found.append(has_category(self.category))
+        if self.tag is not None:
+            found.append(has_tag(self.tag))
+        if self.sample_id is not None:
+            found.append(RegressionTest.sample_id == self.sample_id)
+        return found
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One regression test with its labels and outputs, before any storage was asked."""
+
+    row: Any
+    outputs: list[DefinedOutput]
+    labels: Labels
+
+
+def list_regression_tests(
+    wanted: CatalogueFilter, *, limit: int, offset: int, shelf: Shelf
+) -> Page[dict[str, Any]]:
+    """One page of regression tests by their ids, with the exact number of all that match, and
+    where their expected outputs are, but not what is in them.
+
+    A regression test without a sample is left out.
+    """
+    with reading():
+        found = select_page(
+            definitions(*wanted.conditions()), [RegressionTest.id], limit=limit, offset=offset
+        )
+        tests = _defined(found.data)
+    where = shelf.repository.locate(_keys(tests))
+    return found.showing([_shown(test, where, shelf) for test in tests])
+
+
+def get_regression_test(regression_id: int, *, as_text: bool, shelf: Shelf) -> dict[str, Any]:
+    """One regression test with the content of its expected outputs.
+
+    What is not read within a second and a half comes without its content. Raises NotFound.
+    """
+    with reading():
+        rows = db.session.execute(definitions(RegressionTest.id == regression_id)).all()
+        if not rows:
+            raise NotFound("regression_test", regression_id)
+        (test,) = _defined(rows)
+    where = shelf.repository.locate(_keys([test]))
+    shown = _shown(test, where, shelf)
+    until = time.monotonic() + CONTENT_WITHIN_S
+    for output, file in zip(test.outputs, shown["expected_outputs"], strict=False):
+        if file["storage_status"] != StorageStatus.MISSING and time.monotonic() < until:
+            file.update(_content(output, as_text=as_text, shelf=shelf))
+    return shown
+
+
+def _defined(rows: Sequence[Any]) -> list[Definition]:
+    ids = [row.id for row in rows]
+    outputs = outputs_of(ids)
+    of_tests = labels({row.sample_id for row in rows}, ids)
+    return [Definition(row, outputs[row.id], of_tests) for row in rows]
+
+
+def _keys(tests: Collection[Definition]) -> list[str]:
+    keys = [
+        output_key(output.correct, output.extension)
+        for test in tests
+        for output in test.outputs[:MOST_OUTPUTS]
+    ]
+    return [key for key in keys if key is not None]
+
+
+def _shown(test: Definition, where: dict[str, Located], shelf: Shelf) -> dict[str, Any]:
+    row = test.row
+    categories = test.labels.categories.get(row.id, [])
+    shown = {
+        "regression_id": row.id,
+        "sample_id": row.sample_id,
+        "command": row.command,
+        "description": row.description,
+        "active": row.active is not False,
+        "categories": categories,
+        "tags": test.labels.tags.get(row.sample_id, [])[:MOST_TAGS],
+        "input_type": row.input_type,
+        "output_type": row.output_type,
+        "expected_exit_code": row.expected_rc or 0,
+        "expected_outputs": [
+            _file(test, output, where, shelf) for output in test.outputs[:MOST_OUTPUTS]
+        ],
+        "links": links.of_regression_test(row.id, row.sample_id, shelf.base),
+    }
+    return shown | ({"category": categories[0]} if categories else {})
+
+
+def _file(test: Definition, output: DefinedOutput, where: dict[str, Located], shelf: Shelf) -> File:
+    key = output_key(output.correct, output.extension)
+    found = where.get(key, NOWHERE) if key else NOWHERE
+    filename = filename_of(output.expected_filename, output.extension)
+    file = {
+        "run_id": None,
+        "sample_id": test.row.sample_id,
+        "regression_id": test.row.id,
+        "output_id": output.output_id,
+        "filename": filename,
+        "content_type": content_type_of(filename),
+        "encoding": "base64",
+        "content": "",
+        "truncated": True,
+        "size_bytes": found.size,
+        "storage_status": found.storage_status.value,
+        "download_url": file_url(shelf, key, found, filename),
+        "ignored": output.ignored,
+        "accepted_variants": [known for known in map(hash_of, output.variants) if known],
+    }
+    sha256 = hash_of(output.correct)
+    return file | ({"sha256": sha256} if sha256 else {})
+
+
+def _content(output: DefinedOutput, *, as_text: bool, shelf: Shelf) -> File:
+    """The content of an output's baseline; nothing where the storage does not give it now."""
+    try:
+        found = inline(
+            shelf,
+            output_key(output.correct, output.extension),
+            filename_of(output.expected_filename, output.extension),
+            as_text=as_text,
+            missing=NotFound("file", output.output_id),
+        )
+    except NotFound:  # removed after it was found
+        return {"storage_status": "missing", "size_bytes": None, "download_url": None}
+    except Unavailable:
+        return {}
+    return {
+        "encoding": found.encoding,
+        "content": found.content,
+        "truncated": found.truncated,
+        "size_bytes": found.size_bytes,
+        "storage_status": found.storage_status,
+        "download_url": found.download_url,
+    }
