@@ -93,7 +93,7 @@ def _keyed(run: RunRow, by: Grouping, wanted: ErrorFilter) -> Select[Any]:
         .select_from(entries)
         .join(RegressionTest, RegressionTest.id == entries.c.regression_id)
         .outerjoin(ResultRecord, is_record_of(run.run_id, entries.c.regression_id))
-        .where(*wanted.conditions(entries))
+        .where(*wanted.conditions(entries, run.run_id))
     )
     if by is Grouping.category:
         of_tests = test_categories.c

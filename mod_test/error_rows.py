@@ -21,9 +21,11 @@ from sqlalchemy import (
     select,
     union_all,
 )
+from sqlalchemy.orm import aliased
 
 from database import db
-from mod_regression.models import RegressionTest, RegressionTestOutput
+from mod_regression.classifications import is_of
+from mod_regression.models import DiffClassification, RegressionTest, RegressionTestOutput
 from mod_test import verdict
 from mod_test.errors_of_tests import ErrorType, Severity, TestError
 from mod_test.models import Outcome, Result, ResultFile, ResultRecord
@@ -35,14 +37,19 @@ NO_OUTPUT = 0
 
 @dataclass(frozen=True)
 class ErrorFilter:
-    """Which errors of a run are meant; None filters nothing."""
+    """Which errors of a run are meant; None filters nothing.
+
+    `caption_change` is a kind of change in captions, as it was classified by `caption_rules`.
+    """
 
     type: ErrorType | None = None
     severity: Severity | None = None
     sample_id: int | None = None
     regression_id: int | None = None
+    caption_change: str | None = None
+    caption_rules: int = 0
 
-    def conditions(self, entries: Any) -> list[ColumnElement[bool]]:
+    def conditions(self, entries: Any, run_id: int) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []
         if self.type is not None:
             found.append(entries.c.type == self.type.value)
@@ -53,7 +60,30 @@ class ErrorFilter:
             found.append(RegressionTest.sample_id == self.sample_id)
         if self.regression_id is not None:
             found.append(entries.c.regression_id == self.regression_id)
+        if self.caption_change is not None:
+            found.append(self._is_classified(entries, run_id))
         return found
+
+    def _is_classified(self, entries: Any, run_id: int) -> ColumnElement[bool]:
+        """Whether an entry is a differing output whose captions changed as is asked for."""
+        file, output = aliased(ResultFile), aliased(RegressionTestOutput)
+        came_out = func.coalesce(file.got, file.expected)
+        of_entry = (
+            select(DiffClassification.kind)
+            .select_from(file)
+            .join(output, output.id == file.regression_test_output_id)
+            .join(
+                DiffClassification,
+                is_of(output.correct, came_out, output.correct_extension, self.caption_rules),
+            )
+            .where(
+                file.test_id == run_id,
+                file.regression_test_id == entries.c.regression_id,
+                output.id == entries.c.output_id,
+                DiffClassification.kind == self.caption_change,
+            )
+        )
+        return and_(entries.c.type == ErrorType.diff_mismatch.value, of_entry.exists())
 
 
 def select_entries(run: RunRow, wanted: ErrorFilter) -> tuple[Select[Any], Sequence[Any]]:
@@ -100,7 +130,7 @@ def select_entries(run: RunRow, wanted: ErrorFilter) -> tuple[Select[Any], Seque
                 ResultFile.regression_test_output_id == RegressionTestOutput.id,
             ),
         )
-        .where(*wanted.conditions(entries))
+        .where(*wanted.conditions(entries, run.run_id))
     )
     return statement, (entries.c.regression_id, entries.c.place, entries.c.output_id)
 
@@ -135,7 +165,7 @@ def count(run: RunRow, wanted: ErrorFilter) -> int:
         select(func.count())
         .select_from(entries)
         .join(RegressionTest, RegressionTest.id == entries.c.regression_id)
-        .where(*wanted.conditions(entries))
+        .where(*wanted.conditions(entries, run.run_id))
     ).scalar_one()
     return total
 

@@ -18,6 +18,7 @@ from mod_api.schemas.run_errors import (
     InfrastructureErrorSchema,
 )
 from mod_api.services import infrastructure, run_errors, runs
+from mod_api.services.captions import RULES_VERSION
 from mod_api.services.keyset import Window
 from mod_auth import permissions
 from mod_auth.scopes import Scope
@@ -40,11 +41,18 @@ def list_errors(
     cursor: str | None = None,
     type: str | None = None,
     severity: str | None = None,
+    caption_change: str | None = None,
     **ids: int,
 ) -> Any:
     """List what went wrong in a run's tests: wrong exit codes, differing and missing outputs."""
     settings: Settings = current_app.extensions["settings"]
-    wanted = ErrorFilter(ErrorType(type) if type else None, _severity(severity), **ids)
+    wanted = ErrorFilter(
+        ErrorType(type) if type else None,
+        _severity(severity),
+        caption_change=caption_change,
+        caption_rules=RULES_VERSION,
+        **ids,
+    )
     window = Window(limit, settings.secret_key.encode(), offset, cursor)
     return run_errors.list_errors(run_id, wanted, window)
 

@@ -4,11 +4,13 @@ from marshmallow import Schema, fields, validate
 
 from mod_api.schemas.fields import Cut, Moment, Number, Truth, query_id, run_id, word
 from mod_api.schemas.pages import KeysetQuery, OffsetQuery
+from mod_api.services.captions import ChangeKind
 from mod_test.error_groups import Grouping
 from mod_test.errors_of_tests import ErrorType, Severity
 
 TYPES = [kind.value for kind in ErrorType]
 SEVERITIES = [severity.value for severity in Severity]
+CAPTION_CHANGES = [kind.value for kind in ChangeKind if kind is not ChangeKind.IDENTICAL]
 GROUPINGS = [grouping.value for grouping in Grouping]
 INFRASTRUCTURE = [
     "queue", "vm_provisioning", "checkout", "merge", "build", "worker", "web_server", "storage"
@@ -20,6 +22,9 @@ class ErrorListQuery(KeysetQuery):
     severity = word(*SEVERITIES)
     sample_id = query_id(metadata={"description": "Errors of this media sample's tests"})
     regression_id = query_id(metadata={"description": "Errors of this regression test"})
+    caption_change = word(
+        *CAPTION_CHANGES, metadata={"description": "Differing outputs whose captions changed so"}
+    )
 
 
 class InfrastructureErrorQuery(OffsetQuery):
@@ -58,8 +63,17 @@ class ErrorItemSchema(Schema):
         metadata={
             "description": "Where it went wrong. Of an exit code: `exit_code`, "
             "`expected_exit_code`, `outcome`, `signal`. Of an output: `output_id`, `filename`, "
-            "`expected_hash` (today's baseline), `expected_hash_at_run`, `actual_hash`. Of the "
-            "infrastructure: `attempt`, `runner`, `reason`, `stage`."
+            "`expected_hash` (today's baseline), `expected_hash_at_run`, `actual_hash`, and of "
+            "captions `cue` and `start_ms` of the first changed one. Of the infrastructure: "
+            "`attempt`, `runner`, `reason`, `stage`."
+        },
+    )
+    caption_change = word(
+        *CAPTION_CHANGES,
+        allow_none=True,
+        metadata={
+            "description": "What kind of change it is, where a difference in captions was "
+            "classified, as /diff does"
         },
     )
     stack = fields.List(
@@ -75,6 +89,9 @@ class ErrorItemSchema(Schema):
 
 class InfrastructureErrorSchema(ErrorItemSchema):
     """The same shape, of another kind of error."""
+
+    class Meta:
+        exclude = ("caption_change",)
 
 
 class ErrorSummaryBucketSchema(Schema):

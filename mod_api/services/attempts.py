@@ -11,6 +11,7 @@ from typing import Any
 from config import Settings
 from database import reading, writing, written
 from errors import Invalid, NotFound, OffsetMismatch, Unavailable
+from mod_api.services import caption_changes
 from mod_api.services.log_sources import path_of
 from mod_api.streaming.ending import ending
 from mod_auth import permissions
@@ -179,7 +180,16 @@ def report(
         results.replace(hold.run_id, regression_id, found, current, attempt_id=hold.attempt_id)
         return standing
 
-    return _answer(written(work), settings, hold.run_id)
+    answer = _answer(written(work), settings, hold.run_id)
+    caption_changes.note(
+        repository,
+        [
+            (outputs[output_id].correct or "", sha256, outputs[output_id].extension)
+            for output_id, sha256 in found.outputs.items()
+            if outputs[output_id].correct not in (None, "", sha256)
+        ],
+    )
+    return answer
 
 
 def finish(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from database import reading, writing
+from database import reading, written
 from errors import Conflict, DomainError, Invalid, NotFound, Unprocessable
 from mod_api.services import approvals
 from mod_api.services.approvals import Approval
@@ -81,9 +81,12 @@ def approve(
         asked = approvals.get(approval_id)
     if asked.status == approvals.PENDING:
         _check_file(asked, repository)
-    with writing():
+
+    def work() -> Approval:
         baselines.approve(approval_id, by=by, reason=reason)
         return approvals.get(approval_id)
+
+    return written(work)
 
 
 def reject(approval_id: int, *, by: Account, reason: str | None = None) -> Approval:

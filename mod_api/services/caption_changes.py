@@ -1,6 +1,7 @@
 """What changed between two caption files: found once per pair of contents, then kept."""
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from database import reading, writing
+from database import reading, written
 from mod_api.services.captions import MAX_BYTES, RULES_VERSION, classify
 from mod_api.services.file_names import output_key
 from mod_regression import classifications
@@ -18,9 +19,9 @@ from mod_sample.storage import Repository, StorageError
 
 log = structlog.get_logger("captions")
 
-# What is classified while a runner waits for its answer: a tenth of a second at most.
+# What is classified while a runner waits for its answer; a pair of this size takes 0.1 s.
 AT_ONCE_BYTES = 128 * 1024
-AT_ONCE_PAIRS = 5
+AT_ONCE_S = 1.0
 
 
 def kept(pair: Pair) -> Classification | None:
@@ -40,8 +41,7 @@ def find_and_keep(pair: Pair, expected: bytes, actual: bytes) -> Classification:
     """
     found = _classification(expected, actual, pair.extension)
     try:
-        with writing():
-            classifications.keep(pair, found, RULES_VERSION)
+        written(lambda: classifications.keep(pair, found, RULES_VERSION))
     except SQLAlchemyError as error:
         log.warning("classification_not_kept", error=type(error).__name__)
     return found
@@ -53,14 +53,15 @@ def note(repository: Repository, outputs: Iterable[tuple[str, str, str]]) -> Non
     `outputs` are baseline, actual hash and extension, as the tables have them. What is not
     classified here is when somebody looks at its difference.
     """
-    wanted = list(dict.fromkeys(outputs))[:AT_ONCE_PAIRS]
+    wanted = list(dict.fromkeys(outputs))
+    until = time.monotonic() + AT_ONCE_S
     if not wanted:
         return
     try:
         with reading():
             known = kept_of_all(Pair.of(*output) for output in wanted)
         for output in wanted:
-            if Pair.of(*output) not in known:
+            if Pair.of(*output) not in known and time.monotonic() < until:
                 _note(repository, *output)
     except (SQLAlchemyError, StorageError) as error:
         log.warning("pair_not_classified", error=type(error).__name__)
@@ -82,7 +83,7 @@ def content_for(path: Path) -> bytes:
 
 def _note(repository: Repository, expected: str, actual: str, extension: str) -> None:
     keys = [output_key(content_hash, extension) for content_hash in (expected, actual)]
-    contents = [repository.read(key, AT_ONCE_BYTES + 1) for key in keys if key]
+    contents = [repository.read(key, AT_ONCE_BYTES + 1, AT_ONCE_S) for key in keys if key]
     if len(contents) == 2 and max(len(content) for content in contents) <= AT_ONCE_BYTES:
         find_and_keep(Pair.of(expected, actual, extension), *contents)
 

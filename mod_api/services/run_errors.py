@@ -3,13 +3,14 @@
 from dataclasses import asdict
 from typing import Any
 
-from mod_api.services import keyset, runs
+from mod_api.services import caption_changes, keyset, runs
 from mod_api.services.keyset import Key, Window
 from mod_api.services.paging import Page, page
+from mod_regression.classifications import Classification, Pair
 from mod_test import error_groups, error_rows
 from mod_test.error_groups import Bucket, Grouping
 from mod_test.error_rows import ErrorFilter
-from mod_test.errors_of_tests import TestError
+from mod_test.errors_of_tests import ErrorType, TestError
 
 
 def list_errors(run_id: int, wanted: ErrorFilter, window: Window) -> Page[dict[str, Any]]:
@@ -27,7 +28,15 @@ def list_errors(run_id: int, wanted: ErrorFilter, window: Window) -> Page[dict[s
         kind="errors",
         wanted={**asdict(wanted), "run": run_id},
     )
-    return found.showing([_shown(error_rows.as_error(row, run)) for row in found.data])
+    errors = [error_rows.as_error(row, run) for row in found.data]
+    pairs = [_pair(error) for error in errors]
+    known = caption_changes.kept_of_all(pair for pair in pairs if pair)
+    return found.showing(
+        [
+            _shown(error, known.get(pair) if pair else None)
+            for error, pair in zip(errors, pairs, strict=True)
+        ]
+    )
 
 
 def summary(
@@ -40,7 +49,17 @@ def summary(
     return page(groups, total=total, limit=limit, offset=offset)
 
 
-def _shown(error: TestError) -> dict[str, Any]:
+def _pair(error: TestError) -> Pair | None:
+    """The two contents of a differing output."""
+    if error.type is not ErrorType.diff_mismatch or not error.correct or not error.actual:
+        return None
+    return Pair.of(error.correct, error.actual, error.extension or "")
+
+
+def _shown(error: TestError, captions: Classification | None) -> dict[str, Any]:
+    message = error.message
+    if captions is not None and captions.message:
+        message = f"{message} {captions.message}"
     return {
         "error_id": error.error_id,
         "run_id": error.run_id,
@@ -48,13 +67,14 @@ def _shown(error: TestError) -> dict[str, Any]:
         "regression_id": error.regression_id,
         "type": error.type,
         "severity": error.severity,
-        "message": error.message,
-        "location": _location(error),
+        "message": message,
+        "location": _location(error, captions),
+        "caption_change": captions.kind if captions else None,
         "occurred_at": error.occurred_at,
     }
 
 
-def _location(error: TestError) -> dict[str, Any] | None:
+def _location(error: TestError, captions: Classification | None) -> dict[str, Any] | None:
     if error.type.is_of_exit:
         return {
             "exit_code": error.exit_code,
@@ -64,10 +84,17 @@ def _location(error: TestError) -> dict[str, Any] | None:
         }
     if error.output_id is None:
         return None
+    cue = {} if captions is None or captions.cue_number is None else _cue(captions)
     return {
         "output_id": error.output_id,
         "filename": error.filename,
         "expected_hash": error.correct,
         "expected_hash_at_run": error.expected_at_run,
         "actual_hash": error.actual,
+        **cue,
     }
+
+
+def _cue(captions: Classification) -> dict[str, Any]:
+    """The first changed cue of the gravest kind."""
+    return {"cue": captions.cue_number, "start_ms": captions.start_ms}

@@ -13,6 +13,7 @@ from tests import factories
 from tests.factories import Expected
 from tests.mod_api.compared import BAD, GOOD, another_run, compared
 from tests.raw import Raw
+from tests.runners import runner
 from tests.sql import counted
 
 MIB = 1024 * 1024
@@ -20,7 +21,7 @@ MIB = 1024 * 1024
 
 @pytest.fixture
 def reader(site: Any) -> dict[str, str]:
-    return factories.signed_in("user", "results:read")
+    return factories.signed_in("user", "results:read", "runs:read")
 
 
 def test_a_difference_is_told_by_lines_and_by_captions(
@@ -329,3 +330,57 @@ def test_large_ordinary_files_are_compared(
     assert told["captions"] is None
     assert actual["truncated"] is True
     assert base64.b64decode(actual["content"]) == "".join(lines).encode()[:786_432]
+
+
+def test_errors_tell_and_filter_what_was_classified(
+    app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    good = factories.stored_output(sample_repository, GOOD)
+    picture = factories.stored_output(sample_repository, b"\x89PNG\x00\x01", ".png")
+    outputs = [Expected(correct=good) for _ in range(3)]
+    test = factories.regression_test(
+        outputs=[*outputs, Expected(correct=picture, extension=".png")]
+    )
+    run = factories.run(progress=["testing", "completed"], tests=[test])
+    later, both = (content.replace(b"00:00:0", b"00:00:1") for content in (GOOD, BAD))
+    hashes = [factories.stored_output(sample_repository, each) for each in (BAD, later, both)]
+    hashes.append(factories.stored_output(sample_repository, b"\x89PNG\x00\x02", ".png"))
+    factories.result(run, test, outputs=dict(zip(test.outputs, hashes, strict=True)))
+    base = f"/api/v1/runs/{run.id}"
+
+    def errors(query: str = "") -> Any:
+        return client.get(f"{base}/errors?{query}", headers=reader).json
+
+    assert [error["caption_change"] for error in errors()["data"]] == [None] * 4
+    assert errors("caption_change=text")["pagination"]["total"] == 0
+
+    for output in test.outputs:
+        query = f"regression_id={test.id}&output_id={output.id}"
+        client.get(f"{base}/samples/{test.sample.id}/diff?{query}", headers=reader)
+
+    found = errors()["data"]
+    assert [error["caption_change"] for error in found] == ["text", "timing_shift", "mixed", None]
+    assert (found[1]["location"]["cue"], found[1]["location"]["start_ms"]) == (1, 1000)
+    assert found[1]["message"].startswith(f"Output {test.outputs[1].id} (output.srt) differs")
+    assert "10" in found[1]["message"].partition("baseline.")[2]
+    shifted = errors("caption_change=timing_shift")
+    assert [error["error_id"] for error in shifted["data"]] == [found[1]["error_id"]]
+    assert shifted["pagination"]["total"] == 1
+    summary = client.get(f"{base}/summary", headers=reader).json
+    assert summary["error_count"] == len(found) == 4
+
+
+def test_what_a_runner_reports_is_classified_at_once(
+    app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    good = factories.stored_output(sample_repository, GOOD)
+    test = factories.regression_test(outputs=[Expected(correct=good), Expected(correct=good)])
+    first, second = test.outputs
+    run = factories.run(tests=[test])
+    held = runner(client).claim()
+
+    reported = held.report(test.id, {first.id: BAD, second.id: GOOD})
+
+    assert reported.status_code == 200
+    found = client.get(f"/api/v1/runs/{run.id}/errors", headers=reader).json["data"]
+    assert [error["caption_change"] for error in found] == ["text"]
