@@ -213,6 +213,7 @@ def _start_mariadb(folder: Path) -> tuple[subprocess.Popen[bytes], dict[str, obj
             program("mariadb-install-db") or "",
             "--no-defaults",
             f"--datadir={data}",
+            f"--tmpdir={folder}",  # its temporary tables are named after the process only
             f"--user={user}",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
@@ -236,6 +237,7 @@ def _start_mariadb(folder: Path) -> tuple[subprocess.Popen[bytes], dict[str, obj
             "--no-defaults",
             f"--user={user}",
             f"--datadir={data}",
+            f"--tmpdir={folder}",
             f"--socket={_socket(folder)}",
             f"--pid-file={folder / 'pid'}",
             f"--init-file={accounts}",

@@ -40,8 +40,9 @@ def base_url() -> str:
     settings: Settings = current_app.extensions["settings"]
     if settings.public_url:
         return settings.public_url + PREFIX
-    host = request.host
-    if TRUSTED_HOST.fullmatch(host) and host_is_trusted(host, settings.trusted_hosts):
+    host, trusted = request.host, settings.trusted_hosts
+    # Asked with an empty list, werkzeug trusts everybody.
+    if trusted and TRUSTED_HOST.fullmatch(host) and host_is_trusted(host, trusted):
         return f"{request.scheme}://{host}{PREFIX}"
     return PREFIX
 

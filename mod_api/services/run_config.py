@@ -19,9 +19,12 @@ def config(run_id: int) -> dict[str, Any]:
     `command_defaults` are the options that every command of the matrix has in common.
     """
     run = get_row(run_id)
-    ids = sets.regression_ids(run)[:MOST]
+    members = sets.members([run]).subquery("members")
     tests = db.session.scalars(
-        select(RegressionTest).where(RegressionTest.id.in_(ids)).order_by(RegressionTest.id)
+        select(RegressionTest)
+        .join(members, members.c.regression_id == RegressionTest.id)
+        .order_by(RegressionTest.id)
+        .limit(MOST)
     ).all()
     return {
         "run_id": run_id,
@@ -37,7 +40,7 @@ def config(run_id: int) -> dict[str, Any]:
             }
             for test in tests
         ],
-        "regression_test_ids": ids,
+        "regression_test_ids": [test.id for test in tests],
         "command_defaults": _shared_options([test.command for test in tests]),
     }
 
