@@ -94,10 +94,15 @@ class Bridge:
         finally:
             leaving.cancel()
             sending.cancel()
-            with contextlib.suppress(asyncio.CancelledError, OSError, TimeoutError):
-                await sending
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({sending})
             stream.close()
-            if sending.cancelled() or sending.exception() is not None:
+            if sending.cancelled():
+                _abort(scope)
+            elif sending.exception() is not None:
+                # The client sees its connection break, comes back and goes on where it was.
+                if not isinstance(sending.exception(), TimeoutError):
+                    log.error("stream_failed", exc_info=sending.exception())
                 _abort(scope)
 
     async def _pump(self, stream: Stream, send: Send) -> None:

@@ -112,9 +112,13 @@ class Hub:
 
     async def state(self, run_id: int) -> RunState:
         """The newest known state of a followed run; asked for at once the first time."""
-        if run_id not in self.states:
-            await self._ask_runs([run_id])
-        return self.states.get(run_id, GONE)
+        while run_id not in self.states:
+            try:
+                await self._ask_runs([run_id])
+            except Exception:  # as below
+                log.exception("stream_checks_failed")
+                await asyncio.sleep(CHECK_SECONDS)
+        return self.states[run_id]
 
     async def _run(self) -> None:
         tokens_at = 0.0

@@ -1,8 +1,9 @@
 """A run's life as a stream: its progress and its results one by one, with the counts so far."""
 
+import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,34 +32,53 @@ class Position:
 
 @dataclass(frozen=True)
 class Happened:
-    """What happened behind a position: frames to send, and the position after them."""
+    """What happened behind a position: events to send, the position after them, and the counts."""
 
     events: list[tuple[str, dict[str, Any], Position]]
     position: Position
+    counts: dict[str, Any]
 
 
 Look = Callable[[Position], Happened]
-Newest = Callable[[], Position]
+# Anything that differs whenever there may be something new to see.
+Newest = Callable[[], Hashable]
 
 
 class RunFeed(Feed):
-    """Knows the newest position of one run, by one cheap look for all who follow it."""
+    """What is new in a run: one cheap look finds out whether, one more what, for all followers."""
 
-    def __init__(self, hub: Hub, newest: Newest) -> None:
+    def __init__(self, hub: Hub, newest: Newest, look: Look) -> None:
         super().__init__()
         self._hub = hub
         self._newest = newest
+        self._look = look
         self._looked_at = 0.0
-        self.position = Position()
+        self._behind: dict[tuple[Hashable, Position, bool], asyncio.Task[Happened]] = {}
+        self.newest: Hashable = None
 
     async def look(self) -> bool:
         if time.monotonic() - self._looked_at < LOOK_EVERY_SECONDS:
             return False
         self._looked_at = time.monotonic()
         newest = await self._hub.in_thread(self._newest)
-        changed = newest != self.position
-        self.position = newest
+        changed = newest != self.newest
+        self.newest = newest
         return changed
+
+    async def behind(self, position: Position, *, has_ended: bool) -> Happened:
+        """What happened behind a position, looked up once for all who are there."""
+        key = (self.newest, position, has_ended)
+        if key not in self._behind:
+            fresh = (one for one in self._behind.items() if one[0][0] == self.newest)
+            self._behind = dict(fresh)
+            look = functools.partial(self._look, position)
+            self._behind[key] = asyncio.ensure_future(self._hub.in_thread(look))
+        task = self._behind[key]
+        try:
+            return await asyncio.shield(task)
+        except Exception:
+            self._behind.pop(key, None)
+            raise
 
     def close(self) -> None:
         """Nothing is held between two looks."""
@@ -85,23 +105,27 @@ class RunStream(Stream):
 
     async def frames(self, hub: Hub) -> AsyncIterator[bytes]:
         run_id, token_id, position = self._run_id, self.follower.token_id, self._position
-        seen: Position | None = None
+        seen: Hashable = object()
+        counts: dict[str, Any] | None = None
         with (
             hub.following(run_id, token_id),
-            hub.feed(("run", run_id), lambda: RunFeed(hub, self._newest)) as feed,
+            hub.feed(("run", run_id), lambda: RunFeed(hub, self._newest, self._look)) as feed,
         ):
             silence = Silence(self.follower.keep_alive)
             yield frames.HELLO + b"\n"
             while not hub.is_over(token_id):
                 changed = feed.changed
                 state = await hub.state(run_id)
-                if seen != feed.position or state.has_ended:
-                    seen = feed.position
-                    happened = await hub.in_thread(functools.partial(self._look, position))
+                if seen != feed.newest or state.has_ended:
+                    seen = feed.newest
+                    happened = await feed.behind(position, has_ended=state.has_ended)
+                    position = happened.position
                     for event, data, place in happened.events:
                         yield frames.frame(event, data, id=str(place))
+                    if happened.events or counts not in (None, happened.counts):
+                        yield frames.frame("counts", happened.counts, id=str(position))
                         silence.broken()
-                    position = happened.position
+                    counts = happened.counts
                     if happened.events:
                         continue
                 if state.has_ended:

@@ -26,7 +26,8 @@ class Following:
     connection: http.client.HTTPConnection
     response: http.client.HTTPResponse
     last_id: str | None = None
-    comments: list[str] = field(default_factory=list)
+    torn: bytes = b""
+    pending: list[bytes] = field(default_factory=list)
 
     @property
     def status(self) -> int:
@@ -35,8 +36,7 @@ class Following:
     def frames(self) -> Iterator[Event]:
         """Every frame, also those that are no event, until the stream ends or breaks."""
         frame = Event()
-        while line := self.response.readline():
-            text = line.decode("utf-8").rstrip("\n")
+        for text in self._lines():
             if not text:
                 if frame.id is not None:
                     self.last_id = frame.id
@@ -52,6 +52,17 @@ class Following:
                 frame.id = value
             elif name == "data":
                 frame.data = json.loads(value)
+
+    def _lines(self) -> Iterator[str]:
+        while True:
+            while self.pending:
+                yield self.pending.pop().decode("utf-8")
+            # `readline` would read a body in chunks byte by byte.
+            part = self.response.read1(65536)
+            if not part:
+                return
+            *whole, self.torn = (self.torn + part).split(b"\n")
+            self.pending = whole[::-1]
 
     def events(self) -> Iterator[Event]:
         return (frame for frame in self.frames() if frame.name)
