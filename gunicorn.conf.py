@@ -1,9 +1,12 @@
 """How gunicorn serves the platform; any `gunicorn 'run:create_app()'` started here finds it.
 
 Requests may wait (claims and `wait=` for up to 30 s), so each has a thread while it is worked on;
-streams last for hours and have none (docs/adr/021). What the command line or GUNICORN_CMD_ARGS says wins.
+streams last for hours and have none (docs/adr/021). What the command line or GUNICORN_CMD_ARGS says
+wins.
 """
 
+import ctypes
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,10 +35,6 @@ timeout = 60
 graceful_timeout = 35
 keepalive = 15
 
-limit_request_line = 8190
-limit_request_fields = 100
-limit_request_field_size = 8190
-
 # The sign of life is a file; on a disk, writing it may stand still.
 worker_tmp_dir = next((path for path in ("/dev/shm",) if Path(path).is_dir()), None)  # noqa: S108
 # TRUSTED_PROXIES alone decides whom to believe, in the application.
@@ -44,6 +43,13 @@ forwarded_allow_ips = ""
 control_socket_disable = True
 # The application logs each request itself, with its id.
 accesslog = None
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """End a process whose master was killed: nobody else would ever stop or replace it."""
+    if sys.platform == "linux":
+        set_death_signal = 1
+        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGTERM)
 
 
 def on_starting(server: Any) -> None:

@@ -10,24 +10,35 @@ from mod_api.streaming import refusals
 
 # Of what a slow reader has not taken yet, so much is kept for it; then its sender waits.
 WRITE_BUFFER_BYTES = 32 * 1024
+# Of a request before its body; the parser keeps all of it.
+HEAD_BYTES = 64 * 1024
 
 
 class Protocol(HttpToolsProtocol):
     """`most_connections` are served at once; beyond them requests are refused with 503.
 
     A connection on which no whole head of a request arrives within `patience` seconds is closed.
-    Both are set by `limited`.
+    Both are set by `limited`. A head that grows beyond HEAD_BYTES is refused with 431.
     """
 
     most_connections = 2000
     patience = 60.0
 
     _head: asyncio.TimerHandle | None = None
+    _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         transport.set_write_buffer_limits(WRITE_BUFFER_BYTES)
         self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        awaited = self._head
+        super().data_received(data)
+        if awaited is not None and awaited is self._head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+                self._refuse(refusals.TOO_LONG)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_arrived()
@@ -46,13 +57,17 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        status, body, headers = refusals.INVALID
+        self._refuse(refusals.INVALID)
+
+    def _refuse(self, refusal: tuple[int, bytes, Any]) -> None:
+        status, body, headers = refusal
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
         lines += [name + b": " + value for name, value in headers]
         self.transport.write(b"\r\n".join([*lines, b"", body]))
         self.transport.close()
 
     def _await_head(self) -> None:
+        self._head_bytes = 0
         self._head = self.loop.call_later(self.patience, self.transport.abort)
 
     def _head_arrived(self) -> None:

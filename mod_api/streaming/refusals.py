@@ -29,6 +29,7 @@ TOO_MANY = _refusal(
     503, "unavailable", "Too many connections are open. Try again.", retry_after=RETRY_AFTER_SECONDS
 )
 TOO_SLOW = _refusal(408, "request_timeout", "The request did not arrive in time.")
+TOO_LONG = _refusal(431, "headers_too_large", "The request's line and headers are too long.")
 FAILED = _refusal(500, "internal_error", "Something went wrong on our side.")
 INVALID = _refusal(400, "bad_request", "This is no valid HTTP request.")
 

@@ -5,7 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -104,6 +104,35 @@ def test_what_is_no_request_harms_nothing(server: Server, sent: bytes) -> None:
     assert exchange(server, sent) in (400, 404, 405, 426, 501)
     assert server.get(HEALTH).status == 200
     assert "Traceback" not in server.told()
+
+
+@pytest.mark.parametrize("begin", [b"GET /", b"GET / HTTP/1.1\r\nHost: x\r\nX: "])
+def test_a_head_without_end_is_refused_before_it_fills_the_memory(
+    server: Server, begin: bytes
+) -> None:
+    with talking_to(server) as connection:
+        connection.sendall(begin)
+        sent = 0
+        with suppress(OSError):  # the server has closed: what it said is read below or was lost
+            while sent < 64_000_000:
+                connection.sendall(b"a" * 8192)
+                sent += 8192
+
+    assert sent < 32_000_000
+    assert server.get(HEALTH).status == 200
+
+
+def test_a_head_that_is_too_long_is_431_and_one_that_is_long_is_served(server: Server) -> None:
+    assert exchange(server, head("GET", HEALTH, X="a" * 60_000)) == 200
+    assert exchange(server, head("GET", HEALTH, X="a" * 70_000)[:-4]) == 431
+
+
+def test_a_body_of_any_length_is_no_head(server: Server) -> None:
+    body = b'{"email": "' + b"a" * 200_000 + b'"}'
+    told = head(
+        "POST", f"{API}/auth/tokens", Content_Type="application/json", Content_Length=str(len(body))
+    )
+    assert exchange(server, told + body) == 400
 
 
 def test_one_connection_serves_many_requests(server: Server) -> None:
