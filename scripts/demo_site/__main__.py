@@ -16,6 +16,7 @@ from scripts.demo_site.web import start_runner, start_web
 def main() -> int:
     """Run the site until Ctrl-C; the exit status."""
     sys.stdout.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
+    os.umask(0o077)  # the database holds tokens and passwords, if only as hashes
     stop_on_signals()
     children = Children()
     try:

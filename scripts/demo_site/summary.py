@@ -24,8 +24,10 @@ def tell_summary(client: Client, run_id: int) -> None:
     )
     matrix = client.get(f"/runs/{run_id}/config")["matrix"]
     commands = {test["regression_id"]: test["command"] for test in matrix}
+    names = {sample["sample_id"]: sample["name"] for sample in all_of(client, "/samples")}
     for error in all_of(client, f"/runs/{run_id}/errors"):
-        say(f"\n  Test {error['regression_id']}: {commands[error['regression_id']]}")
+        command = f"{commands[error['regression_id']]} {names[error['sample_id']]}"
+        say(f"\n  Test {error['regression_id']}: {command.strip()}")
         say(f"    {error['message']}")
         if error["type"] == DIFFERENCE:
             captions = captions_of(client, error)

@@ -116,7 +116,7 @@ def test_the_accounts_that_it_prints_can_sign_in(site: Demonstration) -> None:
 
 
 def test_secrets_are_readable_by_their_owner_only(site: Demonstration) -> None:
-    for name in ("runner-token", "demo-token", "secret_key"):
+    for name in ("runner-token", "demo-token", "secret_key", "platform.sqlite"):
         assert (site.folder / "instance" / name).stat().st_mode & 0o077 == 0
 
 
