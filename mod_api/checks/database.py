@@ -13,6 +13,7 @@ from database import Base, db, has_trigger
 from mod_api.checks.finding import Finding, fail, ok, warn
 from mod_api.middleware.unseen_runs import TRIGGER
 from mod_auth.models import AccountRecord, Role, User
+from mod_test.rollup import triggers as rollup
 
 VERSION_TABLE = "api_alembic_version"
 
@@ -66,11 +67,22 @@ def _current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection, opts=options).get_current_revision()
 
 
-def triggers() -> Finding:
-    """Whether the database stamps new runs itself."""
+def triggers() -> Iterator[Finding]:
+    """Whether the database stamps new runs itself, and marks what changes in ended ones."""
+    with db.engine.connect() as connection:
+        if rollup.are_complete(connection):
+            yield ok("triggers", "Changes are marked, so status and counts of ended runs are kept.")
+        else:
+            yield warn(
+                "triggers",
+                "Not all are there, or this account may not see them: status and counts of ended "
+                "runs are derived each time. With the right to triggers: `flask --app run rollup "
+                "rebuild`.",
+            )
     if has_trigger(TRIGGER):
-        return ok("triggers", f"{TRIGGER} gives each new run its age.")
-    return warn(
+        yield ok("triggers", f"{TRIGGER} gives each new run its age.")
+        return
+    yield warn(
         "triggers",
         f"{TRIGGER} is not there, or this account may not see it: each request looks for new runs "
         "first. Whoever may create triggers can create it as the first migration does.",
@@ -101,6 +113,6 @@ def findings() -> Iterator[Finding]:
     yield revision()
     complete = tables()
     yield complete
-    yield triggers()
+    yield from triggers()
     if complete.level != "fail":
         yield admins()

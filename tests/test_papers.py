@@ -1,0 +1,24 @@
+"""What is written for people is held against what there is."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from config import ROOT, Settings
+
+PAPERS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+
+
+@pytest.mark.parametrize("setting", [setting.name.upper() for setting in fields(Settings)])
+def test_every_setting_is_described(setting: str) -> None:
+    assert f"`{setting}`" in (ROOT / "docs" / "settings.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
+def test_no_link_leads_nowhere(paper: Path) -> None:
+    links = LINK.findall(paper.read_text("utf-8"))
+
+    assert not [link for link in links if not (paper.parent / link).exists()]
