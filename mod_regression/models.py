@@ -126,6 +126,14 @@ class ApprovalMode(enum.StrEnum):
     variant = "variant"
 
 
+class ApprovalStatus(enum.StrEnum):
+    """How a request for a new baseline reads."""
+
+    pending_review = "pending_review"
+    approved = "approved"
+    rejected = "rejected"
+
+
 class Decision(enum.StrEnum):
     """What became of a request for a new baseline."""
 

@@ -19,6 +19,7 @@ from mod_api.schemas.pages import page_of
 from mod_api.services import approvals, baselines
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
+from mod_regression.models import ApprovalStatus
 from mod_sample.storage import Repository
 
 bp = Resource("Baselines", __name__, description="New baselines: asked for, decided, undone")
@@ -59,7 +60,7 @@ def list_approvals(
 ) -> Any:
     """List requests for new baselines and what became of them, the newest first."""
     return approvals.list_approvals(
-        status=status,
+        status=ApprovalStatus(status) if status else None,
         regression_id=regression_id,
         requester=requester,
         limit=limit,

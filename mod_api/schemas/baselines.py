@@ -8,14 +8,14 @@ from marshmallow import Schema, ValidationError, fields, validate
 from mod_api.schemas.fields import SHA256, Cut, Moment, Number, Truth, query_id, run_id, text, word
 from mod_api.schemas.outputs import KINDS, DiffSummarySchema
 from mod_api.schemas.pages import OffsetQuery
-from mod_api.services.approvals import STATUSES
-from mod_api.services.diff import GaveUp
-from mod_regression.models import ApprovalMode
+from mod_regression.changes import GaveUp
+from mod_regression.models import ApprovalMode, ApprovalStatus
 
 LEAST_REASON = 10
 MOST_REASON = 500
 MOST_AT_ONCE = 100
 MODES = [mode.value for mode in ApprovalMode]
+STATUSES = [status.value for status in ApprovalStatus]
 LARGEST_ID = 2_147_483_647
 
 

@@ -3,8 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from mod_api.schemas.fields import SHA256, Cut, Number, query_id, run_id, word
-from mod_api.services.captions import ChangeKind
-from mod_api.services.diff import GaveUp
+from mod_regression.changes import ChangeKind, GaveUp
 
 STORAGE = ["ok", "degraded", "missing"]
 KINDS = [kind.value for kind in ChangeKind]

@@ -4,7 +4,7 @@ from marshmallow import Schema, fields, validate
 
 from mod_api.schemas.fields import Cut, Moment, Number, Truth, query_id, run_id, word
 from mod_api.schemas.pages import KeysetQuery, OffsetQuery
-from mod_api.services.captions import ChangeKind
+from mod_regression.changes import ChangeKind
 from mod_test.error_groups import Grouping
 from mod_test.errors_of_tests import ErrorType, Severity
 

@@ -14,11 +14,15 @@ from mod_api.services import caption_changes, output_diff, two_files
 from mod_api.services.file_names import hash_of, output_key
 from mod_api.services.paging import Page, page
 from mod_regression.classifications import Pair
-from mod_regression.models import BaselineApproval, BaselineChange, BaselineDecision, Decision
+from mod_regression.models import (
+    ApprovalStatus,
+    BaselineApproval,
+    BaselineChange,
+    BaselineDecision,
+    Decision,
+)
 from mod_sample.storage import NotStored, Repository
 
-PENDING = "pending_review"
-STATUSES = (PENDING, *[decision.value for decision in Decision])
 CONTEXT_LINES = 0
 
 Undoing = aliased(BaselineApproval, name="undoing")
@@ -39,7 +43,7 @@ class Approval:
     """A request for a new baseline, or the undoing of one (`undoes`), with its decision."""
 
     approval_id: str
-    status: str
+    status: ApprovalStatus
     run_id: int
     sample_id: int
     regression_id: int
@@ -73,7 +77,7 @@ def get(approval_id: int) -> Approval:
 
 def list_approvals(
     *,
-    status: str | None,
+    status: ApprovalStatus | None,
     regression_id: int | None,
     requester: str | None,
     limit: int,
@@ -142,19 +146,25 @@ def _rows() -> Select[Any]:
 
 
 def _wanted(
-    status: str | None, regression_id: int | None, requester: str | None
+    status: ApprovalStatus | None, regression_id: int | None, requester: str | None
 ) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    if status == PENDING:
+    if status is ApprovalStatus.pending_review:
         found.append(BaselineDecision.approval_id.is_(None))
     elif status is not None:
-        found.append(BaselineDecision.decision == Decision(status))
+        found.append(BaselineDecision.decision == Decision(status.value))
     if regression_id is not None:
         found.append(BaselineApproval.regression_id == regression_id)
     if requester is not None:
         address = func.lower(BaselineApproval.requester_email)
         found.append(exact(address) == exact(requester.lower()))
     return found
+
+
+def _status(decided: BaselineDecision | None) -> ApprovalStatus:
+    if decided is None:
+        return ApprovalStatus.pending_review
+    return ApprovalStatus(decided.decision.value)
 
 
 def _approvals(rows: Sequence[Any]) -> list[Approval]:
@@ -188,7 +198,7 @@ def _approval(
 ) -> Approval:
     return Approval(
         approval_id=str(asked.id),
-        status=decided.decision.value if decided else PENDING,
+        status=_status(decided),
         run_id=asked.run_id,
         sample_id=asked.sample_id,
         regression_id=asked.regression_id,

@@ -14,7 +14,7 @@ from mod_api.services.outputs import find as find_output
 from mod_auth.accounts import Account
 from mod_regression import baselines
 from mod_regression.baselines import Proposal
-from mod_regression.models import ApprovalMode
+from mod_regression.models import ApprovalMode, ApprovalStatus
 from mod_sample.storage import Repository
 from mod_test.outputs import ComparedOutput
 
@@ -79,7 +79,7 @@ def approve(
     """
     with reading():
         asked = approvals.get(approval_id)
-    if asked.status == approvals.PENDING:
+    if asked.status is ApprovalStatus.pending_review:
         _check_file(asked, repository)
 
     def work() -> Approval:

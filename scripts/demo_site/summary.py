@@ -29,9 +29,8 @@ def tell_summary(client: Client, run_id: int) -> None:
         command = f"{commands[error['regression_id']]} {names[error['sample_id']]}"
         say(f"\n  Test {error['regression_id']}: {command.strip()}")
         say(f"    {error['message']}")
-        if error["type"] == DIFFERENCE:
-            captions = captions_of(client, error)
-            say(f"    {captions['message']}")
+        if error["type"] == DIFFERENCE and error["caption_change"] is None:
+            say(f"    {captions_of(client, error)['message']}")
 
 
 def tell_site(place: Place, site: Site, client: Client, run_id: int) -> None:

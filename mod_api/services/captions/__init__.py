@@ -9,11 +9,11 @@ from mod_api.services.captions.classification import (
 from mod_api.services.captions.model import (
     CaptionComparison,
     ChangedCue,
-    ChangeKind,
     CueText,
     Location,
     WordChange,
 )
+from mod_regression.changes import ChangeKind
 
 __all__ = [
     "MAX_BYTES",

@@ -4,8 +4,9 @@ from mod_api.services.captions import wording
 from mod_api.services.captions.cues import CaptionFile
 from mod_api.services.captions.decoding import Decoded, decode
 from mod_api.services.captions.findings import Findings, find
-from mod_api.services.captions.model import CaptionComparison, ChangedCue, ChangeKind, Location
+from mod_api.services.captions.model import CaptionComparison, ChangedCue, Location
 from mod_api.services.captions.recognition import read_pair
+from mod_regression.changes import ChangeKind
 
 # Raised whenever the same two files may be classified in another way than before, for whoever
 # keeps classifications.

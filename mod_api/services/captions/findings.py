@@ -7,8 +7,9 @@ from mod_api.services.captions.alignment import align
 from mod_api.services.captions.cues import CaptionFile, Cue
 from mod_api.services.captions.groups import Group
 from mod_api.services.captions.kinds import Times, text_kinds, time_changes
-from mod_api.services.captions.model import ChangedCue, ChangeKind, CueText, WordChange
+from mod_api.services.captions.model import ChangedCue, CueText, WordChange
 from mod_api.services.captions.words import cut, differing_words
+from mod_regression.changes import ChangeKind
 
 _MAX_CHANGED = 100
 _TEXT_SHOWN = 1_000

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mod_api.services.captions.cues import Cue
-from mod_api.services.captions.model import ChangeKind
 from mod_api.services.captions.timeline import Timeline, commonest_shift, fitted, refined
+from mod_regression.changes import ChangeKind
 
 _ROUNDING_MS = 1
 # Start and rate of a drift are themselves measured on rounded times.

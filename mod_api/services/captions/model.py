@@ -1,30 +1,8 @@
 """What a comparison of two caption files says: frozen values. All times are milliseconds."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class ChangeKind(StrEnum):
-    """What kind of change it is, the gravest first; `mixed` is several kinds at once."""
-
-    MISSING_CUES = "missing_cues"
-    EXTRA_CUES = "extra_cues"
-    TEXT = "text"
-    SPLIT_OR_MERGED = "split_or_merged"
-    TIMING = "timing"
-    TIMING_SHIFT = "timing_shift"
-    TIMING_DRIFT = "timing_drift"
-    ENCODING = "encoding"
-    FORMATTING = "formatting"
-    WHITESPACE = "whitespace"
-    LINE_ENDINGS = "line_endings"
-    IDENTICAL = "identical"
-    MIXED = "mixed"
-
-    @property
-    def gravity(self) -> int:
-        """The lower, the more a reader wants to see it first."""
-        return list(ChangeKind).index(self)
+from mod_regression.changes import ChangeKind
 
 
 @dataclass(frozen=True, slots=True)

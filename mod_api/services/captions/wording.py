@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from mod_api.services.captions.model import ChangedCue, ChangeKind, CueText
+from mod_api.services.captions.model import ChangedCue, CueText
 from mod_api.services.captions.timestamps import shown
 from mod_api.services.captions.words import cut
+from mod_regression.changes import ChangeKind
 
 _QUOTED = 60
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mod_api.services.diff import libgit2
-from mod_api.services.diff.model import Comparison, GaveUp
+from mod_api.services.diff.model import Comparison
+from mod_regression.changes import GaveUp
 
 # Sizes are of both files together.
 MAX_BYTES_IN_PROCESS = 256_000

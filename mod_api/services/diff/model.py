@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Self
 
 from mod_api.services.diff.libgit2 import RawComparison, RawHunk, RawSide
+from mod_regression.changes import GaveUp
 
 
 class LineKind(StrEnum):
@@ -13,15 +14,6 @@ class LineKind(StrEnum):
     CONTEXT = "context"
     ADDED = "added"
     REMOVED = "removed"
-
-
-class GaveUp(StrEnum):
-    """Why a comparison was not made."""
-
-    TIME_LIMIT = "time_limit"
-    MEMORY_LIMIT = "memory_limit"
-    TOO_LARGE = "too_large"
-    BUSY = "busy"
 
 
 @dataclass(frozen=True, slots=True)
