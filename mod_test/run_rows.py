@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, insert, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+)
 from sqlalchemy.orm import aliased
 
 from database import db, exact, is_commit, is_repository, utc_now
@@ -199,9 +210,13 @@ COLUMNS = (
 ROWS = joined(*COLUMNS).outerjoin(ProgressRecord, ProgressRecord.progress_id == Last.id)
 
 
+# Written once: composing a statement of this size costs more than the database needs for it.
+_ONE = ROWS.where(Run.id == bindparam("run_id"))
+
+
 def find(run_id: int) -> RunRow | None:
     """One run, or None when there is none that is valid."""
-    row = db.session.execute(ROWS.where(Run.id == run_id)).first()
+    row = db.session.execute(_ONE, {"run_id": run_id}).first()
     return None if row is None else as_run(row)
 
 

@@ -20,8 +20,17 @@ def is_active() -> Any:
 def members(runs: Sequence[RunRow]) -> CompoundSelect[Any]:
     """The sets of `runs` as rows `test_id`, `regression_id`: what was recorded when anything was,
     else the run's results and, while it goes on, today's active tests."""
-    ids = [run.run_id for run in runs]
+    return members_of(**ids_of(runs))
+
+
+def ids_of(runs: Sequence[RunRow]) -> dict[str, list[int]]:
+    """The ids of `runs`, and of those of them that go on: what `members_of` takes."""
     live = [run.run_id for run in runs if not run.status.has_ended]
+    return {"ids": [run.run_id for run in runs], "live": live}
+
+
+def members_of(ids: Any, live: Any) -> CompoundSelect[Any]:
+    """`members`, of ids or of parameters for them."""
     recorded = (
         select(CustomizedTest.test_id, CustomizedTest.regression_id)
         .join(RegressionTest, RegressionTest.id == CustomizedTest.regression_id)

@@ -1,14 +1,15 @@
 """Where runs stand: how many of their tests passed, failed, produced nothing or have no result."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, select
 
 from database import db
 from mod_test.counts import Standing
 from mod_test.models import Result
 from mod_test.run_rows import RunRow
-from mod_test.sets import members
+from mod_test.sets import ids_of, members_of
 from mod_test.verdict import ResultStatus, result_verdicts
 
 
@@ -19,8 +20,9 @@ def standings(runs: Iterable[RunRow]) -> dict[int, Standing]:
     runs = [run for run in runs if run.standing is None]
     if not runs:
         return found
-    counted = {row.test_id: row for row in db.session.execute(_counts(runs))}
-    skipped = dict(db.session.execute(_skipped(runs)).tuples().all())
+    ids = ids_of(runs)
+    counted = {row.test_id: row for row in db.session.execute(COUNTS, {"ids": ids["ids"]})}
+    skipped = dict(db.session.execute(SKIPPED, ids).tuples().all())
     for run in runs:
         row = counted.get(run.run_id)
         found[run.run_id] = Standing(
@@ -38,10 +40,11 @@ def standing(run: RunRow) -> Standing:
     return standings([run])[run.run_id]
 
 
-def _counts(runs: list[RunRow]):  # type: ignore[no-untyped-def]  # SQLAlchemy's row types say less than the columns
-    verdicts = result_verdicts(Result.test_id.in_([run.run_id for run in runs])).subquery()
+def _counts() -> Select[Any]:
+    wanted = Result.test_id.in_(bindparam("ids", expanding=True))
+    verdicts = result_verdicts(wanted).subquery()
 
-    def number(status: ResultStatus):  # type: ignore[no-untyped-def]  # as above
+    def number(status: ResultStatus) -> ColumnElement[int]:
         return func.sum(case((verdicts.c.status == status.value, 1), else_=0))
 
     return select(
@@ -53,8 +56,9 @@ def _counts(runs: list[RunRow]):  # type: ignore[no-untyped-def]  # SQLAlchemy's
     ).group_by(verdicts.c.test_id)
 
 
-def _skipped(runs: list[RunRow]):  # type: ignore[no-untyped-def]  # as above
-    rows = members(runs).subquery("members")
+def _skipped() -> Select[Any]:
+    ids, live = (bindparam(name, expanding=True) for name in ("ids", "live"))
+    rows = members_of(ids, live).subquery("members")
     return (
         select(rows.c.test_id, func.count())
         .select_from(rows)
@@ -67,3 +71,8 @@ def _skipped(runs: list[RunRow]):  # type: ignore[no-untyped-def]  # as above
         .where(Result.test_id.is_(None))
         .group_by(rows.c.test_id)
     )
+
+
+# Written once: composing statements of this size costs more than the database needs for them.
+COUNTS = _counts()
+SKIPPED = _skipped()

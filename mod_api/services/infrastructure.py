@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from database import db
 from mod_api.services.paging import Page, page
@@ -62,17 +62,23 @@ def list_errors(
     return page(found[offset : offset + limit], total=len(found), limit=limit, offset=offset)
 
 
+# Written once: every answer that shows a run asks it.
+_FAILED = (
+    select(Attempt)
+    .where(
+        Attempt.test_id.in_(bindparam("run_ids", expanding=True)), Attempt.end_reason.in_(FAILURES)
+    )
+    .order_by(Attempt.id)
+)
+
+
 def errors_of(runs: Iterable[RunRow]) -> dict[int, list[InfrastructureError]]:
     """The infrastructure errors of each of `runs`, oldest first, in one statement."""
     runs = list(runs)
     found: dict[int, list[InfrastructureError]] = {run.run_id: [] for run in runs}
     told: set[int] = set()
     if runs:
-        rows = db.session.scalars(
-            select(Attempt)
-            .where(Attempt.test_id.in_(list(found)), Attempt.end_reason.in_(FAILURES))
-            .order_by(Attempt.id)
-        )
+        rows = db.session.scalars(_FAILED, {"run_ids": list(found)})
         for attempt in rows:
             found[attempt.test_id].append(_of_attempt(attempt))
             told.add(attempt.test_id)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
-from sqlalchemy import delete, exists, func, insert, or_, select
+from sqlalchemy import Select, delete, exists, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from database import db, reading, writing
@@ -49,17 +50,23 @@ def settle_marks() -> None:
         return
 
 
-def _waiting() -> tuple[bool, bool]:
-    """Whether marks of definitions concern so many runs that deriving them would be slow, and
-    whether there is anything worth settling: a mark of a rolled-up run or of a definition, the
-    progress of an open run, or very many marks."""
+def _what_waits() -> Select[Any]:
     concerned = runs_of_definitions(FEW + 1).scalar_subquery()
     of_open_run = exists().where(OpenRun.test_id == RollupMark.run_id)
     matters = exists().where(or_(RollupMark.run_id.is_(None), RollupMark.kind == "p", ~of_open_run))
     many = select(func.count()).select_from(select(RollupMark.id).limit(MANY).subquery())
-    found = db.session.execute(
-        select(concerned > FEW, matters, many.scalar_subquery() == MANY)
-    ).one()
+    return select(concerned > FEW, matters, many.scalar_subquery() == MANY)
+
+
+# Written once: every read asks it first.
+WHAT_WAITS = _what_waits()
+
+
+def _waiting() -> tuple[bool, bool]:
+    """Whether marks of definitions concern so many runs that deriving them would be slow, and
+    whether there is anything worth settling: a mark of a rolled-up run or of a definition, the
+    progress of an open run, or very many marks."""
+    found = db.session.execute(WHAT_WAITS).one()
     return bool(found[0]), bool(found[1] or found[2])
 
 
