@@ -57,8 +57,9 @@ def _counts() -> Select[Any]:
 
 
 def _skipped() -> Select[Any]:
-    ids, live = (bindparam(name, expanding=True) for name in ("ids", "live"))
-    rows = members_of(ids, live).subquery("members")
+    rows = members_of(
+        bindparam("ids", expanding=True), bindparam("live", expanding=True)
+    ).subquery()
     return (
         select(rows.c.test_id, func.count())
         .select_from(rows)

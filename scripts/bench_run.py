@@ -19,15 +19,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import flask_migrate
 import requests
 import structlog
 from flask import Flask
 
-from config import Settings
+from config import ROOT, Settings
 from database import db
 from run import create_app
 from tests import factories

@@ -1,9 +1,10 @@
 """Environments: one per platform, with who executes runs there and how long runs take."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, null, select, union_all
 from sqlalchemy.orm import aliased
 
 from database import db, epoch_ms
@@ -42,14 +43,12 @@ def environment(platform: Platform) -> Environment:
 
 
 def _environments(platforms: list[Platform]) -> list[Environment]:
-    paused = set(
-        db.session.scalars(select(Maintenance.platform).where(Maintenance.disabled.is_(True)))
-    )
     newest = select(func.max(Attempt.id)).group_by(Attempt.platform)
-    newest_names = db.session.execute(
-        select(Attempt.platform, Attempt.runner_name).where(Attempt.id.in_(newest))
-    )
-    labels = dict(newest_names.tuples().all())
+    pauses = select(Maintenance.platform, null()).where(Maintenance.disabled.is_(True))
+    names = select(Attempt.platform, Attempt.runner_name).where(Attempt.id.in_(newest))
+    told: Sequence[Row[Any]] = db.session.execute(union_all(pauses, names)).all()
+    paused = {name for name, label in told if label is None}
+    labels = {name: label for name, label in told if label is not None}
     durations = dict(db.session.execute(_durations(platforms)).tuples().all())
     return [
         Environment(
