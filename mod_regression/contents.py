@@ -23,12 +23,13 @@ def locked(approval: BaselineApproval) -> list[RegressionTestOutput]:
     """The request's output first, then those that share its baseline if it is for them too."""
     wanted = [approval.output_id]
     if approval.apply_to_variants:
-        wanted += _sharing(approval)
+        wanted += _beside(approval)
     locked = _lock(wanted)
     main = [output for output in locked if output.id == approval.output_id]
     if not main:
         raise NotFound("output", approval.output_id)
-    # What was found before the lock may have changed until it was had.
+    if approval.replaced_hash is None:
+        return main
     sharing = [
         output
         for output in locked
@@ -37,10 +38,11 @@ def locked(approval: BaselineApproval) -> list[RegressionTestOutput]:
     return main + sharing
 
 
-def _sharing(approval: BaselineApproval) -> Sequence[int]:
-    """Other outputs on the same sample and extension whose baseline is the one to be replaced."""
-    if approval.replaced_hash is None:
-        return ()
+def _beside(approval: BaselineApproval) -> Sequence[int]:
+    """Other outputs on the same sample and extension.
+
+    Which of them share the baseline is only asked under their locks: others may be changing it.
+    """
     return db.session.scalars(
         select(RegressionTestOutput.id)
         .join(RegressionTest, RegressionTest.id == RegressionTestOutput.regression_id)
@@ -49,7 +51,6 @@ def _sharing(approval: BaselineApproval) -> Sequence[int]:
             RegressionTestOutput.id > 0,
             RegressionTestOutput.id != approval.output_id,
             exact(RegressionTestOutput.correct_extension) == exact(approval.extension),
-            exact(RegressionTestOutput.correct) == exact(approval.replaced_hash),
         )
     ).all()
 

@@ -1,0 +1,1 @@
+"""Tests of baselines and of what is kept of their differences."""
