@@ -9,6 +9,7 @@ from marshmallow import fields
 
 from config import ROOT
 from mod_api.middleware.headers import PREFIX
+from mod_api.schemas.attempts import ResultReportSchema
 from mod_api.schemas.fields import Moment
 
 COMMITTED = ROOT / "openapi-ci-api.yaml"
@@ -48,6 +49,8 @@ def describe(api: Api) -> None:
     """Add to the specification what no single route declares."""
     api.register_field(Moment, "string", "date-time")
     api.ma_plugin.converter.add_attribute_function(_format_of_moment)
+    # A part of a multipart body, which is described by hand and refers to it.
+    api.spec.components.schema("ResultReport", schema=ResultReportSchema)
     api.spec.components.security_scheme(
         "bearerAuth",
         {

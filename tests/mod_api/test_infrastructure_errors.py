@@ -52,7 +52,7 @@ def attempt(raw: Raw, run, number: int, reason: EndReason, **values) -> int:
     columns = ", ".join(f"`{name}`" for name in row)
     places = ", ".join(["?"] * len(row))
     raw.execute(
-        f"INSERT INTO run_attempt ({columns}) VALUES ({places})",  # noqa: S608  our own names
+        f"INSERT INTO run_attempt ({columns}) VALUES ({places})",
         list(row.values()),
     )
     return raw.last_id or 0

@@ -114,6 +114,15 @@ def test_every_operation_of_the_document_is_a_route(sqlite_app: Flask) -> None:
     assert documented == {route.key for route in OPERATIONS}
 
 
+def test_every_reference_of_the_document_leads_somewhere(sqlite_app: Flask) -> None:
+    text = render(sqlite_app.extensions["openapi"])
+    components = yaml.safe_load(text)["components"]
+    named = re.findall(r"#/components/([a-zA-Z]+)/([A-Za-z0-9_.-]+)", text)
+
+    assert named
+    assert [f"{part}/{name}" for part, name in named if name not in components.get(part, {})] == []
+
+
 def test_only_the_short_list_is_open() -> None:
     assert {route.key for route in OPERATIONS if not route.security} == OPEN
 
