@@ -1,7 +1,7 @@
 """How gunicorn serves the platform; any `gunicorn 'run:create_app()'` started here finds it.
 
-Requests may wait (claims and `wait=` for up to 30 s), so each has a thread while it is worked on;
-streams last for hours and have none (docs/adr/021). What the command line or GUNICORN_CMD_ARGS says
+A request has a thread while it is worked on, which for claims may be 30 s; streams last for hours
+and have none (docs/adr/021). What the command line or GUNICORN_CMD_ARGS says
 wins.
 """
 
@@ -24,8 +24,8 @@ bind = f"{host}:{settings.port}"
 
 # WEB_CONCURRENCY says how many processes there are, 1 unless it is set.
 worker_class = "mod_api.streaming.worker.PlatformWorker"
-# Beside those that may wait there are always threads that answer.
-threads = settings.max_waiters + 32
+# More at once would only take turns. Claims that wait have threads of their own, MAX_WAITERS.
+threads = 16
 # Beyond these a process refuses with 503; each stream is one of them.
 worker_connections = settings.max_streams + 500
 

@@ -12,7 +12,7 @@ from errors import Invalid
 from mod_api.schemas.fields import rfc3339
 from mod_api.services.progress import events_after
 from mod_api.services.runs import get_row
-from mod_api.services.streams import checks, follower
+from mod_api.services.streams import checks, new_follower
 from mod_api.streaming.run_stream import Happened, Position, RunStream
 from mod_test.models import Progress, Result, ResultRecord
 from mod_test.rollup.settle import settled_reading
@@ -27,8 +27,6 @@ def follow(
 ) -> RunStream:
     """A stream of a run's events. Raises NotFound, Invalid, Unavailable."""
     position = _position(last_event_id)
-    with settled_reading():
-        get_row(run_id)
 
     def look(after: Position) -> Happened:
         with app.app_context(), settled_reading():
@@ -38,14 +36,17 @@ def follow(
         with app.app_context(), settled_reading():
             return newest_of(run_id)
 
-    return RunStream(
-        run_id,
-        position,
-        look=look,
-        newest=newest,
-        checks=checks(app),
-        follower=follower(token_id, settings),
-    )
+    with new_follower(token_id, settings) as follower:
+        with settled_reading():
+            get_row(run_id)
+        return RunStream(
+            run_id,
+            position,
+            look=look,
+            newest=newest,
+            checks=checks(app),
+            follower=follower,
+        )
 
 
 def newest_of(run_id: int) -> Hashable:

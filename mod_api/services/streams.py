@@ -1,7 +1,8 @@
 """Streams: who may follow, from where, and how the loop asks the database meanwhile."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from flask import Flask
 
@@ -47,10 +48,18 @@ class Places:
 places = Places()
 
 
-def follower(token_id: int, settings: Settings) -> Follower:
-    """A new follower with a place of its own. Raises Unavailable."""
+@contextmanager
+def new_follower(token_id: int, settings: Settings) -> Iterator[Follower]:
+    """A follower with a place, which is given back when what is done with it fails.
+
+    Taken before anything is read, so that to be sent away costs little. Raises Unavailable.
+    """
     release = places.take(settings.max_streams)
-    return Follower(token_id, settings.stream_keep_alive, release)
+    try:
+        yield Follower(token_id, settings.stream_keep_alive, release)
+    except BaseException:
+        release()
+        raise
 
 
 def checks(app: Flask) -> Checks:
@@ -83,30 +92,31 @@ def follow_log(
 
     Raises NotFound, Invalid for a `Last-Event-ID` behind the log's end, Unavailable.
     """
-    with settled_reading():
-        run = get_row(run_id)
-        state = log_state.states([run_id])[run_id]
-        samples = samples_of(set(sets.regression_ids(run)))
-    log = open_log(settings, repository, run_id, is_final=state.is_final)
-    offset = last_event_id if last_event_id is not None else 0 if from_beginning else None
-    if last_event_id:
-        _check_offset(log, last_event_id)
-    if isinstance(log, FileLog):
-        log.close()
-    followed = Followed(
-        run_id,
-        run.started_at or run.created_at,
-        filters_of(**wanted, regression_id=regression_id),
-        samples,
-    )
-    return LogStream(
-        followed,
-        path_of(settings, run_id),
-        offset=offset,
-        archived=log if isinstance(log, StoredLog) else None,
-        checks=checks(app),
-        follower=follower(token_id, settings),
-    )
+    with new_follower(token_id, settings) as follower:
+        with settled_reading():
+            run = get_row(run_id)
+            state = log_state.states([run_id])[run_id]
+            samples = samples_of(set(sets.regression_ids(run)))
+        log = open_log(settings, repository, run_id, is_final=state.is_final)
+        offset = last_event_id if last_event_id is not None else 0 if from_beginning else None
+        if last_event_id:
+            _check_offset(log, last_event_id)
+        if isinstance(log, FileLog):
+            log.close()
+        followed = Followed(
+            run_id,
+            run.started_at or run.created_at,
+            filters_of(**wanted, regression_id=regression_id),
+            samples,
+        )
+        return LogStream(
+            followed,
+            path_of(settings, run_id),
+            offset=offset,
+            archived=log if isinstance(log, StoredLog) else None,
+            checks=checks(app),
+            follower=follower,
+        )
 
 
 def _check_offset(log: LogSource | None, offset: int) -> None:

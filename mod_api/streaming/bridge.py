@@ -29,14 +29,25 @@ END: dict[str, Any] = {"type": "http.response.body", "body": b"", "more_body": F
 class Bridge:
     """An ASGI application around a WSGI one.
 
-    `threads` work on requests, some more on large uploads. `patience`: for how many seconds a
-    client may neither send nor take anything before it is given up.
+    `threads` work on requests; those that `may_wait` and large uploads have threads of their own,
+    so that neither keeps the others waiting. `patience`: for how many seconds a client may neither
+    send nor take anything before it is given up.
     """
 
-    def __init__(self, app: Wsgi, *, threads: int, patience: float) -> None:
+    def __init__(
+        self,
+        app: Wsgi,
+        *,
+        threads: int,
+        waiting_threads: int,
+        may_wait: Callable[[MutableMapping[str, Any]], bool],
+        patience: float,
+    ) -> None:
         self._app = app
+        self._may_wait = may_wait
         self._patience = patience
         self._threads = ThreadPoolExecutor(threads, "request")
+        self._waiting = ThreadPoolExecutor(waiting_threads, "waiting")
         self._uploads = ThreadPoolExecutor(UPLOADS, "upload")
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -50,7 +61,9 @@ class Bridge:
         except TimeoutError:
             await refusals.send(refusals.TOO_SLOW, send)
             return
-        threads = self._threads if body.seekable() else self._uploads
+        threads = self._waiting if self._may_wait(scope) else self._threads
+        if not body.seekable():
+            threads = self._uploads
         try:
             answer = await _in(threads, lambda: wsgi.ask(self._app, environ_of(scope, body)))
         except Exception:

@@ -5,6 +5,7 @@ import contextlib
 import resource
 import socket
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
@@ -19,6 +20,10 @@ from mod_api.streaming.protocol import limited
 
 # Beside what is followed and answered, a process opens files, logs and databases.
 OTHER_FILES = 1000
+# Claims that wait are counted and capped; some more are refused or answered at once.
+CLAIMS_AT_WORK = 8
+# Python's own 5 ms, times the threads at work, is how late the event loop would be.
+SWITCH_SECONDS = 0.001
 
 
 class PlatformServer(Server):
@@ -51,7 +56,14 @@ class PlatformWorker(UvicornWorker):  # type: ignore[misc]  # uvicorn-worker shi
         allow_files(self.cfg.worker_connections + OTHER_FILES)
         self.config.http = limited(self.cfg.worker_connections, settings.client_timeout)
         self.config.timeout_graceful_shutdown = max(1, self.cfg.graceful_timeout - 1)
-        self.wsgi = Bridge(self.wsgi, threads=self.cfg.threads, patience=settings.client_timeout)
+        self.wsgi = Bridge(
+            self.wsgi,
+            threads=self.cfg.threads,
+            waiting_threads=settings.max_waiters + CLAIMS_AT_WORK,
+            may_wait=may_wait,
+            patience=settings.client_timeout,
+        )
+        sys.setswitchinterval(SWITCH_SECONDS)
 
     async def _serve(self) -> None:
         self.config.app = self.wsgi
@@ -60,6 +72,12 @@ class PlatformWorker(UvicornWorker):  # type: ignore[misc]  # uvicorn-worker shi
         await server.serve(sockets=self.sockets)
         if not server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
+
+def may_wait(scope: MutableMapping[str, Any]) -> bool:
+    """Whether a request may wait for something to happen: a runner's claim."""
+    path: str = scope["path"]
+    return scope["method"] == "POST" and path.rstrip("/").endswith("/attempts")
 
 
 def allow_files(wanted: int) -> None:
