@@ -104,17 +104,21 @@ def heartbeat(
     return _renew(hold, lease_seconds)
 
 
-def running_tests(run: RunRow) -> list[int]:
-    """The regression tests at which the runner of a run is at this moment, as it last said."""
-    if run.status is not RunStatus.running:
-        return []
-    told = db.session.scalar(
+def told_to_run() -> Any:
+    """What the attempt that has a `Run` said last of the tests it is at, for `running_tests`."""
+    return (
         select(Attempt.running_tests)
-        .where(Attempt.test_id == run.run_id, Attempt.ended_at.is_(None))
+        .where(Attempt.test_id == Run.id, Attempt.ended_at.is_(None))
         .order_by(Attempt.number.desc())
         .limit(1)
+        .correlate(Run)
+        .scalar_subquery()
     )
-    return json.loads(told) if told else []
+
+
+def running_tests(run: RunRow, told: str | None) -> list[int]:
+    """The regression tests at which the runner of a run is at this moment, as it last said."""
+    return json.loads(told) if told and run.status is RunStatus.running else []
 
 
 def finish(

@@ -1,7 +1,7 @@
 """Runs as rows: one statement for what a run is, filtered, sorted and paged in the database."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -100,7 +100,7 @@ class RunRow:
     reason: str | None
     retry_of: int | None
     environment_id: str | None
-    standing: Standing | None  # of a run that is rolled up
+    standing: Standing | None = field(repr=False)  # of a run that is rolled up; else it is derived
 
     @property
     def duration_ms(self) -> int | None:

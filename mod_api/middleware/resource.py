@@ -8,7 +8,7 @@ from flask import request
 from flask_smorest import Blueprint
 
 from database import written
-from mod_api.middleware import rollups
+from mod_api.middleware import etags, rollups
 from mod_api.middleware.parsing import StrictParser
 from mod_api.schemas.errors import ErrorResponseSchema
 from mod_test.rollup.settle import settled_reading
@@ -22,16 +22,27 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
     ARGUMENTS_PARSER = StrictParser()
 
     def response(
-        self, status_code: int, schema: Any = None, *, unit: bool = True, **options: Any
+        self,
+        status_code: int,
+        schema: Any = None,
+        *,
+        unit: bool = True,
+        etag: bool = False,
+        **options: Any,
     ) -> Callable[..., Any]:
         """Declare the answer, and make the view one unit of work that ends before it is dumped.
 
-        `unit=False`: the service works in several units of its own, or in none.
+        `unit=False`: the service works in several units of its own, or in none. `etag=True`: the
+        answer has a strong tag, and 304 is answered where the client has it already.
         """
+        if etag:
+            options["headers"] = {**etags.HEADER, **options.get("headers", {})}
         decorate = super().response(status_code, schema, **options)
+        unchanged = self.alt_response(304, description=etags.UNCHANGED)
 
         def wrap(view: Callable[..., Any]) -> Any:
-            return decorate(unit_of_work(view) if unit else view)
+            worked = unit_of_work(view) if unit else view
+            return unchanged(decorate(etags.tagged(worked))) if etag else decorate(worked)
 
         return wrap
 

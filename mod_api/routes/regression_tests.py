@@ -26,7 +26,7 @@ bp = Resource(
 @bp.get("")
 @requires(Scope.RUNS_READ)
 @bp.query(RegressionTestListQuery)
-@bp.response(200, page_of(RegressionTestSchema), unit=False)
+@bp.response(200, page_of(RegressionTestSchema), unit=False, etag=True)
 @bp.fails(400, 401, 403, 429)
 def list_regression_tests(limit: int, offset: int, **wanted: Any) -> Any:
     """List regression tests, active and inactive ones unless filtered."""
@@ -38,7 +38,7 @@ def list_regression_tests(limit: int, offset: int, **wanted: Any) -> Any:
 @bp.get("/<id:regression_id>")
 @requires(Scope.RUNS_READ)
 @bp.query(RegressionTestQuery)
-@bp.response(200, RegressionTestSchema, unit=False)
+@bp.response(200, RegressionTestSchema, unit=False, etag=True)
 @bp.fails(400, 401, 403, 404, 429)
 def get_regression_test(regression_id: int, format: str) -> Any:
     """Get a regression test with the content of its expected outputs."""

@@ -18,7 +18,7 @@ bp = Resource("Results", __name__, url_prefix="/runs", description="The regressi
 @bp.get("/<id:run_id>/samples")
 @requires(Scope.RUNS_READ)
 @bp.query(ResultListQuery)
-@bp.response(200, page_of(RunSampleSchema))
+@bp.response(200, page_of(RunSampleSchema), etag=True)
 @bp.fails(400, 401, 403, 404, 429)
 def list_results(
     run_id: int, limit: int, offset: int, status: str | None = None, **wanted: Any
@@ -30,7 +30,7 @@ def list_results(
 
 @bp.get("/<id:run_id>/samples/<id:sample_id>")
 @requires(Scope.RUNS_READ)
-@bp.response(200, RunSampleDetailSchema)
+@bp.response(200, RunSampleDetailSchema, etag=True)
 @bp.fails(400, 401, 403, 404, 429)
 def get_result(run_id: int, sample_id: int) -> Any:
     """Get one regression test of a run (`sample_id` is the result's id, the regression test's)."""

@@ -8,11 +8,13 @@ from config import Settings
 from database import reading, written
 from mod_api.middleware.auth import current_account, requires
 from mod_api.middleware.headers import base_url
-from mod_api.middleware.resource import Resource
+from mod_api.middleware.resource import Resource, unit_of_work
 from mod_api.middleware.windows import window
+from mod_api.schemas.comparison import ComparisonPage, ComparisonQuery
 from mod_api.schemas.pages import KeysetPaginationSchema, page_of
 from mod_api.schemas.runs import (
     IdempotencyHeaders,
+    ListedRunSchema,
     ProgressEventSchema,
     ProgressQuery,
     ReasonSchema,
@@ -21,14 +23,17 @@ from mod_api.schemas.runs import (
     RunConfigSchema,
     RunCreateRequestSchema,
     RunListQuery,
+    RunQuery,
     RunSchema,
     RunSummarySchema,
     run_filter,
 )
-from mod_api.services import idempotency, progress, run_config, runs
+from mod_api.services import comparison, idempotency, progress, run_config, runs
 from mod_api.services.runs import RunView
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
+from mod_test.comparison import Change
+from mod_test.verdict import RunStatus
 
 bp = Resource(
     "Runs", __name__, url_prefix="/runs", description="Runs: list, inspect, start, cancel, retry"
@@ -39,18 +44,23 @@ TRUSTED = (Role.admin, Role.tester, Role.contributor)
 @bp.get("")
 @requires(Scope.RUNS_READ)
 @bp.query(RunListQuery)
-@bp.response(200, page_of(RunSchema, KeysetPaginationSchema))
+@bp.response(200, page_of(ListedRunSchema, KeysetPaginationSchema))
 @bp.fails(400, 401, 403, 429)
 def list_runs(
     sort: str,
     limit: int,
     offset: int,
     cursor: str | None = None,
+    include: str | None = None,
     **wanted: Any,
 ) -> Any:
     """List runs, newest first unless sorted otherwise."""
     return runs.list_runs(
-        run_filter(**wanted), sort=sort, window=window(limit, offset, cursor), base=base_url()
+        run_filter(**wanted),
+        sort=sort,
+        window=window(limit, offset, cursor),
+        base=base_url(),
+        with_summary=include == "summary",
     )
 
 
@@ -83,20 +93,48 @@ def create_run(headers: dict[str, Any], body: dict[str, Any]) -> Any:
 
 @bp.get("/<id:run_id>")
 @requires(Scope.RUNS_READ)
-@bp.response(200, RunSchema)
-@bp.fails(400, 401, 403, 404, 429)
-def get_run(run_id: int) -> Any:
-    """Get a run."""
-    return runs.get(run_id, base=base_url())
+@bp.query(RunQuery)
+@bp.response(200, RunSchema, unit=False, etag=True)
+@bp.fails(400, 401, 403, 404, 429, 503)
+def get_run(run_id: int, wait: int, status: str | None = None) -> Any:
+    """Get a run, now or as soon as its status changes."""
+    if wait:
+        known = RunStatus(status) if status else None
+        runs.wait_for_change(run_id, wait, known=known, most=_settings().max_waiters)
+    return unit_of_work(runs.get)(run_id, base=base_url())
 
 
 @bp.get("/<id:run_id>/summary")
 @requires(Scope.RUNS_READ)
-@bp.response(200, RunSummarySchema)
+@bp.response(200, RunSummarySchema, etag=True)
 @bp.fails(400, 401, 403, 404, 429)
 def get_summary(run_id: int) -> Any:
     """Get a run's counts."""
     return runs.summary(run_id)
+
+
+@bp.get("/<id:run_id>/compare")
+@requires(Scope.RUNS_READ)
+@bp.query(ComparisonQuery)
+@bp.response(200, ComparisonPage, etag=True)
+@bp.fails(400, 401, 403, 404, 429)
+def compare_runs(
+    run_id: int, limit: int, offset: int, to: int | None = None, change: str | None = None
+) -> Any:
+    """Compare a run with another one, test by test: what it fixed, what it broke.
+
+    Without `to` the other one is the newest ended run of the main branch on the same platform that
+    was started before this run.
+    """
+    return comparison.compare(
+        run_id,
+        to,
+        change=Change(change) if change else None,
+        main_repository=_settings().main_repository,
+        limit=limit,
+        offset=offset,
+        base=base_url(),
+    )
 
 
 @bp.get("/<id:run_id>/progress")
@@ -111,7 +149,7 @@ def get_progress(run_id: int, limit: int, offset: int, status: str | None = None
 
 @bp.get("/<id:run_id>/config")
 @requires(Scope.RUNS_READ)
-@bp.response(200, RunConfigSchema)
+@bp.response(200, RunConfigSchema, etag=True)
 @bp.fails(400, 401, 403, 404, 429)
 def get_config(run_id: int) -> Any:
     """Get a run's environment and its matrix of regression tests."""

@@ -30,7 +30,7 @@ bp = Resource(
 @bp.get("")
 @requires(Scope.RUNS_READ)
 @bp.query(SampleListQuery)
-@bp.response(200, page_of(SampleSchema))
+@bp.response(200, page_of(SampleSchema), etag=True)
 @bp.fails(400, 401, 403, 429)
 def list_samples(limit: int, offset: int, status: str | None = None, **wanted: Any) -> Any:
     """List media samples."""
@@ -40,7 +40,7 @@ def list_samples(limit: int, offset: int, status: str | None = None, **wanted: A
 
 @bp.get("/<id:sample_id>")
 @requires(Scope.RUNS_READ)
-@bp.response(200, SampleSchema, unit=False)
+@bp.response(200, SampleSchema, unit=False, etag=True)
 @bp.fails(400, 401, 403, 404, 429)
 def get_sample(sample_id: int) -> Any:
     """Get a media sample with what is known of the file."""

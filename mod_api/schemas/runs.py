@@ -41,10 +41,33 @@ class RunListQuery(KeysetQuery):
     pull_request = query_id(metadata={"description": "Runs of this pull request"})
     created_after = Moment(metadata={"description": "Runs created after this time"})
     created_before = Moment(metadata={"description": "Runs created before this time"})
+    include = word(
+        "summary", metadata={"description": "`summary` adds each run's counts in `summary`"}
+    )
     sort = word(
         *SORTS,
         load_default="-created_at",
         metadata={"description": "Sort field; - in front sorts descending"},
+    )
+
+
+class RunQuery(Schema):
+    wait = Number(
+        least=0,
+        most=30,
+        from_text=True,
+        load_default=0,
+        metadata={
+            "description": "Seconds to wait for the status to change; a run that has ended is "
+            "answered at once"
+        },
+    )
+    status = word(
+        *STATUSES,
+        metadata={
+            "description": "With `wait`, the status that the caller knows: another one is answered "
+            "at once. Without it, the status at the beginning of the request."
+        },
     )
 
 
@@ -102,6 +125,12 @@ class RunSummarySchema(Schema):
     )
     duration_ms = Number(least=0, allow_none=True)
     triggered_by = Cut(100, allow_none=True)
+
+
+class ListedRunSchema(RunSchema):
+    summary = fields.Nested(
+        RunSummarySchema, metadata={"description": "Only where `include=summary` asks for it"}
+    )
 
 
 class RunCreateRequestSchema(Schema):

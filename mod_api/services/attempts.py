@@ -1,9 +1,6 @@
 """What attempts ask for, around `mod_ci`: waiting, files before rows, and what answers say."""
 
-import random
 import re
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +10,7 @@ from database import reading, writing, written
 from errors import Invalid, NotFound, OffsetMismatch, Unavailable
 from mod_api.services import caption_changes
 from mod_api.services.log_sources import path_of
-from mod_api.streaming.ending import ending
+from mod_api.services.waiting import wait_for
 from mod_auth import permissions
 from mod_auth.accounts import Account
 from mod_ci import attempts, handout, queue, results
@@ -25,7 +22,6 @@ from mod_test.logs import append as log_append
 from mod_test.logs import watching
 from mod_test.models import Outcome, Platform
 
-POLL_SECONDS = 1.0
 WATCHED_INTERVAL_MS = 200  # what is appended then reaches followers within half a second
 UNWATCHED_INTERVAL_MS = 2000
 MOST_APPENDED = 1024 * 1024
@@ -43,28 +39,6 @@ class Answer:
     log_full: bool = False
 
 
-class Waiters:
-    """How many requests of this process are waiting; beyond the limit they are sent away."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._lock = threading.Lock()
-
-    def enter(self, most: int) -> None:
-        """Raises Unavailable when too many wait already."""
-        with self._lock:
-            if self._count >= most:
-                raise Unavailable("Too many requests are waiting. Try again.", retry_after=5)
-            self._count += 1
-
-    def leave(self) -> None:
-        with self._lock:
-            self._count -= 1
-
-
-waiters = Waiters()
-
-
 def claim(
     *,
     by: Account,
@@ -77,24 +51,13 @@ def claim(
 ) -> dict[str, Any] | None:
     """The next run of a platform with all that its runner needs; None when none comes in `wait` s.
 
-    No connection to the database is held while waiting, and a server that is to end does not wait
-    any longer. Raises Forbidden for a blocked account,
-    Unavailable when too many wait.
+    Raises Forbidden for a blocked account, Unavailable when too many wait.
     """
     if platform not in settings.runner_platforms:
         return None
-    deadline = time.monotonic() + wait
-    taken = _claim(by, settings, api, platform, runner_name)
-    if taken is None and wait:
-        waiters.enter(settings.max_waiters)
-        try:
-            while taken is None and time.monotonic() < deadline:
-                pause = POLL_SECONDS * random.uniform(0.7, 1.3)  # noqa: S311  spreads the pollers
-                if ending.wait(max(0.0, min(pause, deadline - time.monotonic()))):
-                    break
-                taken = _claim(by, settings, api, platform, runner_name)
-        finally:
-            waiters.leave()
+    taken = wait_for(
+        lambda: _claim(by, settings, api, platform, runner_name), wait, most=settings.max_waiters
+    )
     if taken is not None:
         _complete(taken, settings, repository)
     return taken

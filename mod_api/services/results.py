@@ -11,13 +11,13 @@ from errors import NotFound
 from mod_api.services import links
 from mod_api.services.file_names import filename_of, hash_of
 from mod_api.services.paging import Page, select_page
-from mod_api.services.runs import get_row
 from mod_ci import attempts
 from mod_regression.models import RegressionTest
-from mod_test import result_rows
-from mod_test.models import ResultRecord
+from mod_test import result_rows, run_rows
+from mod_test.models import ResultRecord, Run
 from mod_test.result_messages import result_message
 from mod_test.result_rows import Labels, OutputRow, ResultFilter, ResultRow
+from mod_test.run_rows import RunRow
 from mod_test.sets import members
 
 MOST_OUTPUTS = 20
@@ -63,8 +63,8 @@ def list_results(
 ) -> Page[ResultView]:
     """One page of a run's regression tests by their ids, also of those without a result, with the
     exact number of all that match. Raises NotFound."""
-    run = get_row(run_id)
-    statement = result_rows.of_runs([run], wanted, attempts.running_tests(run))
+    run, running = _run(run_id)
+    statement = result_rows.of_runs([run], wanted, running)
     of_set = members([run]).subquery("members")
     total = select(func.count()).select_from(of_set) if wanted == ResultFilter() else None
     found = select_page(statement, [RegressionTest.id], limit=limit, offset=offset, total=total)
@@ -76,14 +76,23 @@ def get_result(run_id: int, regression_id: int, *, base: str) -> ResultView:
 
     Raises NotFound for a test that is not in the run's set.
     """
-    run = get_row(run_id)
-    statement = result_rows.of_runs(
-        [run], ResultFilter(regression_id=regression_id), attempts.running_tests(run)
-    )
+    run, running = _run(run_id)
+    statement = result_rows.of_runs([run], ResultFilter(regression_id=regression_id), running)
     row = db.session.execute(statement.add_columns(ResultRecord.tail)).first()
     if row is None:
         raise NotFound("result", regression_id, run_id=run_id)
     return _views([result_rows.as_result(row, tail=row.tail)], base)[0]
+
+
+def _run(run_id: int) -> tuple[RunRow, list[int]]:
+    """A run, and the tests at which its runner is. Raises NotFound."""
+    row = db.session.execute(
+        run_rows.ROWS.add_columns(attempts.told_to_run().label("told")).where(Run.id == run_id)
+    ).first()
+    if row is None:
+        raise NotFound("run", run_id)
+    run = run_rows.as_run(row)
+    return run, attempts.running_tests(run, row.told)
 
 
 def _views(rows: Sequence[ResultRow], base: str) -> list[ResultView]:

@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from config import Settings
-from database import db
+from database import db, reading
 from errors import Forbidden, NotFound, Unprocessable
 from mod_api.services import infrastructure, keyset, links
 from mod_api.services.keyset import Key, Window
 from mod_api.services.paging import Page
+from mod_api.services.waiting import wait_for
 from mod_auth import accounts, audit, github, permissions
 from mod_auth.accounts import Account
 from mod_ci import queue
@@ -35,7 +36,7 @@ from mod_test.models import (
 from mod_test.run_rows import RunFilter, RunRow
 from mod_test.sets import is_active
 from mod_test.standings import standing, standings
-from mod_test.verdict import ResultStatus, result_verdicts
+from mod_test.verdict import ResultStatus, RunStatus, result_verdicts
 
 MOST_TESTS = 500
 
@@ -63,6 +64,7 @@ class RunView:
     standing: Standing
     infrastructure_errors: int
     base: str
+    with_summary: bool = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.row, name)
@@ -93,6 +95,12 @@ class RunView:
     def links(self) -> dict[str, str]:
         return links.of_run(self.row.run_id, self.base)
 
+    @property
+    def summary(self) -> dict[str, Any]:
+        if not self.with_summary:
+            raise AttributeError("summary")  # the answer then has none
+        return _summary(self.row, self.standing, self.infrastructure_errors)
+
 
 @dataclass(frozen=True)
 class RunAction:
@@ -118,7 +126,26 @@ def get(run_id: int, *, base: str) -> RunView:
     return _views([get_row(run_id)], base)[0]
 
 
-def list_runs(wanted: RunFilter, *, sort: str, window: Window, base: str) -> Page[RunView]:
+def wait_for_change(run_id: int, seconds: float, *, known: RunStatus | None, most: int) -> None:
+    """Wait until a run has ended or has another status than `known` (than now), but not longer.
+
+    Raises NotFound, and Unavailable when `most` requests wait already.
+    """
+    seen = known
+
+    def look() -> bool | None:
+        nonlocal seen
+        with reading():
+            status = get_row(run_id).status
+        seen = seen or status
+        return True if status is not seen or status.has_ended else None
+
+    wait_for(look, seconds, most=most)
+
+
+def list_runs(
+    wanted: RunFilter, *, sort: str, window: Window, base: str, with_summary: bool = False
+) -> Page[RunView]:
     """One page of runs with the exact number of all that match. Raises Invalid for the cursor."""
     found = keyset.select_page(
         run_rows.matching(wanted),
@@ -128,15 +155,19 @@ def list_runs(wanted: RunFilter, *, sort: str, window: Window, base: str) -> Pag
         kind="runs",
         wanted={**asdict(wanted), "sort": sort},
     )
-    return found.showing(_views([run_rows.as_run(row) for row in found.data], base))
+    rows = [run_rows.as_run(row) for row in found.data]
+    return found.showing(_views(rows, base, with_summary=with_summary))
 
 
 def summary(run_id: int) -> dict[str, Any]:
     """A run's counts (semantics.md, "Counts"). Raises NotFound."""
     run = get_row(run_id)
-    counts = standing(run)
+    return _summary(run, standing(run), len(infrastructure.errors_of([run])[run_id]))
+
+
+def _summary(run: RunRow, counts: Standing, infrastructure_errors: int) -> dict[str, Any]:
     return {
-        "run_id": run_id,
+        "run_id": run.run_id,
         "status": run.status,
         "total_samples": counts.total,
         "pass_count": counts.passed,
@@ -144,7 +175,7 @@ def summary(run_id: int) -> dict[str, Any]:
         "skipped_count": counts.skipped,
         "missing_output_count": counts.missing_output,
         "error_count": counts.errors,
-        "infrastructure_error_count": len(infrastructure.errors_of([run])[run_id]),
+        "infrastructure_error_count": infrastructure_errors,
         "duration_ms": run.duration_ms,
         "triggered_by": run.requested_by,
     }
@@ -319,10 +350,12 @@ def insert_run(
     return run.id
 
 
-def _views(rows: Sequence[RunRow], base: str) -> list[RunView]:
+def _views(rows: Sequence[RunRow], base: str, *, with_summary: bool = False) -> list[RunView]:
     counts = standings(rows)
     infra = infrastructure.errors_of(rows)
-    return [RunView(row, counts[row.run_id], len(infra[row.run_id]), base) for row in rows]
+    return [
+        RunView(row, counts[row.run_id], len(infra[row.run_id]), base, with_summary) for row in rows
+    ]
 
 
 def _chosen(wanted: Sequence[int] | None) -> list[int]:

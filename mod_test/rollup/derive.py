@@ -12,6 +12,7 @@ from mod_test.rollup.kept import has_hash
 from mod_test.rollup.tables import FailingResult, OpenRun, RunRollup
 from mod_test.verdict import (
     ResultStatus,
+    has_sample,
     in_set,
     last_progress_id,
     result_verdicts,
@@ -106,9 +107,10 @@ def _derive(run_ids: Collection[int]) -> list[dict[str, Any]]:
     skipped = dict(
         db.session.execute(
             select(CustomizedTest.test_id, func.count(CustomizedTest.regression_id.distinct()))
+            .join(RegressionTest, RegressionTest.id == CustomizedTest.regression_id)
             .where(
                 CustomizedTest.test_id.in_(ended),
-                CustomizedTest.regression_id.is_not(None),
+                has_sample(),
                 ~exists().where(
                     Result.test_id == CustomizedTest.test_id,
                     Result.regression_test_id == CustomizedTest.regression_id,

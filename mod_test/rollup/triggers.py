@@ -132,6 +132,11 @@ TRIGGERS: tuple[Trigger, ...] = (
         (
             f"{_definition('NEW.id')} AND NOT (OLD.expected_rc <=> NEW.expected_rc "
             "AND OLD.id <=> NEW.id)",
+            # A test without a sample is in no set: the counts of its runs change with it.
+            *(
+                f"{marking} AND (OLD.sample_id IS NULL) <> (NEW.sample_id IS NULL)"
+                for marking in _runs_of("NEW.id")
+            ),
         ),
     ),
     Trigger("test_delete", "BEFORE DELETE", "regression_test", _runs_of("OLD.id")),

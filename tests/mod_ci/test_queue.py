@@ -6,7 +6,7 @@ import time
 import pytest
 
 from database import db
-from mod_api.services import attempts as waiting
+from mod_api.services import waiting
 from tests import factories
 from tests.runners import API, Runner, lose_lease, runner
 

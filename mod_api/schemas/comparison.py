@@ -1,0 +1,52 @@
+"""Two runs compared, test by test."""
+
+from marshmallow import Schema, fields
+
+from mod_api.schemas.fields import Cut, Number, query_id, run_id, word
+from mod_api.schemas.pages import OffsetQuery, page_of
+from mod_api.schemas.results import STATUSES
+from mod_test.comparison import Change
+
+CHANGES = [change.value for change in Change]
+MEANING = (
+    "`fixed` and `new_failure`: it failed in `to` and passes in the run, or the reverse. "
+    "`same_failure` and `different_failure`: it fails in both, with the same signature or not. "
+    "`same_pass`. `not_run`: no result in the run. `not_run_in_to`: none in `to` only."
+)
+
+
+class ComparisonQuery(OffsetQuery):
+    to = query_id(metadata={"description": "The run to compare with"})
+    change = word(*CHANGES, metadata={"description": "Only tests with this change"})
+
+
+class ComparisonSchema(Schema):
+    regression_id = Number(least=1, required=True)
+    sample_id = Number(least=1, required=True)
+    command = Cut(500)
+    change = word(*CHANGES, required=True, metadata={"description": MEANING})
+    status = word(
+        *STATUSES,
+        allow_none=True,
+        required=True,
+        metadata={"description": "In the run; null where the test is not in its set"},
+    )
+    to_status = word(
+        *STATUSES, allow_none=True, required=True, metadata={"description": "The same in `to`"}
+    )
+    failure_signature = Cut(255, allow_none=True)
+    to_failure_signature = Cut(255, allow_none=True)
+    links = fields.Dict(keys=fields.String(), values=fields.String())
+
+
+HOW_MANY = Schema.from_dict(
+    {change: Number(least=0, required=True) for change in CHANGES}, name="ComparisonCounts"
+)
+ComparisonPage = page_of(
+    ComparisonSchema,
+    run_id=run_id(),
+    to=Number(least=1, required=True, metadata={"description": "The run compared with"}),
+    counts=fields.Nested(
+        HOW_MANY, required=True, metadata={"description": "Of all tests, whatever the filter"}
+    ),
+)
