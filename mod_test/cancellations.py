@@ -21,8 +21,9 @@ BY_A_PERSON = re.compile(
     r"|\bcancel(?:l?ation|l?ing)?\s+(?:was\s+)?requested\s+by\b"
     r"|\b(?:on|at|upon|by)\s+user(?:'s)?\s+request\b"
     # Somebody closed the pull request or pushed to it; one that could not be merged is none.
-    r"|\b(?:pull request|pr)\b(?:(?!\b(?:not|cannot|can't|couldn't|unable|fail\w*|error|conflict\w*)\b)"
-    r"[^.\n]){0,40}\b(?:closed|merged|updated)\b"
+    r"|\b(?:pull request|pr)\b"
+    r"(?:(?!\b(?:not|cannot|can't|couldn't|unable|fail\w*|error|conflict\w*)\b)[^.\n]){0,40}"
+    r"\b(?:closed|merged|updated)\b"
     r"|\bclosed pull request\b|\bsuperseded\b",
     re.IGNORECASE,
 )

@@ -1,4 +1,4 @@
-"""Hold a live server against the committed document: `python -m scripts.verify_schemathesis`.
+"""Hold a live server against the committed document: `python scripts/verify_schemathesis.py`.
 
 schemathesis asks every operation of openapi-ci-api.yaml with right and wrong input, and sequences
 of operations that belong together; `schemathesis.toml` says what is left out, and why. The server
@@ -22,6 +22,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import flask_migrate
+
+# Started as a file, Python looks for modules beside that file only.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from config import READERS, ROOT, Settings
 from database import db
