@@ -111,7 +111,7 @@ def fill(raw: Raw, *, with_tokens: bool = True) -> None:
 def contents(raw: Raw, tables: list[str]) -> dict[str, list[tuple[object, ...]]]:
     """All rows of some tables, in an order of their own."""
     return {
-        table: sorted(raw.execute(f"SELECT * FROM `{table}`"), key=repr)  # noqa: S608  our own names
+        table: sorted(raw.execute(f"SELECT * FROM `{table}`"), key=repr)
         for table in tables
     }
 

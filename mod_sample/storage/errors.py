@@ -1,6 +1,6 @@
 """What can go wrong with a stored file."""
 
-# ruff: noqa: N818 - domain errors read as what happened, as everywhere in this house
+
 
 
 class StorageError(Exception):

@@ -43,7 +43,7 @@ def seed(app: Flask, demo: Demo) -> Result:
 
 
 def content(raw: Raw) -> dict[str, list[tuple[object, ...]]]:
-    return {table: sorted(raw.execute(f"SELECT * FROM {table}"), key=repr) for table in TABLES}  # noqa: S608
+    return {table: sorted(raw.execute(f"SELECT * FROM {table}"), key=repr) for table in TABLES}
 
 
 def test_the_demo_is_there_after_seeding(
