@@ -3,6 +3,8 @@
 import os
 import sys
 
+import requests
+
 from scripts.demo_site.client import Client
 from scripts.demo_site.place import NotHere, Place, find_place
 from scripts.demo_site.processes import ChildEnded, Children, stop_on_signals
@@ -18,26 +20,22 @@ def main() -> int:
     sys.stdout.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
     os.umask(0o077)  # the database holds tokens and passwords, if only as hashes
     stop_on_signals()
-    children = Children()
     try:
-        place = find_place(os.environ)
-        serve(place, children)
+        serve(find_place(os.environ))
     except NotHere as problem:
         say(f"scripts/serve: {problem}", error=True)
         return 1
-    except ChildEnded as ended:
-        say(f"\n{ended}", error=True)
+    except (ChildEnded, requests.RequestException) as problem:
+        say(f"\n{problem}", error=True)
         return 1
     except (KeyboardInterrupt, BrokenPipeError):
         return 0
-    finally:
-        children.stop()
     return 0
 
 
-def serve(place: Place, children: Children) -> None:
-    """Set up, start, show the runs and what to try, and wait."""
-    with place.alone():
+def serve(place: Place) -> None:
+    """Set up, start, show the runs and what to try, and wait; stop everything in the end."""
+    with place.alone(), Children() as children:
         site = set_up(place)
         start_web(place, children)
         start_runner(place, site, children)

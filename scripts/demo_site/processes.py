@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Self
 
 from config import ROOT
 from scripts.demo_site.place import LOGS
@@ -41,6 +42,12 @@ class Children:
     """The processes, in the order in which they were started; stopped the other way round."""
 
     started: list[Child] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(
         self,

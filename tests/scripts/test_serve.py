@@ -6,6 +6,7 @@ import shlex
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -14,20 +15,52 @@ import requests
 
 from tests.scripts.demonstration import READY, Demonstration, copy_of_the_checkout, started
 
-# One process runs all of these: they share a site, and some stop it.
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("demonstration")]
+pytestmark = pytest.mark.timeout(400)
+
+
+class Site:
+    """A folder with a demonstration, running or at rest as a test needs it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.context = ExitStack()
+        self.current: Demonstration | None = None
+        self.was_set_up = False
+
+    def running(self) -> Demonstration:
+        if self.current is None:
+            self.current = self.context.enter_context(started(self.folder))
+            self.current.wait_until_said(READY)
+            self.was_set_up = True
+        return self.current
+
+    def at_rest(self) -> Path:
+        if not self.was_set_up:
+            self.running()
+        if self.current is not None:
+            assert self.current.stop() == 0
+            self.context.close()
+            self.current = None
+        return self.folder
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_of_the_checkout(tmp_path_factory.mktemp("demonstration") / "site")
+def only_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(copy_of_the_checkout(tmp_path_factory.mktemp("demonstration") / "site"))
+    with site.context:
+        yield site
 
 
-@pytest.fixture(scope="module")
-def site(folder: Path) -> Iterator[Demonstration]:
-    with started(folder) as demonstration:
-        demonstration.wait_until_said(READY)
-        yield demonstration
+@pytest.fixture
+def site(only_site: Site) -> Demonstration:
+    """The demonstration, running, both of its runs ended."""
+    return only_site.running()
+
+
+@pytest.fixture
+def folder(only_site: Site) -> Path:
+    """The folder of a demonstration that was set up and has been stopped."""
+    return only_site.at_rest()
 
 
 def gone(processes: list[psutil.Process]) -> bool:
@@ -133,7 +166,6 @@ def test_a_second_start_meanwhile_is_refused(site: Demonstration) -> None:
 
 
 def test_the_commands_that_it_prints_can_be_followed(site: Demonstration) -> None:
-    """Last of those that look: it approves a baseline."""
     printed = site.said.replace("\\\n", " ").replace("$TOKEN", site.token)
     commands = [line.strip() for line in printed.splitlines() if line.startswith("  curl ")]
     assert len(commands) == 3
@@ -143,6 +175,8 @@ def test_the_commands_that_it_prints_can_be_followed(site: Demonstration) -> Non
     assert look["captions"]["kind"] == "timing_shift"
     assert (ask["status"], ask["approval_id"]) == ("pending_review", "1")
     assert approve["status"] == "approved"
+    run_id = regressed_run(site)
+    assert site.get(f"/runs/{run_id}/summary")["fail_count"] == 4
 
 
 def done_as_curl_would(command: str) -> dict[str, object]:
@@ -165,14 +199,14 @@ def done_as_curl_would(command: str) -> dict[str, object]:
     return found
 
 
-def test_a_start_after_a_stop_keeps_what_there_is(site: Demonstration) -> None:
-    """Stops the site; those that follow start their own."""
-    before = site.get("/runs")["data"]
-    token, family = site.token, site.family()
-
-    assert site.stop() == 0
+def test_a_start_after_a_stop_keeps_what_there_is(folder: Path) -> None:
+    with started(folder) as first:
+        first.wait_until_said(READY)
+        before, token, family = first.get("/runs")["data"], first.token, first.family()
+        assert first.stop() == 0
     assert gone(family)
-    with started(site.folder, site.port) as again:
+
+    with started(folder) as again:
         again.wait_until_said(READY)
         assert again.token == token
         assert again.get("/runs")["data"] == before
@@ -181,9 +215,9 @@ def test_a_start_after_a_stop_keeps_what_there_is(site: Demonstration) -> None:
     assert gone(family)
 
 
-def test_on_a_terminal_there_is_a_bar(site: Demonstration) -> None:
+def test_on_a_terminal_there_is_a_bar(folder: Path) -> None:
     ours, theirs = pty.openpty()
-    with started(site.folder, terminal=theirs) as demonstration:
+    with started(folder, terminal=theirs) as demonstration:
         os.close(theirs)
         seen = b""
         while READY.encode() not in seen:
@@ -194,12 +228,12 @@ def test_on_a_terminal_there_is_a_bar(site: Demonstration) -> None:
     assert b"[########################] 21/21" in seen
 
 
-def test_a_taken_port_is_named(site: Demonstration) -> None:
+def test_a_taken_port_is_named(folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with started(site.folder, port) as refused:
+        with started(folder, port) as refused:
             assert refused.process.wait(60) == 1
     assert f"port {port} of 127.0.0.1 cannot be had" in refused.said
     assert "PORT=" in refused.said
@@ -211,8 +245,8 @@ def test_a_wrong_port_is_named(folder: Path) -> None:
     assert "PORT is 'eighty'" in refused.said
 
 
-def test_when_a_process_of_it_dies_it_says_so_and_stops(site: Demonstration) -> None:
-    with started(site.folder) as demonstration:
+def test_when_a_process_of_it_dies_it_says_so_and_stops(folder: Path) -> None:
+    with started(folder) as demonstration:
         demonstration.wait_until_said(READY)
         family = demonstration.family()
         demonstration.child("gunicorn").kill()
@@ -221,8 +255,8 @@ def test_when_a_process_of_it_dies_it_says_so_and_stops(site: Demonstration) -> 
     assert gone(family)
 
 
-def test_nothing_is_left_when_it_is_killed(site: Demonstration) -> None:
-    with started(site.folder) as demonstration:
+def test_nothing_is_left_when_it_is_killed(folder: Path) -> None:
+    with started(folder) as demonstration:
         demonstration.wait_until_said(READY)
         family = demonstration.family()
         assert demonstration.stop(signal.SIGKILL) == -signal.SIGKILL
