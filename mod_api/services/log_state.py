@@ -33,7 +33,7 @@ def states(run_ids: Sequence[int]) -> dict[int, RunState]:
     )
     rows = db.session.execute(
         joined(Run.id, STATUS, still_appends.label("still_appends"))
-        .outerjoin(Attempt, Attempt.id == newest)
+        .outerjoin(Attempt, and_(Attempt.test_id == Run.id, Attempt.id == newest))
         .where(Run.id.in_(run_ids))
     )
     return {

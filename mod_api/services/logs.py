@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from config import Settings
-from database import db
+from database import db, reading
 from errors import Invalid, NotFound
 from mod_api.services import log_state
 from mod_api.services.log_sources import open_log, path_of
@@ -124,10 +124,9 @@ def read_test(
 
     Raises NotFound: the run, the test in it, or `log_not_found` where lines name no test.
     """
-    asked = _ask(run_id, settings, order, filters_of(**wanted, regression_id=regression_id))
-    with settled_reading():
-        if regression_id not in sets.regression_ids(asked.run):
-            raise NotFound("regression_test", regression_id, run_id=run_id)
+    asked = _ask(
+        run_id, settings, order, filters_of(**wanted, regression_id=regression_id), regression_id
+    )
     if not asked.run.attempts:
         raise NotFound(
             "log", regression_id, OLD_WORKER, code="log_not_found", run_id=run_id, checked=[]
@@ -183,9 +182,13 @@ def filters_of(
     )
 
 
-def _ask(run_id: int, settings: Settings, order: str, filters: Filters) -> Asked:
+def _ask(
+    run_id: int, settings: Settings, order: str, filters: Filters, regression_id: int | None = None
+) -> Asked:
     with settled_reading():
         run = get_row(run_id)
+        if regression_id is not None and regression_id not in sets.regression_ids(run):
+            raise NotFound("regression_test", regression_id, run_id=run_id)
         state = log_state.states([run_id])[run_id]
     asked_order: Order = "desc" if order == "desc" else "asc"
     return Asked(run, state, filters, asked_order, settings.secret_key.encode())
@@ -208,7 +211,7 @@ def _read(
     finally:
         if isinstance(log, FileLog):
             log.close()
-    with settled_reading():
+    with reading():
         samples = samples_of({line.regression_id for line in found.lines if line.regression_id})
     run_id = asked.run.run_id
     lines = [Line(line, run_id, samples.get(line.regression_id or 0)) for line in found.lines]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from flask import Flask
 
 from config import Settings
+from database import reading
 from errors import Invalid, Unavailable
 from mod_api.services import log_state
 from mod_api.services.log_sources import StoredLog, open_log, path_of
@@ -70,7 +71,7 @@ def checks(app: Flask) -> Checks:
             return log_state.states(run_ids)
 
     def live_tokens(token_ids: list[int]) -> set[int]:
-        with app.app_context(), settled_reading():
+        with app.app_context(), reading():
             return log_state.live_tokens(token_ids)
 
     return Checks(run_states, live_tokens)
