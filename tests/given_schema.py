@@ -110,10 +110,7 @@ def fill(raw: Raw, *, with_tokens: bool = True) -> None:
 
 def contents(raw: Raw, tables: list[str]) -> dict[str, list[tuple[object, ...]]]:
     """All rows of some tables, in an order of their own."""
-    return {
-        table: sorted(raw.execute(f"SELECT * FROM `{table}`"), key=repr)
-        for table in tables
-    }
+    return {table: sorted(raw.execute(f"SELECT * FROM `{table}`"), key=repr) for table in tables}
 
 
 def definition(raw: Raw, tables: list[str]) -> dict[str, list[tuple[object, ...]]]:

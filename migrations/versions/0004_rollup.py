@@ -7,13 +7,14 @@ be dropped and made anew at any time.
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import mysql
 
 from mod_test.rollup import triggers
 
 revision = "0004"
 down_revision = "0003"
 
-MOMENT = sa.DateTime()
+MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
 OPTIONS = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",

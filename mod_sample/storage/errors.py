@@ -1,8 +1,6 @@
 """What can go wrong with a stored file."""
 
 
-
-
 class StorageError(Exception):
     """Any failure of the storage; the base of all below."""
 

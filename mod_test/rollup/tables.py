@@ -22,8 +22,10 @@ class RunRollup(Base):
     test_id: Mapped[int] = mapped_column(_of_run(), primary_key=True, autoincrement=False)
     status: Mapped[str] = mapped_column(String(20))
     ended_as: Mapped[TestStatus] = mapped_column(EnumText(TestStatus))
-    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
-    ended_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    # With the fraction of a second that SQLite keeps in the given table: a run reads the same
+    # before and after it is rolled up.
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime(fraction=True))
+    ended_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
     results: Mapped[int]
     failed: Mapped[int]
     missing_output: Mapped[int]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from flask import Flask
 
 from tests import factories
 from tests.mod_api.streaming.following import Following, follow
@@ -39,7 +40,7 @@ def append(held: Held, data: bytes) -> None:
 
 
 def test_a_stream_replays_what_is_there_and_goes_on_with_what_comes(
-    server: Server, someone: dict[str, str], held: Held
+    app: Flask, server: Server, someone: dict[str, str], held: Held
 ) -> None:
     append(held, lines(1, 3))
     following = follow(server, stream_of(held.run_id), someone)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from tests import factories
 from tests.mod_api.streaming.following import Event, follow
@@ -25,7 +26,7 @@ def held_run(runners: Runner, tests: int) -> Held:
 
 
 def test_progress_and_results_come_one_by_one_with_counts_and_then_the_end(
-    server: Server, someone: dict[str, str], runners: Runner
+    app: Flask, server: Server, someone: dict[str, str], runners: Runner
 ) -> None:
     held = held_run(runners, 2)
     following = follow(server, events_of(held.run_id), someone)
