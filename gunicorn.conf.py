@@ -1,7 +1,7 @@
 """How gunicorn serves the platform; any `gunicorn 'run:create_app()'` started here finds it.
 
 A request has a thread while it is worked on, which for claims may be 30 s; streams last for hours
-and have none (docs/adr/021). What the command line or GUNICORN_CMD_ARGS says
+and have none (docs/adr/022). What the command line or GUNICORN_CMD_ARGS says
 wins.
 """
 
