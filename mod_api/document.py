@@ -101,6 +101,7 @@ def _finished(item: dict[str, Any]) -> dict[str, Any]:
             continue
         responses = operation.setdefault("responses", {})
         responses.pop("422", None) if "422" in responses and _is_webargs(responses["422"]) else None
+        responses.setdefault("400", _error("Bad Request"))  # a parameter that nobody knows
         responses["default"] = _error("Unexpected error")
         for status, response in responses.items():
             response.setdefault("headers", {}).update(HEADERS)

@@ -47,7 +47,7 @@ class Held:
         body["reason"] = reason
         return self.client.post(f"{self.url}/finish", json=body, headers=self.headers)
 
-    def append(self, offset: int, data: bytes) -> TestResponse:
+    def append(self, offset: int, data: Any) -> TestResponse:
         headers = {**self.headers, "Upload-Offset": str(offset)}
         return self.client.patch(
             f"{self.url}/log", data=data, content_type="application/octet-stream", headers=headers

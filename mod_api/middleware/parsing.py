@@ -8,6 +8,7 @@ import marshmallow
 from flask import Request, request
 from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import FileStorage
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from errors import DomainError, Invalid
 
@@ -31,7 +32,7 @@ class StrictParser(FlaskParser):
     }  # fmt: skip
 
     def load_json(self, req: Request, schema: marshmallow.Schema) -> Any:
-        body = req.get_data(cache=True)
+        body = whole_body()
         if not body:
             if schema.context_required:  # type: ignore[attr-defined]  # set by `Body`
                 raise Invalid.fields(body="A JSON object is required.")
@@ -124,11 +125,11 @@ def expect_type(mimetype: str, *, largest: int | None = None) -> None:
 
 
 def whole_body() -> bytes:
-    """The request's body. Raises TooLarge through the framework."""
-    data = request.get_data(cache=False)
-    if request.content_length is None and len(data) == request.max_content_length:
-        # A body in chunks may go on: the framework stops at the limit and refuses the next read.
-        request.stream.read(1)
+    """The request's body, read at once. Raises the framework's error when it is too large."""
+    data = request.get_data(cache=True)
+    # Of a body in chunks the framework reads as much as is allowed, as if that were all of it.
+    if request.content_length is None and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
     return data
 
 
