@@ -205,6 +205,28 @@ def _exact_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     return f"CAST({compiler.process(element.clauses, **options)} AS BINARY)"
 
 
+class breaking_ties(expression.FunctionElement[Any]):  # noqa: N801  as above
+    """A column that comes second in an order.
+
+    SQLite 3.40 drops it where it takes the first one for unique, which it is not once another
+    table is joined to it row by row; as an expression it stays.
+    """
+
+    inherit_cache = True
+    name = "breaking_ties"
+
+
+@compiles(breaking_ties, "sqlite")
+def _breaking_ties_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return f"(+{compiler.process(element.clauses, **options)})"
+
+
+@compiles(breaking_ties, "mysql")
+@compiles(breaking_ties, "mariadb")
+def _breaking_ties_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
 class contains_text(expression.FunctionElement[bool]):  # noqa: N801  as above
     """`contains_text(column, needle)`, the needle in ASCII lower case: no pattern is involved."""
 

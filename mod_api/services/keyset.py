@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, String, and_, or_, type_coerce
 
-from database import UtcDateTime
+from database import UtcDateTime, breaking_ties
 from errors import Invalid
 from mod_api.services.paging import Page, rows_with_total
 from mod_test.cursors import BadCursor, open_sealed, seal
@@ -41,9 +41,9 @@ class Key:
         is_time = isinstance(self.column.type, UtcDateTime)
         return type_coerce(self.column, String) if is_time else self.column
 
-    @property
-    def in_order(self) -> Any:
-        return self.column.desc() if self.descending else self.column.asc()
+    def in_order(self, place: int) -> Any:
+        column = breaking_ties(self.column) if place else self.column
+        return column.desc() if self.descending else column.asc()
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def select_page(
         statement.add_columns(
             *(key.plain.label(f"keyset_{place}") for place, key in enumerate(order))
         )
-        .order_by(*(key.in_order for key in order))
+        .order_by(*(key.in_order(place) for place, key in enumerate(order)))
         .limit(window.limit + 1)
     )
     found, total = rows_with_total(statement, total)

@@ -65,6 +65,23 @@ def test_the_history_has_every_ended_run_of_every_test_newest_first(get: Get) ->
     get(f"/samples/{sample.id + 9}/history", 404)
 
 
+def test_tests_of_one_run_come_in_one_order_whatever_the_page(get: Get) -> None:
+    sample = factories.sample()
+    tests = [factories.regression_test(sample=sample) for _ in range(3)]
+    runs = [factories.run(progress=ENDED) for _ in range(3)]
+    for run in runs:
+        for test in tests:
+            factories.result(run, test)
+    path = f"/samples/{sample.id}/history"
+
+    expected = [(run.id, test.id) for run in reversed(runs) for test in reversed(tests)]
+
+    for limit in (2, 9, 100):
+        entries = get(path, limit=limit)["data"]
+        found = [(entry["run_id"], entry["regression_id"]) for entry in entries]
+        assert found == expected[:limit]
+
+
 def test_entries_are_filtered_by_their_run_and_by_themselves(get: Get) -> None:
     test = factories.regression_test()
     two = factories.regression_test(sample=test.sample)

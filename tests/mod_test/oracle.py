@@ -1,0 +1,119 @@
+"""What a world reads as, by semantics.md alone: written a second time, and otherwise."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from tests.mod_test.worlds import Output, Result, Run, Test, World
+
+Error = tuple[int, str, int | None]  # regression test, type, output
+
+
+@dataclass
+class Read:
+    """How one regression test of a run reads; without a result it has no outputs."""
+
+    status: str
+    outputs: dict[int, str]
+    ignored: set[int]
+    errors: list[Error]
+
+
+@dataclass
+class RunRead:
+    """How a run reads."""
+
+    status: str
+    tests: dict[int, Read]
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status not in ("queued", "running")
+
+    @property
+    def summary(self) -> dict[str, int]:
+        counts = Counter(read.status for read in self.tests.values())
+        return {
+            "total_samples": len(self.tests),
+            "pass_count": counts["pass"],
+            "fail_count": counts["fail"],
+            "missing_output_count": counts["missing_output"],
+            "skipped_count": counts["skipped"] + counts["running"] + counts["not_started"],
+            "error_count": len(self.errors),
+        }
+
+    @property
+    def errors(self) -> list[Error]:
+        return [error for read in self.tests.values() for error in read.errors]
+
+    @property
+    def run_errors(self) -> str:
+        if self.errors or self.status == "error":
+            return "yes"
+        return "no" if self.has_ended else "unknown"
+
+
+def read(world: World, run: Run) -> RunRead:
+    """How a run of a world reads."""
+    known = {test.id: test for test in world.tests if test.sample is not None}
+    last = run.progress[-1] if run.progress else None
+    ended = last in ("completed", "canceled")
+    waits = run.lost and not ended
+    live = "queued" if last is None or waits else "running"
+    recorded = {chosen for chosen in run.chosen if chosen is not None}
+    in_set = recorded or set(run.results) | (
+        set() if ended else {test.id for test in world.tests if test.active is not False}
+    )
+    tests = {}
+    for regression_id in sorted(in_set & set(known)):
+        if regression_id in run.results:
+            tests[regression_id] = _result(known[regression_id], run.results[regression_id])
+        else:
+            status = "skipped" if ended else "not_started"
+            if live == "running" and not ended and regression_id in run.at:
+                status = "running"
+            tests[regression_id] = Read(status, {}, set(), [])
+    if not ended:
+        return RunRead(live, tests)
+    return RunRead("canceled" if last == "canceled" else _ended(tests), tests)
+
+
+def _ended(tests: dict[int, Read]) -> str:
+    statuses = {read.status for read in tests.values()}
+    if not statuses - {"skipped"}:
+        return "error"
+    if statuses & {"fail", "missing_output"}:
+        return "fail"
+    return "incomplete" if "skipped" in statuses else "pass"
+
+
+def _result(test: Test, result: Result) -> Read:
+    outputs, ignored, errors = {}, set(), list[Error]()
+    expected_rc = next((rc for rc in (result.expected_rc, test.expected_rc) if rc is not None), 0)
+    wrong = result.exit_code is None or result.exit_code != expected_rc
+    if wrong:
+        dead = result.killed or (result.killed is None and (result.exit_code or 0) < 0)
+        errors.append((test.id, "test_failure" if dead else "exit_code_mismatch", None))
+    for output in test.outputs:
+        if output.ignore:
+            ignored.add(output.id)
+            continue
+        status = outputs[output.id] = _output(output, result)
+        if status != "match":
+            errors.append((test.id, status, output.id))
+    missing = "missing_output" in outputs.values()
+    if result.sentinel and not missing:
+        errors.append((test.id, "missing_output", None))
+        missing = True
+    if missing:
+        return Read("missing_output", outputs, ignored, errors)
+    return Read("fail" if errors else "pass", outputs, ignored, errors)
+
+
+def _output(output: Output, result: Result) -> str:
+    if output.id not in result.files:
+        return "missing_output"
+    expected, got = result.files[output.id]
+    if got is None and expected not in output.revoked:
+        return "match"
+    came = expected if got is None else got
+    return "match" if came in {output.correct, *output.variants} - {None} else "diff_mismatch"
