@@ -149,6 +149,16 @@ def has_ended() -> ColumnElement[bool]:
     return Last.status.in_(ENDED)
 
 
+# Composed once: each request would otherwise build these trees anew.
+IS_LAST = is_last(Run.id)
+IS_KEPT = is_kept(Run.id)
+IS_VALID = (
+    is_commit(Run.commit),
+    is_repository(Fork.github),
+    Run.platform.in_([platform.value for platform in Platform]),
+)
+
+
 def joined(*columns: Any) -> Select[Any]:
     """`columns` of valid runs with their fork, record and last progress.
 
@@ -159,13 +169,9 @@ def joined(*columns: Any) -> Select[Any]:
         .select_from(Run)
         .join(Fork, Fork.id == Run.fork_id)
         .join(RunRecord, RunRecord.test_id == Run.id)
-        .outerjoin(Last, is_last(Run.id))
-        .outerjoin(RunRollup, is_kept(Run.id))
-        .where(
-            is_commit(Run.commit),
-            is_repository(Fork.github),
-            Run.platform.in_([platform.value for platform in Platform]),
-        )
+        .outerjoin(Last, IS_LAST)
+        .outerjoin(RunRollup, IS_KEPT)
+        .where(*IS_VALID)
     )
 
 
