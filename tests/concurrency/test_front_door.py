@@ -108,7 +108,8 @@ def ask(server: Server, request: bytes) -> bytes:
         # A server that has seen enough hangs up, perhaps before all was sent or read.
         with contextlib.suppress(ConnectionError):
             connection.sendall(request)
-            connection.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_WR)
             while part := connection.recv(65536):
                 answer += part
         return answer
