@@ -1,12 +1,13 @@
 """The history of a sample: its regression tests in every ended run that had them in its set."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, false, or_, select, true, union_all
+from sqlalchemy import Select, and_, bindparam, exists, false, or_, select, true, union_all
 from sqlalchemy.orm import aliased
 
 from database import db
@@ -15,11 +16,12 @@ from mod_test import result_rows, run_rows, verdict
 from mod_test.models import CustomizedTest, Platform, Progress, Result, ResultRecord, Run, RunRecord
 from mod_test.result_rows import ResultRow
 from mod_test.run_rows import RunFilter
-from mod_test.verdict import ResultStatus
+from mod_test.verdict import ResultStatus, RunStatus
 
 Timed = tuple[int, int]  # a run and a runtime
 
 BEFORE = 10  # how many results before it an entry's runtime is held against
+OF_RUNS = ("branch", "platform", "created_after", "created_before")
 NEWEST = 50  # how many results of a test its flakiness is made of
 
 
@@ -30,6 +32,13 @@ class HistoryFilter:
     runs: RunFilter
     result_status: ResultStatus | None = None
     regression_id: int | None = None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The values of what is asked for, by name; not the run's status, which is composed in."""
+        given = {name: getattr(self.runs, name) for name in OF_RUNS}
+        given |= {"result_status": self.result_status, "regression_id": self.regression_id}
+        return {f"of_{name}": value for name, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -54,12 +63,22 @@ class Outcome:
     passed: bool
 
 
-def entries(sample_id: int, wanted: HistoryFilter) -> Select[Any]:
-    """The entries that are `wanted`, in no order; `as_entry` reads them.
+def entries(sample_id: int, wanted: HistoryFilter) -> tuple[Select[Any], dict[str, Any]]:
+    """The entries that are `wanted`, in no order, which `as_entry` reads: a statement, which is
+    composed once for each choice of filters, and its parameters.
 
     A test that a run should have executed and did not is among them, as skipped.
     """
+    statement = _entries(wanted.runs.status, frozenset(wanted.params))
+    return statement, {"of_sample": sample_id, **wanted.params}
+
+
+@functools.cache
+def _entries(run_status: RunStatus | None, given: frozenset[str]) -> Select[Any]:
     status = verdict.status_in_run(true(), false())
+    of_runs: dict[str, Any] = {
+        name: bindparam(f"of_{name}") for name in OF_RUNS if f"of_{name}" in given
+    }
     statement = (
         run_rows.joined(
             *result_rows.columns(status, Run.id),
@@ -69,7 +88,7 @@ def entries(sample_id: int, wanted: HistoryFilter) -> Select[Any]:
             Run.platform,
             _since().label("since"),
         )
-        .join(RegressionTest, RegressionTest.sample_id == sample_id)
+        .join(RegressionTest, RegressionTest.sample_id == bindparam("of_sample"))
         .outerjoin(
             Result,
             and_(Result.test_id == Run.id, Result.regression_test_id == RegressionTest.id),
@@ -81,13 +100,13 @@ def entries(sample_id: int, wanted: HistoryFilter) -> Select[Any]:
                 and_(Result.test_id.is_not(None), verdict.in_set()),
                 and_(Result.test_id.is_(None), _is_recorded()),
             ),
-            *wanted.runs.conditions(),
+            *RunFilter(status=run_status, **of_runs).conditions(),
         )
     )
-    if wanted.result_status is not None:
-        statement = statement.where(status == wanted.result_status.value)
-    if wanted.regression_id is not None:
-        statement = statement.where(RegressionTest.id == wanted.regression_id)
+    if "of_result_status" in given:
+        statement = statement.where(status == bindparam("of_result_status"))
+    if "of_regression_id" in given:
+        statement = statement.where(RegressionTest.id == bindparam("of_regression_id"))
     return statement
 
 
@@ -109,7 +128,20 @@ def runtimes_before(found: Sequence[Entry]) -> list[list[int]]:
     spans = _spans(found)
     if not spans:
         return [[] for _ in found]
-    rows = db.session.execute(
+    params: dict[str, Any] = {}
+    for place, span in enumerate(spans):
+        names = (f"{name}_{place}" for name in ("test", "platform", "first", "behind"))
+        params |= dict(zip(names, span, strict=True))
+    rows = db.session.execute(_timed(len(spans)), params)
+    known: dict[tuple[int, Platform], list[Timed]] = {}
+    for regression_id, platform, run_id, runtime in rows:
+        known.setdefault((regression_id, platform), []).append((run_id, runtime))
+    return [_before(entry, known) for entry in found]
+
+
+@functools.lru_cache(maxsize=128)
+def _timed(spans: int) -> Select[Any]:
+    return (
         select(Result.regression_test_id, Run.platform, Result.test_id, Result.runtime)
         .join(Run, Run.id == Result.test_id)
         .where(
@@ -118,21 +150,17 @@ def runtimes_before(found: Sequence[Entry]) -> list[list[int]]:
             or_(
                 *(
                     and_(
-                        Result.regression_test_id == regression_id,
-                        Run.platform == platform,
-                        Result.test_id >= first,
-                        Result.test_id < behind,
+                        Result.regression_test_id == bindparam(f"test_{place}"),
+                        Run.platform == bindparam(f"platform_{place}"),
+                        Result.test_id >= bindparam(f"first_{place}"),
+                        Result.test_id < bindparam(f"behind_{place}"),
                     )
-                    for regression_id, platform, first, behind in spans
+                    for place in range(spans)
                 )
             ),
         )
         .order_by(Result.test_id.desc())
     )
-    known: dict[tuple[int, Platform], list[Timed]] = {}
-    for regression_id, platform, run_id, runtime in rows:
-        known.setdefault((regression_id, platform), []).append((run_id, runtime))
-    return [_before(entry, known) for entry in found]
 
 
 def _before(entry: Entry, known: Mapping[tuple[int, Platform], Sequence[Timed]]) -> list[int]:
@@ -147,15 +175,21 @@ def newest_outcomes(regression_ids: Sequence[int]) -> dict[int, list[Outcome]]:
     found: dict[int, list[Outcome]] = {regression_id: [] for regression_id in regression_ids}
     if not found:
         return found
-    branches = [_newest(regression_id).subquery() for regression_id in found]
-    every = union_all(*(select(branch) for branch in branches)).subquery("newest")
-    for row in db.session.execute(select(every).order_by(every.c.test_id)):
+    params = {f"test_{place}": regression_id for place, regression_id in enumerate(found)}
+    for row in db.session.execute(_newest(len(found)), params):
         outcome = Outcome(row.commit.lower(), row.platform, row.status == ResultStatus.passed)
         found[row.regression_id].append(outcome)
     return found
 
 
-def _newest(regression_id: int) -> Select[Any]:
+@functools.lru_cache(maxsize=128)
+def _newest(tests: int) -> Select[Any]:
+    branches = [_newest_of(bindparam(f"test_{place}")).subquery() for place in range(tests)]
+    every = union_all(*(select(branch) for branch in branches)).subquery("newest")
+    return select(every).order_by(every.c.test_id)
+
+
+def _newest_of(regression_id: Any) -> Select[Any]:
     return (
         run_rows.joined(
             Run.id.label("test_id"),

@@ -4,22 +4,27 @@ Everything that lists results (a run's samples, a sample's history, a comparison
 them here; how they read is decided by `mod_test.verdict`.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+import functools
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, false, literal, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, literal, select, union_all
 
-from database import contains, db, exact
+from database import ASCII_LOWER, contains_text, db, exact
 from mod_regression.models import Category, RegressionTest, RegressionTestOutput, test_categories
 from mod_sample.models import Sample, Tag, sample_tags
 from mod_test import verdict
 from mod_test.models import Outcome, Result, ResultFile, ResultRecord
 from mod_test.run_rows import RunRow
-from mod_test.sets import members
+from mod_test.sets import ids_of, members_of
 from mod_test.verdict import OutputStatus, ResultStatus
 
 Place = tuple[int, int]  # a run and a regression test
+
+# Statements are composed once: composing one costs more than the database needs for it.
+IDS: Any = bindparam("ids", expanding=True)
+TESTS: Any = bindparam("tests", expanding=True)
 
 
 @dataclass(frozen=True)
@@ -85,22 +90,13 @@ class ResultFilter:
     sample_id: int | None = None
     regression_id: int | None = None
 
-    def conditions(self, status: ColumnElement[str]) -> list[ColumnElement[bool]]:
-        """The filter on a `RegressionTest` joined to its `Sample`."""
-        found: list[ColumnElement[bool]] = []
-        if self.status is not None:
-            found.append(status == self.status.value)
+    @property
+    def params(self) -> dict[str, Any]:
+        """The values of what is asked for, by name."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.name is not None:
-            found.append(contains(Sample.original_name, self.name))
-        if self.tag is not None:
-            found.append(has_tag(self.tag))
-        if self.category is not None:
-            found.append(has_category(self.category))
-        if self.sample_id is not None:
-            found.append(RegressionTest.sample_id == self.sample_id)
-        if self.regression_id is not None:
-            found.append(RegressionTest.id == self.regression_id)
-        return found
+            given["name"] = self.name.translate(ASCII_LOWER)
+        return {f"of_{name}": value for name, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -111,7 +107,7 @@ class Labels:
     categories: dict[int, list[str]] = field(default_factory=dict)
 
 
-def has_tag(name: str, sample_id: Any = RegressionTest.sample_id) -> ColumnElement[bool]:
+def has_tag(name: Any, sample_id: Any = RegressionTest.sample_id) -> ColumnElement[bool]:
     """Whether a sample, of a `RegressionTest` unless said otherwise, has exactly this tag."""
     found: ColumnElement[bool] = sample_id.in_(
         select(sample_tags.c.sample_id)
@@ -121,7 +117,7 @@ def has_tag(name: str, sample_id: Any = RegressionTest.sample_id) -> ColumnEleme
     return found
 
 
-def has_category(name: str) -> ColumnElement[bool]:
+def has_category(name: Any) -> ColumnElement[bool]:
     """Whether a `RegressionTest` is in a category of exactly this name, among others."""
     return RegressionTest.id.in_(
         select(test_categories.c.regression_id)
@@ -173,17 +169,32 @@ def as_result(row: Any, *, tail: str | None = None) -> ResultRow:
 
 def of_runs(
     runs: Sequence[RunRow], wanted: ResultFilter, running: Collection[int] = ()
-) -> Select[Any]:
-    """The rows (`columns`) of the sets of `runs` that are `wanted`, also those without a result.
+) -> tuple[Select[Any], dict[str, Any]]:
+    """The rows (`columns`) of the sets of `runs` that are `wanted`, also those without a result: a
+    statement, which is composed once for each choice of filters, and its parameters.
 
     `running` are the tests at which the runner of a run that has not ended is at the moment.
     """
-    of_set = members(runs).subquery("members")
     ended = [run.run_id for run in runs if run.status.has_ended]
+    params = {**ids_of(runs), "ended": ended, "running": list(running), **wanted.params}
+    return _of_runs(frozenset(wanted.params)), params
+
+
+@functools.cache
+def _of_runs(given: frozenset[str]) -> Select[Any]:
+    of_set = members_of(IDS, bindparam("live", expanding=True)).subquery("members")
     status = verdict.status_in_run(
-        of_set.c.test_id.in_(ended) if ended else false(),
-        RegressionTest.id.in_(running) if running else false(),
+        of_set.c.test_id.in_(bindparam("ended", expanding=True)),
+        RegressionTest.id.in_(bindparam("running", expanding=True)),
     )
+    conditions: dict[str, Callable[[Any], ColumnElement[bool]]] = {
+        "of_status": lambda value: status == value,
+        "of_name": lambda value: contains_text(Sample.original_name, value),
+        "of_tag": has_tag,
+        "of_category": has_category,
+        "of_sample_id": lambda value: RegressionTest.sample_id == value,
+        "of_regression_id": lambda value: RegressionTest.id == value,
+    }
     return (
         select(*columns(status, of_set.c.test_id))
         .select_from(of_set)
@@ -196,7 +207,7 @@ def of_runs(
             ),
         )
         .outerjoin(ResultRecord, is_record())
-        .where(*wanted.conditions(status))
+        .where(*(conditions[name](bindparam(name)) for name in sorted(given)))
     )
 
 
@@ -216,7 +227,11 @@ def outputs_of(places: Collection[Place]) -> dict[Place, list[OutputRow]]:
     found: dict[Place, list[OutputRow]] = {place: [] for place in places}
     if not found:
         return found
-    for row in db.session.execute(_outputs(places)):
+    params = {
+        "ids": sorted({run_id for run_id, _ in found}),
+        "tests": sorted({regression_id for _, regression_id in found}),
+    }
+    for row in db.session.execute(_outputs(), params):
         of = found.get((row.test_id, row.regression_test_id))
         if of is not None:
             of.append(_as_output(row))
@@ -234,6 +249,15 @@ def labels(sample_ids: Collection[int], regression_ids: Collection[int]) -> Labe
     found = Labels()
     if not sample_ids and not regression_ids:
         return found
+    params = {"samples": list(sample_ids), "tests": list(regression_ids)}
+    for row in db.session.execute(_labels(), params):
+        of = found.tags if row.kind == "tag" else found.categories
+        of.setdefault(row.owner, []).append(row.name)
+    return found
+
+
+@functools.cache
+def _labels() -> Select[Any]:
     tags = (
         select(
             literal("tag").label("kind"),
@@ -242,7 +266,7 @@ def labels(sample_ids: Collection[int], regression_ids: Collection[int]) -> Labe
             Tag.name.label("name"),
         )
         .join(Tag, Tag.id == sample_tags.c.tag_id)
-        .where(sample_tags.c.sample_id.in_(sample_ids))
+        .where(sample_tags.c.sample_id.in_(bindparam("samples", expanding=True)))
     )
     categories = (
         select(
@@ -253,16 +277,14 @@ def labels(sample_ids: Collection[int], regression_ids: Collection[int]) -> Labe
         )
         .distinct()
         .join(Category, Category.id == test_categories.c.category_id)
-        .where(test_categories.c.regression_id.in_(regression_ids), Category.name.is_not(None))
+        .where(test_categories.c.regression_id.in_(TESTS), Category.name.is_not(None))
     )
     both = union_all(tags, categories).subquery("labels")
-    for row in db.session.execute(select(both).order_by(both.c.place)):
-        of = found.tags if row.kind == "tag" else found.categories
-        of.setdefault(row.owner, []).append(row.name)
-    return found
+    return select(both).order_by(both.c.place)
 
 
-def _outputs(places: Collection[Place]) -> Select[Any]:
+@functools.cache
+def _outputs() -> Select[Any]:
     output, file = RegressionTestOutput, ResultFile
     status = case(
         (file.test_id.is_(None), OutputStatus.missing_output.value),
@@ -294,8 +316,8 @@ def _outputs(places: Collection[Place]) -> Select[Any]:
             ),
         )
         .where(
-            Result.test_id.in_({run_id for run_id, _ in places}),
-            Result.regression_test_id.in_({regression_id for _, regression_id in places}),
+            Result.test_id.in_(IDS),
+            Result.regression_test_id.in_(TESTS),
             output.id > 0,
         )
         .order_by(output.id)

@@ -11,7 +11,6 @@ from errors import NotFound
 from mod_api.services import links
 from mod_api.services.paging import Page, page
 from mod_api.services.runs import get_row
-from mod_regression.models import RegressionTest
 from mod_test import repositories, result_rows, run_rows
 from mod_test.comparison import Change, Side, change_between
 from mod_test.models import Run
@@ -93,8 +92,9 @@ def _main_run_before(run: RunRow, main_repository: str) -> RunRow:
 
 
 def _compared(run: RunRow, other: RunRow, base: str) -> list[Comparison]:
-    statement = result_rows.of_runs([run, other], ResultFilter()).order_by(RegressionTest.id)
-    rows = [result_rows.as_result(row) for row in db.session.execute(statement)]
+    statement, params = result_rows.of_runs([run, other], ResultFilter())
+    found = db.session.execute(statement, params)
+    rows = sorted(map(result_rows.as_result, found), key=lambda row: row.regression_id)
     outputs = result_rows.outputs_of([row.place for row in rows if row.status.is_failure])
     by_place = {row.place: row for row in rows}
     tests = {row.regression_id: row for row in rows}

@@ -22,7 +22,7 @@ from mod_test.models import Run
 from mod_test.result_rows import OutputRow, outputs_of
 from mod_test.signatures import failure_signature
 
-NEWEST_FIRST = [Key(Run.id, descending=True), Key(RegressionTest.id, descending=True)]
+NEWEST_FIRST = (Key(Run.id, descending=True), Key(RegressionTest.id, descending=True))
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def history(sample_id: int, wanted: HistoryFilter, window: Window, *, base: str)
     """One page of a sample's history, newest run first, with the exact number of all entries that
     match and the flakiness of the tests on the page. Raises NotFound, and Invalid for the cursor.
     """
-    statement = history_rows.entries(sample_id, wanted)
+    statement, params = history_rows.entries(sample_id, wanted)
     found = keyset.select_page(
         statement,
         NEWEST_FIRST,
@@ -76,6 +76,7 @@ def history(sample_id: int, wanted: HistoryFilter, window: Window, *, base: str)
         total=counting(statement),
         kind="history",
         wanted={**asdict(wanted), "sample": sample_id},
+        params=params,
     )
     if not found.data and not db.session.scalar(select(exists().where(Sample.id == sample_id))):
         raise NotFound("sample", sample_id)

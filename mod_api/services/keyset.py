@@ -5,6 +5,7 @@ does. A cursor names the last row of its page by the values that the list is sor
 for one list with one set of filters, and refused anywhere else. Beside it `offset` goes on working.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -12,15 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, String, and_, or_, type_coerce
+from sqlalchemy import ColumnElement, Row, Select, String, and_, bindparam, or_, type_coerce
 
 from database import UtcDateTime, breaking_ties
 from errors import Invalid
-from mod_api.services.paging import Page, rows_with_total
+from mod_api.services.paging import LIMIT, OFFSET, Page, rows_with_total, with_total
 from mod_test.cursors import BadCursor, open_sealed, seal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Key:
     """One column of a list's order. The last key of an order must be unique and never NULL.
 
@@ -67,29 +68,29 @@ def select_page(
     total: int | Select[Any],
     kind: str,
     wanted: Mapping[str, Any],
+    params: Mapping[str, Any] | None = None,
 ) -> Page[Row[Any]]:
     """The rows of `statement` in `window`, sorted by `order`, in one SQL statement.
 
     `total` is the exact number of all rows, or what counts them: then it is counted in the same
     statement (and once more for an empty page). `kind` names the list, `wanted` all that chooses
     its rows and their order: a cursor is good for the same again only. In a walk by cursor,
-    `offset` in the answer counts the rows handed out before. Raises Invalid for any other cursor.
+    `offset` in the answer counts the rows handed out before. `params` are the values of a statement
+    that is composed once. Raises Invalid for any other cursor.
     """
     use = f"{kind}.{_digest(wanted)}"
     before, values = window.offset, None
     if window.cursor is not None:
         before, values = _opened(use, window, len(order))
-        statement = statement.where(_behind(order, values))
-    else:
-        statement = statement.offset(before)
-    statement = (
-        statement.add_columns(
-            *(key.plain.label(f"keyset_{place}") for place, key in enumerate(order))
-        )
-        .order_by(*(key.in_order(place) for place, key in enumerate(order)))
-        .limit(window.limit + 1)
-    )
-    found, total = rows_with_total(statement, total)
+    nulls = None if values is None else tuple(value is None for value in values)
+    compose = _windowed if params is not None else _windowed.__wrapped__
+    bound: dict[str, Any] = {**(params or {}), "page_limit": window.limit + 1}
+    if values is None:
+        bound["page_offset"] = before
+    for place, value in enumerate(values or ()):
+        if value is not None:
+            bound[f"keyset_value_{place}"] = value
+    found, total = rows_with_total(compose(statement, tuple(order), nulls, total), total, bound)
     rows, more = found[: window.limit], len(found) > window.limit
     following = before + len(rows)
     return Page(
@@ -104,12 +105,37 @@ def select_page(
     )
 
 
-def _behind(order: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
-    """Whether a row comes after the one that has these values."""
-    (key, *rest), (value, *values_of_rest) = order, values
-    column = key.plain
+@functools.lru_cache(maxsize=256)
+def _windowed(
+    statement: Select[Any],
+    order: tuple[Key, ...],
+    nulls: tuple[bool, ...] | None,
+    total: int | Select[Any],
+) -> Select[Any]:
+    """The statement of a page by offset (`nulls` None) or behind a row; `nulls` says which of the
+    values of that row are NULL."""
+    if nulls is None:
+        statement = statement.offset(OFFSET)
+    else:
+        statement = statement.where(_behind(order, nulls))
+    statement = (
+        statement.add_columns(
+            *(key.plain.label(f"keyset_{place}") for place, key in enumerate(order))
+        )
+        .order_by(*(key.in_order(place) for place, key in enumerate(order)))
+        .limit(LIMIT)
+    )
+    return with_total(statement, total)
+
+
+def _behind(order: Sequence[Key], nulls: Sequence[bool], place: int = 0) -> ColumnElement[bool]:
+    """Whether a row comes after the one whose values are bound to `keyset_value_...`."""
+    key, *rest = order[place:]
+    column: ColumnElement[Any] = key.plain
+    value = bindparam(f"keyset_value_{place}", type_=column.type)
+    same: ColumnElement[bool]
     beyond: ColumnElement[bool] | None
-    if value is None:
+    if nulls[place]:
         same = column.is_(None)
         beyond = None if key.descending else column.is_not(None)
     else:
@@ -121,7 +147,7 @@ def _behind(order: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
         if beyond is None:
             raise ValueError("the last key of an order must not be NULL")
         return beyond
-    tie = and_(same, _behind(rest, values_of_rest))
+    tie = and_(same, _behind(order, nulls, place + 1))
     return tie if beyond is None else or_(beyond, tie)
 
 

@@ -1,16 +1,20 @@
 """A page of rows and where the next one starts."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from sqlalchemy import Integer, Select, bindparam, func, literal, select
 from sqlalchemy import Row as SqlRow
-from sqlalchemy import Select, func, literal, select
 
 from database import db
 
 Row = TypeVar("Row")
 Shown = TypeVar("Shown")
+
+LIMIT = bindparam("page_limit", type_=Integer)
+OFFSET = bindparam("page_offset", type_=Integer)
 
 
 @dataclass(frozen=True)
@@ -32,20 +36,6 @@ class Page(Generic[Row]):
         return Page(data, self.pagination, self.more)
 
 
-def rows_with_total(
-    statement: Select[Any], total: int | Select[Any]
-) -> tuple[Sequence[SqlRow[Any]], int]:
-    """The rows of `statement`, and how many there are on all pages, in one SQL statement where
-    there are rows. `total` is their number, or what counts them."""
-    if isinstance(total, int):
-        return db.session.execute(statement).all(), total
-    counting = total.correlate(None).scalar_subquery()
-    rows = db.session.execute(statement.add_columns(counting.label("total_rows"))).all()
-    if rows:
-        return rows, rows[0].total_rows
-    return rows, db.session.scalar(total) or 0
-
-
 def select_page(
     statement: Select[Any],
     order: Sequence[Any],
@@ -53,21 +43,56 @@ def select_page(
     limit: int,
     offset: int,
     total: Select[Any] | None = None,
+    params: Mapping[str, Any] | None = None,
 ) -> Page[SqlRow[Any]]:
     """The rows of `statement` from `offset` on, in a total order, with the exact number of all.
 
-    `total` counts them where that is cheaper than counting the statement's own rows.
+    `total` counts them where that is cheaper than counting the statement's own rows. `params` are
+    the values of statements that are composed once; what is made of those is kept, too.
     """
+    keep = params is not None
+    compose = _paged if keep else _paged.__wrapped__
     if total is None:
-        total = counting(statement)
-    rows, number = rows_with_total(statement.order_by(*order).limit(limit).offset(offset), total)
+        total = (counting if keep else counting.__wrapped__)(statement)
+    rows, number = rows_with_total(
+        compose(statement, tuple(order), total),
+        total,
+        {**(params or {}), "page_limit": limit, "page_offset": offset},
+    )
     return page(list(rows), total=number, limit=limit, offset=offset)
 
 
+def rows_with_total(
+    statement: Select[Any], total: int | Select[Any], params: Mapping[str, Any]
+) -> tuple[Sequence[SqlRow[Any]], int]:
+    """The rows of `statement` (`with_total`), and how many there are on all pages; counted on its
+    own only where there are no rows."""
+    rows = db.session.execute(statement, params).all()
+    if isinstance(total, int):
+        return rows, total
+    if rows:
+        return rows, rows[0].total_rows
+    return rows, db.session.scalar(total, params) or 0
+
+
+def with_total(statement: Select[Any], total: int | Select[Any]) -> Select[Any]:
+    """The statement with the number of all rows beside each, counted once."""
+    if isinstance(total, int):
+        return statement
+    return statement.add_columns(total.correlate(None).scalar_subquery().label("total_rows"))
+
+
+@functools.lru_cache(maxsize=256)
 def counting(statement: Select[Any]) -> Select[Any]:
     """What counts the rows of a statement, which says what it selects from (`select_from`)."""
     rows = statement.with_only_columns(literal(1).label("one"))
     return select(func.count()).select_from(rows.subquery("counted_rows"))
+
+
+@functools.lru_cache(maxsize=256)
+def _paged(statement: Select[Any], order: tuple[Any, ...], total: Select[Any]) -> Select[Any]:
+    paged = statement.order_by(*order).limit(LIMIT).offset(OFFSET)
+    return with_total(paged, total)
 
 
 def page(rows: list[Row], *, total: int, limit: int, offset: int, **more: Any) -> Page[Row]:

@@ -1,10 +1,11 @@
 """The regression tests of a run and how each ended: listed, filtered, looked at one by one."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, select
 
 from database import db
 from errors import NotFound
@@ -18,10 +19,17 @@ from mod_test.models import ResultRecord, Run
 from mod_test.result_messages import result_message
 from mod_test.result_rows import Labels, OutputRow, ResultFilter, ResultRow
 from mod_test.run_rows import RunRow
-from mod_test.sets import members
+from mod_test.sets import members_of
 
 MOST_OUTPUTS = 20
 MOST_TAGS = 50
+
+RUN = run_rows.ROWS.add_columns(attempts.told_to_run().label("told")).where(
+    Run.id == bindparam("run_id")
+)
+HOW_MANY = select(func.count()).select_from(
+    members_of(result_rows.IDS, bindparam("live", expanding=True)).subquery("members")
+)
 
 
 @dataclass(frozen=True)
@@ -64,10 +72,15 @@ def list_results(
     """One page of a run's regression tests by their ids, also of those without a result, with the
     exact number of all that match. Raises NotFound."""
     run, running = _run(run_id)
-    statement = result_rows.of_runs([run], wanted, running)
-    of_set = members([run]).subquery("members")
-    total = select(func.count()).select_from(of_set) if wanted == ResultFilter() else None
-    found = select_page(statement, [RegressionTest.id], limit=limit, offset=offset, total=total)
+    statement, params = result_rows.of_runs([run], wanted, running)
+    found = select_page(
+        statement,
+        [RegressionTest.id],
+        limit=limit,
+        offset=offset,
+        total=HOW_MANY if wanted == ResultFilter() else None,
+        params=params,
+    )
     return found.showing(_views([result_rows.as_result(row) for row in found.data], base))
 
 
@@ -77,18 +90,22 @@ def get_result(run_id: int, regression_id: int, *, base: str) -> ResultView:
     Raises NotFound for a test that is not in the run's set.
     """
     run, running = _run(run_id)
-    statement = result_rows.of_runs([run], ResultFilter(regression_id=regression_id), running)
-    row = db.session.execute(statement.add_columns(ResultRecord.tail)).first()
+    only = ResultFilter(regression_id=regression_id)
+    statement, params = result_rows.of_runs([run], only, running)
+    row = db.session.execute(_with_tail(statement), params).first()
     if row is None:
         raise NotFound("result", regression_id, run_id=run_id)
     return _views([result_rows.as_result(row, tail=row.tail)], base)[0]
 
 
+@functools.cache
+def _with_tail(statement: Select[Any]) -> Select[Any]:
+    return statement.add_columns(ResultRecord.tail)
+
+
 def _run(run_id: int) -> tuple[RunRow, list[int]]:
     """A run, and the tests at which its runner is. Raises NotFound."""
-    row = db.session.execute(
-        run_rows.ROWS.add_columns(attempts.told_to_run().label("told")).where(Run.id == run_id)
-    ).first()
+    row = db.session.execute(RUN, {"run_id": run_id}).first()
     if row is None:
         raise NotFound("run", run_id)
     run = run_rows.as_run(row)
