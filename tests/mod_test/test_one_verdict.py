@@ -22,7 +22,7 @@ from tests.mod_test.oracle import RunRead
 from tests.mod_test.worlds import HASHES, World
 from tests.raw import Raw
 
-EXAMPLES = int(os.environ.get("ONE_VERDICT_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("ONE_VERDICT_EXAMPLES", "8"))
 GROUPINGS = ["type", "sample_id", "regression_id", "category", "severity"]
 RUN_STATUSES = ["queued", "running", "pass", "fail", "canceled", "error", "incomplete"]
 RESULT_STATUSES = ["pass", "fail", "skipped", "missing_output", "running", "not_started"]
