@@ -86,6 +86,28 @@ class EnumText(TypeDecorator[enum.StrEnum]):
         return self._members.get(value)
 
 
+class Bytewise(TypeDecorator[str]):
+    """A short text of `most` characters that is compared and grouped byte by byte everywhere."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.VARBINARY(self.most * 4))
+        return dialect.type_descriptor(String(self.most))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        return value if dialect.name == "sqlite" or value is None else value.encode()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        return value.decode() if isinstance(value, bytes) else value
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment in UTC: aware in Python, without zone in the database, as the given tables have it.
 

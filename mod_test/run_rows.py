@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from database import db, exact, is_commit, is_repository, utc_now
+from database import db, exact, utc_now
 from mod_auth.models import User
 from mod_test import repositories
 from mod_test.counts import Standing
@@ -35,8 +35,10 @@ from mod_test.models import (
     RunType,
     TestStatus,
 )
-from mod_test.rollup.kept import is_kept
+from mod_test.rollup import opened
+from mod_test.rollup.kept import IS_KEPT
 from mod_test.rollup.tables import RunRollup
+from mod_test.validity import IS_VALID
 from mod_test.verdict import RunStatus, last_progress_id, status_of_run
 
 Last = aliased(Progress, name="last")
@@ -149,14 +151,8 @@ def has_ended() -> ColumnElement[bool]:
     return Last.status.in_(ENDED)
 
 
-# Composed once: each request would otherwise build these trees anew.
+# Composed once: each request would otherwise build this tree anew.
 IS_LAST = is_last(Run.id)
-IS_KEPT = is_kept(Run.id)
-IS_VALID = (
-    is_commit(Run.commit),
-    is_repository(Fork.github),
-    Run.platform.in_([platform.value for platform in Platform]),
-)
 
 
 def joined(*columns: Any) -> Select[Any]:
@@ -170,7 +166,7 @@ def joined(*columns: Any) -> Select[Any]:
         .join(Fork, Fork.id == Run.fork_id)
         .join(RunRecord, RunRecord.test_id == Run.id)
         .outerjoin(Last, IS_LAST)
-        .outerjoin(RunRollup, IS_KEPT)
+        .outerjoin(RunRollup, and_(RunRollup.test_id == Run.id, IS_KEPT))
         .where(*IS_VALID)
     )
 
@@ -284,14 +280,16 @@ def _kept_standing(row: Any) -> Standing | None:
 
 
 def stamp(run_id: int) -> None:
-    """Give a run its record now, where no trigger has done so."""
+    """Give a run its record now, and keep it as open, where no trigger has done so."""
     stamped = exists().where(RunRecord.test_id == run_id)
     missing = select(Run.id, utc_now()).where(Run.id == run_id, ~stamped)
     db.session.execute(insert(RunRecord).from_select(["test_id", "created_at"], missing))
+    opened.write_down(run_id)
 
 
 def stamp_unseen() -> None:
-    """Give every run without a record one, where the account may not create triggers.
+    """Give every run without a record one, where the account may not create triggers, and keep it
+    as open.
 
     A run gets the time of its first progress, else that of its being seen now.
     """
@@ -305,3 +303,4 @@ def stamp_unseen() -> None:
         ~exists().where(RunRecord.test_id == Run.id)
     )
     db.session.execute(insert(RunRecord).from_select(["test_id", "created_at"], unseen))
+    opened.write_down()

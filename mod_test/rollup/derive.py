@@ -1,5 +1,6 @@
 """Deriving what is rolled up: ended runs as a whole, or single results of many runs."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -8,6 +9,7 @@ from sqlalchemy import delete, exists, func, insert, select, tuple_
 from database import db
 from mod_regression.models import RegressionTest
 from mod_test.models import CustomizedTest, Progress, Result, ResultFile, Run, TestStatus
+from mod_test.rollup.facts import facts_of
 from mod_test.rollup.kept import has_hash
 from mod_test.rollup.tables import FailingResult, OpenRun, RunRollup
 from mod_test.verdict import (
@@ -21,6 +23,7 @@ from mod_test.verdict import (
 
 BATCH = 100
 PAIRS = 500
+SKIPPED = ResultStatus.skipped.value
 T = TypeVar("T")
 Pair = tuple[int, int]
 
@@ -45,9 +48,9 @@ def roll_up(run_ids: Collection[int]) -> None:
 
 def derived(run_ids: Collection[int]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The rows of `run_rollup` and `failing_result` that these runs should have."""
-    rows = _derive(run_ids)
+    rows, skipped = _derive(run_ids)
     failing = failing_results(Result.test_id.in_([row["test_id"] for row in rows]))
-    return [_judged(row) for row in _with_failures(rows, failing)], failing
+    return [_judged(row) for row in _with_failures(rows, failing)], failing + skipped
 
 
 def _roll_up(run_ids: list[int]) -> None:
@@ -65,8 +68,9 @@ def _roll_up(run_ids: list[int]) -> None:
     _insert(RunRollup, rows)
 
 
-def _derive(run_ids: Collection[int]) -> list[dict[str, Any]]:
-    """What the rollup says of each ended run of these, without its failing results."""
+def _derive(run_ids: Collection[int]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What the rollup says of each ended run of these, without its failing results; and the tests
+    that they skipped."""
     last = (
         select(Run.id, Progress.status, Progress.timestamp)
         .join(Progress, Progress.id == last_progress_id())
@@ -76,8 +80,10 @@ def _derive(run_ids: Collection[int]) -> list[dict[str, Any]]:
         )
     )
     ended = {row.id: row for row in db.session.execute(last)}
+    facts = facts_of(ended)
+    ended = {run_id: row for run_id, row in ended.items() if run_id in facts}
     if not ended:
-        return []
+        return [], []
     started = dict(
         db.session.execute(
             select(Progress.test_id, Progress.timestamp).where(
@@ -104,33 +110,40 @@ def _derive(run_ids: Collection[int]) -> list[dict[str, Any]]:
         .tuples()
         .all()
     )
-    skipped = dict(
-        db.session.execute(
-            select(CustomizedTest.test_id, func.count(CustomizedTest.regression_id.distinct()))
-            .join(RegressionTest, RegressionTest.id == CustomizedTest.regression_id)
-            .where(
-                CustomizedTest.test_id.in_(ended),
-                has_sample(),
-                ~exists().where(
-                    Result.test_id == CustomizedTest.test_id,
-                    Result.regression_test_id == CustomizedTest.regression_id,
-                ),
-            )
-            .group_by(CustomizedTest.test_id)
+    skipped = db.session.execute(
+        select(CustomizedTest.test_id, CustomizedTest.regression_id)
+        .distinct()
+        .join(RegressionTest, RegressionTest.id == CustomizedTest.regression_id)
+        .where(
+            CustomizedTest.test_id.in_(ended),
+            has_sample(),
+            ~exists().where(
+                Result.test_id == CustomizedTest.test_id,
+                Result.regression_test_id == CustomizedTest.regression_id,
+            ),
         )
-        .tuples()
-        .all()
-    )
-    return [
+    ).all()
+    number_skipped = Counter(row.test_id for row in skipped)
+    rows = [
         {
             "test_id": run_id,
             "ended_as": row.status,
             "started_at": started.get(run_id),
             "ended_at": row.timestamp,
             "results": results.get(run_id, 0),
-            "skipped": skipped.get(run_id, 0),
+            "skipped": number_skipped[run_id],
+            **facts[run_id],
         }
         for run_id, row in ended.items()
+    ]
+    return rows, [
+        {
+            "test_id": row.test_id,
+            "regression_test_id": row.regression_id,
+            "status": SKIPPED,
+            "errors": 0,
+        }
+        for row in skipped
     ]
 
 
@@ -190,7 +203,10 @@ def derive_results(pairs: Collection[Pair]) -> None:
         failing = failing_results(of_batch)
         db.session.execute(
             delete(FailingResult)
-            .where(tuple_(FailingResult.test_id, FailingResult.regression_test_id).in_(batch))
+            .where(
+                tuple_(FailingResult.test_id, FailingResult.regression_test_id).in_(batch),
+                FailingResult.status != SKIPPED,  # of those there is no result to derive
+            )
             .execution_options(synchronize_session=False)
         )
         _insert(FailingResult, failing)
@@ -208,7 +224,7 @@ def _judge_again(run_ids: list[int]) -> None:
         {"test_id": row.test_id, "status": row.status, "errors": row.errors}
         for row in db.session.execute(
             select(FailingResult.test_id, FailingResult.status, FailingResult.errors).where(
-                FailingResult.test_id.in_(run_ids)
+                FailingResult.test_id.in_(run_ids), FailingResult.status != SKIPPED
             )
         )
     ]

@@ -1,44 +1,54 @@
 """When a rollup may be used: never while a mark may concern it.
 
 A mark concerns a run by its id, by a result of the regression test whose definition changed, or by
-an output that came out with (or matched) the hash that is accepted now or no longer.
+an output that came out with (or matched) the hash that is accepted now or no longer. Which runs
+that are is asked once in each snapshot; statements that use what is kept leave those runs out of it
+(`IS_KEPT`), and derive them like the open ones (`PENDING`). So no answer is ever stale, whether its
+marks are settled or not.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, union
 from sqlalchemy.orm import aliased
 
-from database import exact
+from database import db, exact
 from mod_test.models import Result, ResultFile
-from mod_test.rollup.tables import RollupMark, RunRollup
+from mod_test.rollup.tables import OpenRun, RollupMark, RunRollup
 
 HASH_LENGTH = 64
+SNAPSHOT = "the runs that marks concern"
+NONE = [0]  # no run's id: an empty list would cost the database more
 
 
-def is_kept(run_id: Any) -> ColumnElement[bool]:
-    """How a rollup is joined to its run: only while no mark of this snapshot concerns the run.
+def concerned() -> list[int]:
+    """The rolled-up runs that marks of this snapshot concern, or `NONE`.
 
-    What it does not hold for is derived, so no answer is ever stale, settled or not.
+    A unit of work that writes sees its own marks, and others' as they come: it asks every time.
     """
-    own = aliased(RollupMark)
-    return and_(
-        RunRollup.test_id == run_id,
-        ~exists().where(own.run_id == run_id).correlate_except(own),
-        *(
-            ~runs.where(column == run_id).correlate_except(*tables).exists()
-            for runs, column, tables in _concerned()
-        ),
-    )
+    session = db.session()
+    known = session.info.get(SNAPSHOT)
+    if known is not None and known[0] is session.get_transaction():
+        found: list[int] = known[1]
+        return found
+    return list(db.session.scalars(ALL_CONCERNED)) or NONE
 
 
-def runs_of_definitions(most: int) -> Select[Any]:
-    """How many rolled-up runs marks of definitions and hashes concern, counted up to `most`."""
-    found = []
-    for runs, column, _ in _concerned():
-        few = runs.join(RunRollup, RunRollup.test_id == column).distinct().limit(most).subquery()
-        found.append(select(func.count()).select_from(few).scalar_subquery())
-    return select(found[0] + found[1])
+def remember(run_ids: Iterable[int]) -> None:
+    """Let `concerned` answer this for the rest of the snapshot that is being read."""
+    session = db.session()
+    session.info[SNAPSHOT] = session.get_transaction(), sorted(run_ids) or NONE
+
+
+CONCERNED: Any = bindparam("concerned_runs", callable_=concerned, expanding=True)
+# Whether a row of `RunRollup` may be used.
+IS_KEPT: ColumnElement[bool] = RunRollup.test_id.not_in(CONCERNED)
+# Every run that is not kept; `open_run` and `run_rollup` together hold every run.
+PENDING = union(
+    select(OpenRun.test_id),
+    select(RunRollup.test_id).where(RunRollup.test_id.in_(CONCERNED)),
+).subquery("pending")
 
 
 def has_hash(file: Any, file_hash: Any) -> ColumnElement[bool]:
@@ -52,18 +62,27 @@ def has_hash(file: Any, file_hash: Any) -> ColumnElement[bool]:
     )
 
 
-def _concerned() -> list[tuple[Select[Any], Any, tuple[Any, Any]]]:
-    """The runs that marks of definitions, and of hashes, concern; with the column of their ids and
-    the tables that are asked."""
+def by_own_marks() -> Select[Any]:
+    """The rolled-up runs that have marks of their own, each once."""
+    mark = aliased(RollupMark)
+    found = select(RunRollup.test_id).join(mark, mark.run_id == RunRollup.test_id)
+    return found.distinct()
+
+
+def by_definitions() -> tuple[Select[Any], Select[Any]]:
+    """The rolled-up runs that marks of regression tests concern, and those that marks of accepted
+    hashes concern, each once."""
     mark, result = aliased(RollupMark), aliased(Result)
-    by_definition = (
-        select(result.test_id)
+    by_test = (
+        select(RunRollup.test_id)
         .select_from(mark)
         .join(result, result.regression_test_id == mark.regression_id)
+        .join(RunRollup, RunRollup.test_id == result.test_id)
+        .where(mark.regression_id.is_not(None))
     )
     accepted, file = aliased(RollupMark), aliased(ResultFile)
     by_hash = (
-        select(file.test_id)
+        select(RunRollup.test_id)
         .select_from(accepted)
         .join(
             file,
@@ -72,8 +91,10 @@ def _concerned() -> list[tuple[Select[Any], Any, tuple[Any, Any]]]:
                 has_hash(file, accepted.file_hash),
             ),
         )
+        .join(RunRollup, RunRollup.test_id == file.test_id)
+        .where(accepted.output_id.is_not(None))
     )
-    return [
-        (by_definition.where(mark.regression_id.is_not(None)), result.test_id, (mark, result)),
-        (by_hash.where(accepted.output_id.is_not(None)), file.test_id, (accepted, file)),
-    ]
+    return by_test.distinct(), by_hash.distinct()
+
+
+ALL_CONCERNED = union(by_own_marks(), *by_definitions())

@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, select
 
 from database import db, writing
 from mod_test.models import Run
-from mod_test.rollup import derive, triggers
+from mod_test.rollup import derive, opened, triggers
 from mod_test.rollup.settle import settling
 from mod_test.rollup.tables import FailingResult, RollupState, RunRollup
 
@@ -33,6 +33,7 @@ def prepare() -> bool:
         if not complete:
             for table in (RunRollup, FailingResult):
                 db.session.execute(delete(table))
+        opened.write_down()
         return complete
 
 

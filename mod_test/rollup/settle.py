@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, func, insert, or_, select
+from sqlalchemy import CompoundSelect, delete, exists, func, insert, literal, or_, select, union_all
 from sqlalchemy.exc import IntegrityError
 
 from database import db, reading, writing
 from mod_test.rollup import derive
-from mod_test.rollup.kept import runs_of_definitions
+from mod_test.rollup.kept import by_definitions, by_own_marks, remember
 from mod_test.rollup.tables import OpenRun, RollupMark, RollupState
 
 AT_ONCE = 5000
@@ -17,6 +17,7 @@ AT_ONCE = 5000
 MANY = 2000
 # So many runs are derived in an answer before settling them first is quicker.
 FEW = 20
+OWN, OF_DEFINITION, MATTERS = 0, 1, 2
 
 
 @contextmanager
@@ -27,13 +28,13 @@ def settled_reading() -> Iterator[bool]:
     all of them would be slow. The others can wait until the answer is sent.
     """
     with reading():
-        must, may = _waiting()
+        must, may = _look()
         if not must:
             yield may
             return
-    settle_marks()
+    settle_marks(of_definitions=True)
     with reading():
-        yield False
+        yield True
 
 
 @contextmanager
@@ -44,30 +45,38 @@ def settling() -> Iterator[None]:
         yield
 
 
-def settle_marks() -> None:
-    """Settle every mark, in a unit of work of its own."""
-    with settling():
-        return
+def settle_marks(*, of_definitions: bool = False) -> None:
+    """Settle every mark, or those of definitions and hashes only, in a unit of work of its own."""
+    with writing(snapshot=True):
+        settle(of_definitions=of_definitions)
 
 
-def _what_waits() -> Select[Any]:
-    concerned = runs_of_definitions(FEW + 1).scalar_subquery()
+def _what_waits() -> CompoundSelect[Any]:
+    """What marks there are, as pairs: runs that they concern, and whether settling is worth it."""
     of_open_run = exists().where(OpenRun.test_id == RollupMark.run_id)
     matters = exists().where(or_(RollupMark.run_id.is_(None), RollupMark.kind == "p", ~of_open_run))
     many = select(func.count()).select_from(select(RollupMark.id).limit(MANY).subquery())
-    return select(concerned > FEW, matters, many.scalar_subquery() == MANY)
+    found = [select(literal(OWN).label("why"), by_own_marks().subquery().c.test_id)]
+    for runs in by_definitions():
+        few = runs.limit(FEW + 1).subquery()
+        found.append(select(literal(OF_DEFINITION), few.c.test_id))
+    worth_it = or_(matters, many.scalar_subquery() == MANY)
+    return union_all(*found, select(literal(MATTERS), literal(0)).where(worth_it))
 
 
 # Written once: every read asks it first.
 WHAT_WAITS = _what_waits()
 
 
-def _waiting() -> tuple[bool, bool]:
+def _look() -> tuple[bool, bool]:
     """Whether marks of definitions concern so many runs that deriving them would be slow, and
     whether there is anything worth settling: a mark of a rolled-up run or of a definition, the
     progress of an open run, or very many marks."""
-    found = db.session.execute(WHAT_WAITS).one()
-    return bool(found[0]), bool(found[1] or found[2])
+    rows = db.session.execute(WHAT_WAITS).all()
+    must = len({run_id for why, run_id in rows if why == OF_DEFINITION}) > FEW
+    if not must:
+        remember({run_id for why, run_id in rows if why != MATTERS})
+    return must, any(why == MATTERS for why, _ in rows)
 
 
 def _lock() -> None:
@@ -78,8 +87,9 @@ def _lock() -> None:
         db.session.scalar(lock)
 
 
-def settle() -> int:
-    """Consume every mark that this snapshot sees; how many there were.
+def settle(*, of_definitions: bool = False) -> int:
+    """Consume every mark that this snapshot sees, or those of definitions only; how many there
+    were.
 
     Begin a writing unit of work right before: the lock must come before the snapshot.
     """
@@ -94,6 +104,7 @@ def settle() -> int:
                 RollupMark.output_id,
                 RollupMark.file_hash,
             )
+            .where(*([RollupMark.run_id.is_(None)] if of_definitions else []))
             .order_by(RollupMark.id)
             .limit(AT_ONCE)
         ).all()

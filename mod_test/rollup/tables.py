@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from database import Base, EnumText, UtcDateTime, ours
-from mod_test.models import TestStatus
+from database import Base, Bytewise, EnumText, UtcDateTime, ours
+from mod_test.models import Platform, TestStatus
+
+BRANCH_LENGTH = 100
 
 
 def _of_run() -> ForeignKey:
@@ -14,10 +16,25 @@ def _of_run() -> ForeignKey:
 
 
 class RunRollup(Base):
-    """An ended run: its status and counts. `results` is how many results its set has."""
+    """An ended run: its status and counts, and what runs are listed, filtered and sorted by.
+
+    `results` is how many results its set has. A run without a valid commit, fork or platform is
+    not here: the API leaves it out. The texts are kept as `mod_test.rollup.facts` makes them.
+    """
 
     __tablename__ = "run_rollup"
-    __table_args__ = ours(Index("ix_run_rollup_status", "status", "test_id"))
+    __table_args__ = ours(
+        Index("ix_run_rollup_created", "created_at", "test_id", "set_id"),
+        Index("ix_run_rollup_started", "started_at", "test_id"),
+        Index("ix_run_rollup_status", "status", "created_at", "test_id", "set_id"),
+        Index("ix_run_rollup_platform", "platform", "created_at", "test_id", "set_id"),
+        Index("ix_run_rollup_fork", "fork_id", "created_at", "test_id"),
+        Index("ix_run_rollup_branch", "branch", "created_at", "test_id", "set_id"),
+        Index("ix_run_rollup_branches", "fork_id", "branch", "test_id"),
+        Index("ix_run_rollup_commit", "commit_sha", "created_at", "test_id"),
+        Index("ix_run_rollup_pull_request", "pull_request", "created_at", "test_id"),
+        Index("ix_run_rollup_set", "set_id", "test_id"),
+    )
 
     test_id: Mapped[int] = mapped_column(_of_run(), primary_key=True, autoincrement=False)
     status: Mapped[str] = mapped_column(String(20))
@@ -31,18 +48,53 @@ class RunRollup(Base):
     missing_output: Mapped[int]
     skipped: Mapped[int]
     errors: Mapped[int]
+    set_id: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
+    platform: Mapped[Platform] = mapped_column(EnumText(Platform))
+    fork_id: Mapped[int]
+    branch: Mapped[str] = mapped_column(Bytewise(BRANCH_LENGTH))
+    commit_sha: Mapped[str] = mapped_column(String(40))
+    pull_request: Mapped[int | None]
 
 
 class FailingResult(Base):
-    """A result of a rolled-up run that does not pass."""
+    """A regression test of a rolled-up run's set that did not pass: it failed, produced nothing or
+    was skipped."""
 
     __tablename__ = "failing_result"
-    __table_args__ = ours(Index("ix_failing_result_test", "regression_test_id", "test_id"))
+    __table_args__ = ours(
+        Index("ix_failing_result_test", "regression_test_id", "status", "test_id")
+    )
 
     test_id: Mapped[int] = mapped_column(_of_run(), primary_key=True, autoincrement=False)
     regression_test_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     status: Mapped[str] = mapped_column(String(20))
     errors: Mapped[int]
+
+
+class RunSet(Base):
+    """A set of regression tests that rolled-up runs have: most of them have the same one.
+
+    `digest` is the SHA-256 of its ids. A set that no run has any more does no harm.
+    """
+
+    __tablename__ = "run_set"
+    __table_args__ = ours(UniqueConstraint("digest", name="uq_run_set_digest"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+
+
+class RunSetMember(Base):
+    """A regression test of a set."""
+
+    __tablename__ = "run_set_member"
+    __table_args__ = ours(Index("ix_run_set_member_set", "set_id", "regression_test_id"))
+
+    regression_test_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    set_id: Mapped[int] = mapped_column(
+        ForeignKey("run_set.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
 
 
 class OpenRun(Base):

@@ -60,6 +60,12 @@ def _hash(output_id: str, file_hash: str) -> str:
     )
 
 
+def _differ(*columns: str) -> str:
+    """Whether a column has another value, byte by byte: a collation may fold texts."""
+    same = (f"hex(OLD.{column}) <=> hex(NEW.{column})" for column in columns)
+    return f"NOT ({' AND '.join(same)})"
+
+
 def _runs_of(regression_ids: str) -> tuple[str, str]:
     results = "SELECT 'r', r.test_id FROM test_result r WHERE r.regression_test_id"
     chosen = (
@@ -81,12 +87,32 @@ def _changes(name: str, table: str, mark: "tuple[str, ...]") -> Iterator[Trigger
     yield Trigger(f"{name}_delete", "BEFORE DELETE", table, statements("OLD"))
 
 
+_RUN_DIFFERS = _differ("id", "platform", "fork_id", "branch", "`commit`", "pr_nr")
+
 TRIGGERS: tuple[Trigger, ...] = (
     Trigger(
         "open_run",
         "AFTER INSERT",
         "test",
         ("INSERT IGNORE INTO open_run (test_id) VALUES (NEW.id)",),
+    ),
+    Trigger(
+        "run_update",
+        "AFTER UPDATE",
+        "test",
+        tuple(
+            f"INSERT INTO rollup_mark (kind, run_id) SELECT 'r', {row}.id $ WHERE {_RUN_DIFFERS}"
+            for row in ("OLD", "NEW")
+        ),
+    ),
+    Trigger(
+        "fork_update",
+        "AFTER UPDATE",
+        "fork",
+        (
+            "INSERT INTO rollup_mark (kind, run_id) SELECT 'r', t.id FROM test t "
+            f"WHERE t.fork_id = NEW.id AND {_differ('github')}",
+        ),
     ),
     *_changes("progress", "test_progress", (_run("p", "ROW"),)),
     *_changes("result", "test_result", (_run("r", "ROW"),)),
