@@ -5,8 +5,9 @@ for what they append, the highest id decides.
 """
 
 import dataclasses
+from typing import Any, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import CursorResult, Table, bindparam, insert, select, update
 
 from database import db, utc_now
 from mod_test.models import (
@@ -16,6 +17,25 @@ from mod_test.models import (
     Run,
     RunRecord,
     TestStatus,
+)
+
+# Composed once: every result and every claim asks for them.
+_ROW = select(Run.id).where(Run.id == bindparam("run_id"))
+LOCK = _ROW.with_for_update()
+LOCK_UNLESS_LOCKED = _ROW.with_for_update(skip_locked=True)
+LAST = (
+    select(Progress.id, Progress.status)
+    .where(Progress.test_id == bindparam("run_id"))
+    .order_by(Progress.id.desc())
+    .limit(1)
+)
+APPEND = insert(cast("Table", Progress.__table__)).values(timestamp=utc_now())
+RECORD = insert(cast("Table", ProgressRecord.__table__))
+HOLD = (
+    update(RunRecord)
+    .where(RunRecord.test_id == bindparam("run_id"))
+    .values(held_progress_id=bindparam("progress_id"))
+    .execution_options(synchronize_session=False)
 )
 
 
@@ -37,15 +57,10 @@ def lock(run_id: int, *, skip_locked: bool = False) -> State | None:
 
     None if it is not there or, with `skip_locked`, if somebody else has it locked.
     """
-    row = select(Run.id).where(Run.id == run_id).with_for_update(skip_locked=skip_locked)
-    if db.session.scalar(row) is None:
+    row = {"run_id": run_id}
+    if db.session.scalar(LOCK_UNLESS_LOCKED if skip_locked else LOCK, row) is None:
         return None
-    last = db.session.execute(
-        select(Progress.id, Progress.status)
-        .where(Progress.test_id == run_id)
-        .order_by(Progress.id.desc())
-        .limit(1)
-    ).first()
+    last = db.session.execute(LAST, row).first()
     return State(run_id, last.id if last else None, last.status if last else None)
 
 
@@ -64,28 +79,22 @@ def append(
 
     `holds`: the event is the current attempt's, so that losing the lease makes the run wait again.
     """
-    progress = Progress(
-        test_id=run_id, status=status, timestamp=utc_now(), message=fitting(message)
-    )
-    db.session.add(progress)
-    db.session.flush()
-    db.session.add(
-        ProgressRecord(
-            progress_id=progress.id,
-            cause=cause,
-            account_id=account_id,
-            attempt_id=attempt_id,
-            step=step,
-        )
+    event = {"test_id": run_id, "status": status, "message": fitting(message)}
+    made = cast("CursorResult[Any]", db.session.execute(APPEND, event))
+    progress_id = int(made.lastrowid)
+    db.session.execute(
+        RECORD,
+        {
+            "progress_id": progress_id,
+            "cause": cause,
+            "account_id": account_id,
+            "attempt_id": attempt_id,
+            "step": step,
+        },
     )
     if holds:
-        db.session.execute(
-            update(RunRecord)
-            .where(RunRecord.test_id == run_id)
-            .values(held_progress_id=progress.id)
-        )
-    db.session.flush()
-    return progress.id
+        db.session.execute(HOLD, {"run_id": run_id, "progress_id": progress_id})
+    return progress_id
 
 
 def fitting(message: str) -> str:
