@@ -1,0 +1,37 @@
+"""`scripts/bench COMMAND`: finds the command's module in a table and runs it."""
+
+import argparse
+import importlib
+import os
+import sys
+
+# Each command's module has `arguments(parser)` and `main(asked) -> int`, the exit status.
+COMMANDS = {
+    "make": ("scripts.benchmarks.make", "make a database of a given size"),
+    "mariadb": ("scripts.benchmarks.mariadb", "serve a kept MariaDB until Ctrl-C"),
+}
+
+
+def main() -> int:
+    """Run the command that the command line names; its exit status."""
+    # A developer's own settings are not what is measured.
+    os.environ["FLASK_SKIP_DOTENV"] = "1"
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    wanted = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    for name, (module, told) in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=told, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if name == wanted:  # the others stay unread: they import servers and clients
+            loaded = importlib.import_module(module)
+            command.description = loaded.__doc__
+            loaded.arguments(command)
+            command.set_defaults(main=loaded.main)
+    asked = parser.parse_args()
+    status: int = asked.main(asked)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
