@@ -110,7 +110,7 @@ TRIGGERS: tuple[Trigger, ...] = (
         "AFTER UPDATE",
         "fork",
         (
-            "INSERT INTO rollup_mark (kind, run_id) SELECT 'r', t.id FROM test t "
+            "INSERT INTO rollup_mark (kind, run_id) SELECT 'r', t.id FROM test t "  # noqa: S608  ours
             f"WHERE t.fork_id = NEW.id AND {_differ('github')}",
         ),
     ),
