@@ -9,7 +9,7 @@ import random
 import string
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -385,21 +385,33 @@ def engine_options(url: str) -> dict[str, Any]:
 
 
 def prepare(engine: Engine) -> None:
-    """Make SQLite keep foreign keys and begin transactions itself, as `writing` asks."""
-    if engine.dialect.name != "sqlite":
-        return
+    """Make transactions begin as `writing` asks, and SQLite keep foreign keys."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _connected_sqlite)
+        event.listen(engine, "begin", _begun_sqlite)
+    else:
+        event.listen(engine, "begin", _begun_mysql)
 
-    @event.listens_for(engine, "connect")
-    def connected(connection: Any, record: Any) -> None:
-        # The driver must not begin on its own: it would begin late, as a reader.
-        connection.isolation_level = None
-        for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = NORMAL"):
-            connection.execute(f"PRAGMA {pragma}").close()
 
-    @event.listens_for(engine, "begin")
-    def begun(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _connected_sqlite(connection: Any, record: Any) -> None:
+    # The driver must not begin on its own: it would begin late, as a reader.
+    connection.isolation_level = None
+    for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = NORMAL"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begun_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _begun_mysql(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get("writes") and not options.get("snapshot"):
+        # For this transaction only: one question to the server, where SQLAlchemy's own option
+        # changes the session, changes it back, and commits both times.
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
 
 def begin_writing(*, snapshot: bool = False) -> None:
@@ -409,10 +421,7 @@ def begin_writing(*, snapshot: bool = False) -> None:
     COMMITTED, so that what is read after taking a lock is what the lock protects; with `snapshot`
     REPEATABLE READ, whose one snapshot begins at the first read that does not lock.
     """
-    options: dict[str, Any] = {"writes": True}
-    if db.engine.dialect.name != "sqlite" and not snapshot:
-        options["isolation_level"] = "READ COMMITTED"
-    db.session.connection(execution_options=options)
+    db.session.connection(execution_options={"writes": True, "snapshot": snapshot})
 
 
 @contextmanager
