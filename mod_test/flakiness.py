@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from mod_test.history_rows import Outcome
+from mod_test.past_results import Outcome
 
 SAME_COMMIT = 0.75
 OTHER_COMMIT = 0.25

@@ -1,28 +1,60 @@
-"""The history of a sample: its regression tests in every ended run that had them in its set."""
+"""The history of a sample: its regression tests in every ended run that had them in its set.
+
+Of kept runs it is read along the indexes of what is kept, test by test; the others, few, are
+derived.
+"""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, exists, false, or_, select, true, union_all
-from sqlalchemy.orm import aliased
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Subquery,
+    and_,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 
-from database import db
+from database import db, in_this_order
 from mod_regression.models import RegressionTest
-from mod_test import result_rows, run_rows, verdict
-from mod_test.models import CustomizedTest, Platform, Progress, Result, ResultRecord, Run, RunRecord
+from mod_test import result_rows, run_filters, run_rows, verdict
+from mod_test.models import CustomizedTest, Platform, Result, ResultRecord, Run, RunRecord
+from mod_test.past_results import since
 from mod_test.result_rows import ResultRow
-from mod_test.run_rows import RunFilter
-from mod_test.verdict import ResultStatus, RunStatus
+from mod_test.rollup.kept import CONCERNED, IS_KEPT
+from mod_test.rollup.tables import FailingResult, RunRollup, RunSetMember
+from mod_test.run_filters import RunFilter
+from mod_test.verdict import ResultStatus
 
-Timed = tuple[int, int]  # a run and a runtime
+TESTS: Any = bindparam("tests", expanding=True)
+RESULT_STATUS: Any = bindparam("of_result_status")
+PASSED = ResultStatus.passed.value
 
-BEFORE = 10  # how many results before it an entry's runtime is held against
-OF_RUNS = ("branch", "platform", "created_after", "created_before")
-NEWEST = 50  # how many results of a test its flakiness is made of
+
+_IS_RECORDED = exists().where(
+    CustomizedTest.test_id == Run.id, CustomizedTest.regression_id == RegressionTest.id
+)
+# Of an ended `Run` and a `RegressionTest`, joined (outer) to the result.
+IN_SET = or_(
+    and_(Result.test_id.is_not(None), verdict.in_set()),
+    and_(Result.test_id.is_(None), _IS_RECORDED),
+)
+DERIVED = verdict.status_in_run(true(), false())
+STATUS = case(
+    (RunRollup.test_id.is_not(None), func.coalesce(FailingResult.status, literal(PASSED))),
+    else_=DERIVED,
+)
 
 
 @dataclass(frozen=True)
@@ -32,13 +64,6 @@ class HistoryFilter:
     runs: RunFilter
     result_status: ResultStatus | None = None
     regression_id: int | None = None
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """The values of what is asked for, by name; not the run's status, which is composed in."""
-        given = {name: getattr(self.runs, name) for name in OF_RUNS}
-        given |= {"result_status": self.result_status, "regression_id": self.regression_id}
-        return {f"of_{name}": value for name, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -53,65 +78,153 @@ class Entry:
     platform: Platform
     since: int
 
+    @property
+    def run_id(self) -> int:
+        return self.result.run_id
 
-@dataclass(frozen=True)
-class Outcome:
-    """Whether a test passed in an ended run."""
-
-    commit_sha: str
-    platform: Platform
-    passed: bool
+    @property
+    def regression_id(self) -> int:
+        return self.result.regression_id
 
 
-def entries(sample_id: int, wanted: HistoryFilter) -> tuple[Select[Any], dict[str, Any]]:
-    """The entries that are `wanted`, in no order, which `as_entry` reads: a statement, which is
-    composed once for each choice of filters, and its parameters.
+def tests_of(sample_id: int) -> list[int]:
+    """The regression tests of a sample, by id."""
+    return list(db.session.scalars(_TESTS_OF, {"sample_id": sample_id}))
 
-    A test that a run should have executed and did not is among them, as skipped.
-    """
-    statement = _entries(wanted.runs.status, frozenset(wanted.params))
-    return statement, {"of_sample": sample_id, **wanted.params}
+
+_TESTS_OF = (
+    select(RegressionTest.id)
+    .where(RegressionTest.sample_id == bindparam("sample_id"))
+    .order_by(RegressionTest.id)
+)
+
+
+def params_of(wanted: HistoryFilter, tests: Sequence[int]) -> dict[str, Any]:
+    """The parameters of the statements below, for these tests of the sample."""
+    params: dict[str, Any] = {**wanted.runs.params, "tests": list(tests) or [0]}
+    params |= {f"of_test_{place}": test for place, test in enumerate(tests)}
+    if wanted.result_status is not None:
+        params["of_result_status"] = wanted.result_status.value
+    return params
+
+
+def kept_entries(
+    given: frozenset[str], result_status: ResultStatus | None, place: int
+) -> tuple[Select[Any], Any, Any]:
+    """The entries in kept runs of the test that is the parameter `of_test_{place}`: `run_id` and
+    `regression_id`; with the columns of both, which sort them."""
+    test: Any = bindparam(f"of_test_{place}")
+    if result_status is None or result_status is ResultStatus.passed:
+        has_test = and_(
+            RunSetMember.set_id == RunRollup.set_id, RunSetMember.regression_test_id == test
+        )
+        entries = (
+            select(RunRollup.test_id.label("run_id"), RunSetMember.regression_test_id)
+            .select_from(RunRollup)
+            .join(RunSetMember, has_test)
+        )
+        if result_status is ResultStatus.passed:
+            entries = entries.outerjoin(FailingResult, _is_failing(RunRollup.test_id, test))
+            entries = entries.where(FailingResult.test_id.is_(None))
+        columns = RunRollup.test_id, RunSetMember.regression_test_id
+    else:
+        entries = (
+            select(FailingResult.test_id.label("run_id"), FailingResult.regression_test_id)
+            .select_from(FailingResult)
+            .join(RunRollup, RunRollup.test_id == FailingResult.test_id)
+            .where(FailingResult.regression_test_id == test, FailingResult.status == RESULT_STATUS)
+        )
+        columns = FailingResult.test_id, FailingResult.regression_test_id
+    entries = in_this_order(entries.where(IS_KEPT, *run_filters.of_kept(given)))
+    return entries, *columns
+
+
+def other_entries(
+    given: frozenset[str], result_status: ResultStatus | None
+) -> tuple[Select[Any], Any, Any]:
+    """The same of all `tests` in the other ended runs."""
+    entries = (
+        run_rows.pending(Run.id.label("run_id"), RegressionTest.id.label("regression_test_id"))
+        .join(RegressionTest, RegressionTest.id.in_(TESTS))
+        .outerjoin(Result, _is_result(Run.id))
+        .where(run_rows.has_ended(), IN_SET, *run_filters.of_derived(given))
+    )
+    if result_status is not None:
+        entries = entries.where(DERIVED == RESULT_STATUS)
+    return entries, Run.id, RegressionTest.id
 
 
 @functools.cache
-def _entries(run_status: RunStatus | None, given: frozenset[str]) -> Select[Any]:
-    status = verdict.status_in_run(true(), false())
-    of_runs: dict[str, Any] = {
-        name: bindparam(f"of_{name}") for name in OF_RUNS if f"of_{name}" in given
-    }
-    statement = (
-        run_rows.joined(
-            *result_rows.columns(status, Run.id),
+def counting(given: frozenset[str], result_status: ResultStatus | None) -> Select[Any]:
+    """What counts all entries that are meant.
+
+    Most runs have the same set of tests, so entries are counted by sets: so many runs times so
+    many tests of the sample; what did not pass is counted by itself.
+    """
+    entries, *_ = other_entries(given, result_status)
+    others = entries.with_only_columns(func.count()).scalar_subquery()
+    if result_status is None:
+        return select(_in_sets(given) + others)
+    if result_status is ResultStatus.passed:
+        return select(_in_sets(given) - _not_passed(given) + others)
+    return select(_not_passed(given, FailingResult.status == RESULT_STATUS) + others)
+
+
+def _in_sets(given: frozenset[str]) -> Any:
+    runs = (
+        select(RunRollup.set_id, func.count().label("number"))
+        .where(IS_KEPT, *run_filters.of_kept(given))
+        .group_by(RunRollup.set_id)
+        .subquery("runs_by_set")
+    )
+    tests = (
+        select(RunSetMember.set_id, func.count().label("number"))
+        .where(RunSetMember.regression_test_id.in_(TESTS))
+        .group_by(RunSetMember.set_id)
+        .subquery("tests_by_set")
+    )
+    # As whole numbers: MariaDB's sums are decimals.
+    number = func.coalesce(func.sum(runs.c.number * tests.c.number), 0)
+    return (
+        select(number).select_from(runs).join(tests, tests.c.set_id == runs.c.set_id)
+    ).scalar_subquery()
+
+
+def _not_passed(given: frozenset[str], *conditions: ColumnElement[bool]) -> Any:
+    found = select(func.count()).select_from(FailingResult)
+    kept: list[ColumnElement[bool]] = [FailingResult.test_id.not_in(CONCERNED)]
+    if given:
+        found = found.join(RunRollup, RunRollup.test_id == FailingResult.test_id)
+        kept = [IS_KEPT, *run_filters.of_kept(given)]
+    return found.where(
+        FailingResult.regression_test_id.in_(TESTS), *conditions, *kept
+    ).scalar_subquery()
+
+
+def shown(page: Subquery) -> Select[Any]:
+    """What `as_entry` reads, of the entries of a page (`run_id`, `regression_test_id`)."""
+    return in_this_order(
+        select(
+            *result_rows.columns(STATUS, Run.id),
             RunRecord.created_at,
             Run.commit,
             Run.branch,
             Run.platform,
-            _since().label("since"),
+            since().label("since"),
         )
-        .join(RegressionTest, RegressionTest.sample_id == bindparam("of_sample"))
-        .outerjoin(
-            Result,
-            and_(Result.test_id == Run.id, Result.regression_test_id == RegressionTest.id),
-        )
+        .select_from(page)
+        .join(Run, Run.id == page.c.run_id)
+        .join(RunRecord, RunRecord.test_id == Run.id)
+        .join(RegressionTest, RegressionTest.id == page.c.regression_test_id)
+        .outerjoin(Result, _is_result(Run.id))
         .outerjoin(ResultRecord, result_rows.is_record())
-        .where(
-            run_rows.has_ended(),
-            or_(
-                and_(Result.test_id.is_not(None), verdict.in_set()),
-                and_(Result.test_id.is_(None), _is_recorded()),
-            ),
-            *RunFilter(status=run_status, **of_runs).conditions(),
-        )
+        .outerjoin(RunRollup, and_(RunRollup.test_id == Run.id, IS_KEPT))
+        .outerjoin(FailingResult, _is_failing(RunRollup.test_id, RegressionTest.id))
     )
-    if "of_result_status" in given:
-        statement = statement.where(status == bindparam("of_result_status"))
-    if "of_regression_id" in given:
-        statement = statement.where(RegressionTest.id == bindparam("of_regression_id"))
-    return statement
 
 
 def as_entry(row: Any) -> Entry:
-    """A row of `entries`."""
+    """A row of `shown`."""
     return Entry(
         result=result_rows.as_result(row),
         created_at=row.created_at,
@@ -122,139 +235,9 @@ def as_entry(row: Any) -> Entry:
     )
 
 
-def runtimes_before(found: Sequence[Entry]) -> list[list[int]]:
-    """For each entry the runtimes (ms) of up to ten results before it: the same test on the same
-    platform in ended runs, the newest first. In one statement."""
-    spans = _spans(found)
-    if not spans:
-        return [[] for _ in found]
-    params: dict[str, Any] = {}
-    for place, span in enumerate(spans):
-        names = (f"{name}_{place}" for name in ("test", "platform", "first", "behind"))
-        params |= dict(zip(names, span, strict=True))
-    rows = db.session.execute(_timed(len(spans)), params)
-    known: dict[tuple[int, Platform], list[Timed]] = {}
-    for regression_id, platform, run_id, runtime in rows:
-        known.setdefault((regression_id, platform), []).append((run_id, runtime))
-    return [_before(entry, known) for entry in found]
+def _is_result(run_id: Any) -> ColumnElement[bool]:
+    return and_(Result.test_id == run_id, Result.regression_test_id == RegressionTest.id)
 
 
-@functools.lru_cache(maxsize=128)
-def _timed(spans: int) -> Select[Any]:
-    return (
-        select(Result.regression_test_id, Run.platform, Result.test_id, Result.runtime)
-        .join(Run, Run.id == Result.test_id)
-        .where(
-            Result.runtime.is_not(None),
-            _ended(Run.id),
-            or_(
-                *(
-                    and_(
-                        Result.regression_test_id == bindparam(f"test_{place}"),
-                        Run.platform == bindparam(f"platform_{place}"),
-                        Result.test_id >= bindparam(f"first_{place}"),
-                        Result.test_id < bindparam(f"behind_{place}"),
-                    )
-                    for place in range(spans)
-                )
-            ),
-        )
-        .order_by(Result.test_id.desc())
-    )
-
-
-def _before(entry: Entry, known: Mapping[tuple[int, Platform], Sequence[Timed]]) -> list[int]:
-    timed = known.get((entry.result.regression_id, entry.platform), ())
-    earlier = (runtime for run_id, runtime in timed if run_id < entry.result.run_id)
-    return list(islice(earlier, BEFORE))
-
-
-def newest_outcomes(regression_ids: Sequence[int]) -> dict[int, list[Outcome]]:
-    """Of each test how it ended in the newest of its ended runs, the oldest of those first, in one
-    statement."""
-    found: dict[int, list[Outcome]] = {regression_id: [] for regression_id in regression_ids}
-    if not found:
-        return found
-    params = {f"test_{place}": regression_id for place, regression_id in enumerate(found)}
-    for row in db.session.execute(_newest(len(found)), params):
-        outcome = Outcome(row.commit.lower(), row.platform, row.status == ResultStatus.passed)
-        found[row.regression_id].append(outcome)
-    return found
-
-
-@functools.lru_cache(maxsize=128)
-def _newest(tests: int) -> Select[Any]:
-    branches = [_newest_of(bindparam(f"test_{place}")).subquery() for place in range(tests)]
-    every = union_all(*(select(branch) for branch in branches)).subquery("newest")
-    return select(every).order_by(every.c.test_id)
-
-
-def _newest_of(regression_id: Any) -> Select[Any]:
-    return (
-        run_rows.joined(
-            Run.id.label("test_id"),
-            RegressionTest.id.label("regression_id"),
-            Run.commit,
-            Run.platform,
-            verdict.status_of_result().label("status"),
-        )
-        .join(Result, Result.test_id == Run.id)
-        .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
-        .where(Result.regression_test_id == regression_id, run_rows.has_ended(), verdict.in_set())
-        .order_by(Result.test_id.desc())
-        .limit(NEWEST)
-    )
-
-
-def _since() -> Any:
-    """The run of the tenth result with a runtime before the one of `Run` and `RegressionTest`."""
-    earlier, run = aliased(Result), aliased(Run)
-    return (
-        select(earlier.test_id)
-        .join(run, run.id == earlier.test_id)
-        .where(
-            earlier.regression_test_id == RegressionTest.id,
-            earlier.test_id < Run.id,
-            earlier.runtime.is_not(None),
-            run.platform == Run.platform,
-            _ended(run.id),
-        )
-        .order_by(earlier.test_id.desc())
-        .limit(1)
-        .offset(BEFORE - 1)
-        .correlate(Run, RegressionTest)
-        .scalar_subquery()
-    )
-
-
-def _ended(run_id: Any) -> Any:
-    """Whether a run has ended, where its last progress is not joined."""
-    last = aliased(Progress)
-    return exists().where(
-        last.test_id == run_id,
-        last.id == verdict.last_progress_id(run_id),
-        last.status.in_(run_rows.ENDED),
-    )
-
-
-def _is_recorded() -> Any:
-    return exists().where(
-        CustomizedTest.test_id == Run.id, CustomizedTest.regression_id == RegressionTest.id
-    )
-
-
-def _spans(found: Sequence[Entry]) -> list[tuple[int, Platform, int, int]]:
-    """The runs to look through, by test and platform: from the first, up to and without the last.
-
-    What overlaps is one span: a page without gaps needs one for each test and platform.
-    """
-    spans: list[tuple[int, Platform, int, int]] = []
-    for entry in sorted(
-        found, key=lambda e: (e.result.regression_id, e.platform, e.since, e.result.run_id)
-    ):
-        of = entry.result.regression_id, entry.platform
-        if spans and spans[-1][:2] == of and entry.since <= spans[-1][3]:
-            spans[-1] = (*of, spans[-1][2], max(spans[-1][3], entry.result.run_id))
-        else:
-            spans.append((*of, entry.since, entry.result.run_id))
-    return spans
+def _is_failing(run_id: Any, regression_id: Any) -> ColumnElement[bool]:
+    return and_(FailingResult.test_id == run_id, FailingResult.regression_test_id == regression_id)

@@ -2,7 +2,7 @@
 
 import re
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import IntegrityError
 
 from database import db
@@ -20,8 +20,13 @@ def name_of(github: str | None) -> str | None:
 
 def is_named(name: str) -> ColumnElement[bool]:
     """Whether a fork is the repository `name`; GitHub's names are compared without case."""
+    return func.lower(Fork.github).in_(addresses_of(name))
+
+
+def addresses_of(name: str) -> list[str]:
+    """The addresses, in lower case, that a fork of the repository OWNER/NAME may have."""
     address = (PREFIX + name).lower()
-    return or_(func.lower(Fork.github) == address + ".git", func.lower(Fork.github) == address)
+    return [address, address + ".git"]
 
 
 def id_for(name: str) -> int:

@@ -8,18 +8,18 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Select,
+    Subquery,
     and_,
     bindparam,
     case,
     exists,
     func,
     insert,
-    or_,
     select,
 )
 from sqlalchemy.orm import aliased
 
-from database import db, exact, utc_now
+from database import db, in_this_order, utc_now
 from mod_auth.models import User
 from mod_test import repositories
 from mod_test.counts import Standing
@@ -36,47 +36,13 @@ from mod_test.models import (
     TestStatus,
 )
 from mod_test.rollup import opened
-from mod_test.rollup.kept import IS_KEPT
+from mod_test.rollup.kept import IS_KEPT, PENDING
 from mod_test.rollup.tables import RunRollup
 from mod_test.validity import IS_VALID
 from mod_test.verdict import RunStatus, last_progress_id, status_of_run
 
 Last = aliased(Progress, name="last")
 ENDED = [status for status in TestStatus if status.has_ended]
-
-
-@dataclass(frozen=True)
-class RunFilter:
-    """What `GET /runs` filters by; None filters nothing. Commits and names are lower case."""
-
-    status: RunStatus | None = None
-    branch: str | None = None
-    commit_sha: str | None = None
-    repository: str | None = None
-    platform: Platform | None = None
-    pull_request: int | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        found: list[ColumnElement[bool]] = []
-        if self.status is not None:
-            found.append(has_status(self.status))
-        if self.branch is not None:
-            found += [Run.branch == self.branch, exact(Run.branch) == exact(self.branch)]
-        if self.commit_sha is not None:
-            found.append(func.lower(Run.commit) == self.commit_sha.lower())
-        if self.repository is not None:
-            found.append(repositories.is_named(self.repository))
-        if self.platform is not None:
-            found.append(Run.platform == self.platform)
-        if self.pull_request is not None:
-            found.append(Run.pr_nr == self.pull_request)
-        if self.created_after is not None:
-            found.append(RunRecord.created_at > self.created_after)
-        if self.created_before is not None:
-            found.append(RunRecord.created_at < self.created_before)
-        return found
 
 
 @dataclass(frozen=True)
@@ -160,21 +126,36 @@ def joined(*columns: Any) -> Select[Any]:
 
     A run without a valid commit, fork or platform is left out; `flask check` names it.
     """
+    of_run = select(*columns).select_from(Run)
+    return _with_kept(_with_progress(of_run)).where(*IS_VALID)
+
+
+def pending(*columns: Any) -> Select[Any]:
+    """`columns` of the valid runs that are not kept, with their fork, record and last progress."""
+    of_run = select(*columns).select_from(PENDING).join(Run, Run.id == PENDING.c.test_id)
+    return in_this_order(_with_progress(of_run)).where(*IS_VALID)
+
+
+def shown(page: Subquery) -> Select[Any]:
+    """The rows (`as_run`) of the runs whose ids `page` has as `run_id`; they are valid."""
+    of_run = select(*COLUMNS).select_from(page).join(Run, Run.id == page.c.run_id)
+    return in_this_order(_with_cause(_with_kept(_with_progress(of_run))))
+
+
+def _with_progress(of_run: Select[Any]) -> Select[Any]:
     return (
-        select(*columns)
-        .select_from(Run)
-        .join(Fork, Fork.id == Run.fork_id)
+        of_run.join(Fork, Fork.id == Run.fork_id)
         .join(RunRecord, RunRecord.test_id == Run.id)
         .outerjoin(Last, IS_LAST)
-        .outerjoin(RunRollup, and_(RunRollup.test_id == Run.id, IS_KEPT))
-        .where(*IS_VALID)
     )
 
 
-def has_status(status: RunStatus) -> ColumnElement[bool]:
-    """Whether a run (of `joined`) has this status; only open runs are derived."""
-    is_open = RunRollup.test_id.is_(None)
-    return or_(RunRollup.status == status.value, and_(is_open, status_of_run(Last) == status.value))
+def _with_kept(of_run: Select[Any]) -> Select[Any]:
+    return of_run.outerjoin(RunRollup, and_(RunRollup.test_id == Run.id, IS_KEPT))
+
+
+def _with_cause(of_run: Select[Any]) -> Select[Any]:
+    return of_run.outerjoin(ProgressRecord, ProgressRecord.progress_id == Last.id)
 
 
 STATUS = case((RunRollup.test_id.is_not(None), RunRollup.status), else_=status_of_run(Last)).label(
@@ -209,10 +190,9 @@ COLUMNS = (
     RunRollup.skipped,
     RunRollup.errors,
 )
-ROWS = joined(*COLUMNS).outerjoin(ProgressRecord, ProgressRecord.progress_id == Last.id)
-
 
 # Written once: composing a statement of this size costs more than the database needs for it.
+ROWS = _with_cause(joined(*COLUMNS))
 _ONE = ROWS.where(Run.id == bindparam("run_id"))
 
 
@@ -226,16 +206,6 @@ def find_all(run_ids: Sequence[int]) -> dict[int, RunRow]:
     """Several runs by id; the ones that are not there are left out."""
     rows = db.session.execute(ROWS.where(Run.id.in_(run_ids)))
     return {row.id: as_run(row) for row in rows}
-
-
-def counting(wanted: RunFilter) -> Select[Any]:
-    """What counts the runs that `wanted` describes."""
-    return joined(func.count()).where(*wanted.conditions())
-
-
-def matching(wanted: RunFilter) -> Select[Any]:
-    """The rows of the runs that `wanted` describes, in no order; `as_run` reads them."""
-    return ROWS.where(*wanted.conditions())
 
 
 def as_run(row: Any) -> RunRow:

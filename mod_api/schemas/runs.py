@@ -20,7 +20,7 @@ from mod_api.schemas.fields import (
 )
 from mod_api.schemas.pages import KeysetQuery, OffsetQuery
 from mod_test.models import Platform
-from mod_test.run_rows import RunFilter
+from mod_test.run_filters import RunFilter
 from mod_test.verdict import RunStatus
 
 PLATFORMS = [platform.value for platform in Platform]

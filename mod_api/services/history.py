@@ -1,28 +1,27 @@
 """How the regression tests of a sample went from run to run."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from statistics import median
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import Select, exists, select
 
 from database import db
 from errors import NotFound
 from mod_api.services import keyset, links
-from mod_api.services.keyset import Key, Window
-from mod_api.services.paging import Page, counting
-from mod_regression.models import RegressionTest
+from mod_api.services.keyset import Key, Listing, Source, Window
+from mod_api.services.paging import Page
 from mod_sample.models import Sample
 from mod_test import history_rows
 from mod_test.flakiness import flakiness
 from mod_test.history_rows import Entry, HistoryFilter
-from mod_test.models import Run
+from mod_test.past_results import Past, past_of
 from mod_test.result_rows import OutputRow, outputs_of
 from mod_test.signatures import failure_signature
-
-NEWEST_FIRST = (Key(Run.id, descending=True), Key(RegressionTest.id, descending=True))
+from mod_test.verdict import ResultStatus
 
 
 @dataclass(frozen=True)
@@ -68,31 +67,51 @@ def history(sample_id: int, wanted: HistoryFilter, window: Window, *, base: str)
     """One page of a sample's history, newest run first, with the exact number of all entries that
     match and the flakiness of the tests on the page. Raises NotFound, and Invalid for the cursor.
     """
-    statement, params = history_rows.entries(sample_id, wanted)
-    found = keyset.select_page(
-        statement,
-        NEWEST_FIRST,
+    of_sample = tests = history_rows.tests_of(sample_id)
+    if wanted.regression_id is not None:
+        tests = [test for test in tests if test == wanted.regression_id]
+    found = keyset.select_listed(
+        _listing(frozenset(wanted.runs.params), wanted.result_status, len(tests)),
         window,
-        total=counting(statement),
         kind="history",
         wanted={**asdict(wanted), "sample": sample_id},
-        params=params,
+        params=history_rows.params_of(wanted, tests),
     )
-    if not found.data and not db.session.scalar(select(exists().where(Sample.id == sample_id))):
+    if not of_sample and not db.session.scalar(select(exists().where(Sample.id == sample_id))):
         raise NotFound("sample", sample_id)
     rows = [history_rows.as_entry(row) for row in found.data]
-    page = found.showing(_views(rows, base))
-    page.more["flakiness"] = _flakiness(rows)
+    past = past_of(rows)
+    page = found.showing(_views(rows, past, base))
+    page.more["flakiness"] = [
+        Flakiness(test, flakiness(outcomes), len(outcomes))
+        for test, outcomes in past.outcomes.items()
+    ]
     return page
 
 
-def _views(rows: Sequence[Entry], base: str) -> list[EntryView]:
-    failing = [row.result.place for row in rows if row.result.status.is_failure]
-    outputs = outputs_of(failing)
-    before = history_rows.runtimes_before(rows)
+@functools.lru_cache(maxsize=256)
+def _listing(given: frozenset[str], status: ResultStatus | None, tests: int) -> Listing:
+    def source(entries: tuple[Select[Any], Any, Any], *, is_joined: bool) -> Source:
+        statement, *columns = entries
+        keys = tuple(Key(column, descending=True) for column in columns)
+        return Source(statement, keys, is_joined=is_joined)
+
+    kept = [history_rows.kept_entries(given, status, place) for place in range(tests)]
+    return Listing(
+        sources=(
+            source(history_rows.other_entries(given, status), is_joined=True),
+            *(source(entries, is_joined=False) for entries in kept),
+        ),
+        shown=history_rows.shown,
+        total=history_rows.counting(given, status),
+    )
+
+
+def _views(rows: Sequence[Entry], past: Past, base: str) -> list[EntryView]:
+    outputs = outputs_of([row.result.place for row in rows if row.result.status.is_failure])
     return [
         _view(row, earlier, outputs.get(row.result.place, []), base)
-        for row, earlier in zip(rows, before, strict=True)
+        for row, earlier in zip(rows, past.runtimes, strict=True)
     ]
 
 
@@ -109,9 +128,3 @@ def _view(row: Entry, earlier: Sequence[int], outputs: Sequence[OutputRow], base
         failure_signature=failure_signature(result, outputs),
         links=links.of_result(result.run_id, result.regression_id, result.sample_id, base),
     )
-
-
-def _flakiness(rows: Sequence[Entry]) -> list[Flakiness]:
-    tests = sorted({row.result.regression_id for row in rows})
-    outcomes = history_rows.newest_outcomes(tests)
-    return [Flakiness(test, flakiness(outcomes[test]), len(outcomes[test])) for test in tests]

@@ -8,17 +8,33 @@ for one list with one set of filters, and refused anywhere else. Beside it `offs
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, String, and_, bindparam, or_, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    String,
+    Subquery,
+    and_,
+    bindparam,
+    or_,
+    select,
+    type_coerce,
+    union_all,
+)
 
 from database import UtcDateTime, breaking_ties
 from errors import Invalid
 from mod_api.services.paging import LIMIT, OFFSET, Page, rows_with_total, with_total
 from mod_test.cursors import BadCursor, open_sealed, seal
+
+Values = Mapping[str, Any]
+REACH = bindparam("page_reach", type_=Integer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,30 +94,140 @@ def select_page(
     `offset` in the answer counts the rows handed out before. `params` are the values of a statement
     that is composed once. Raises Invalid for any other cursor.
     """
+    place = _place(window, kind, wanted, order)
+    compose = _windowed if params is not None else _windowed.__wrapped__
+    bound = {**(params or {}), **place.params}
+    composed = compose(statement, tuple(order), place.nulls, total)
+    found, total = rows_with_total(composed, total, bound)
+    return place.page(found, total)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a page begins: behind `before` rows, by offset or behind the row with `values`."""
+
+    window: Window
+    use: str
+    keys: int
+    before: int
+    values: list[Any] | None
+
+    @property
+    def nulls(self) -> tuple[bool, ...] | None:
+        return None if self.values is None else tuple(value is None for value in self.values)
+
+    @property
+    def before_in_sql(self) -> int:
+        return self.before if self.values is None else 0
+
+    @property
+    def params(self) -> dict[str, Any]:
+        bound: dict[str, Any] = {"page_limit": self.window.limit + 1}
+        if self.values is None:
+            bound["page_offset"] = self.before
+        for place, value in enumerate(self.values or ()):
+            if value is not None:
+                bound[f"keyset_value_{place}"] = value
+        return bound
+
+    def page(self, found: Sequence[Row[Any]], total: int) -> Page[Row[Any]]:
+        """The page of the rows that were found, of which there may be one too many."""
+        window = self.window
+        rows, more = found[: window.limit], len(found) > window.limit
+        following = self.before + len(rows)
+        cursor = _sealed(self.use, window, rows[-1], self.keys, following) if more else None
+        return Page(
+            list(rows),
+            {
+                "limit": window.limit,
+                "offset": self.before,
+                "total": total,
+                "next_offset": following if more else None,
+                "next_cursor": cursor,
+            },
+        )
+
+
+def _place(window: Window, kind: str, wanted: Mapping[str, Any], order: Sequence[Key]) -> Place:
+    """Where the page begins. Raises Invalid for a cursor of another list."""
     use = f"{kind}.{_digest(wanted)}"
     before, values = window.offset, None
     if window.cursor is not None:
         before, values = _opened(use, window, len(order))
-    nulls = None if values is None else tuple(value is None for value in values)
-    compose = _windowed if params is not None else _windowed.__wrapped__
-    bound: dict[str, Any] = {**(params or {}), "page_limit": window.limit + 1}
-    if values is None:
-        bound["page_offset"] = before
-    for place, value in enumerate(values or ()):
-        if value is not None:
-            bound[f"keyset_value_{place}"] = value
-    found, total = rows_with_total(compose(statement, tuple(order), nulls, total), total, bound)
-    rows, more = found[: window.limit], len(found) > window.limit
-    following = before + len(rows)
-    return Page(
-        list(rows),
-        {
-            "limit": window.limit,
-            "offset": before,
-            "total": total,
-            "next_offset": following if more else None,
-            "next_cursor": _sealed(use, window, rows[-1], len(order), following) if more else None,
-        },
+    return Place(window, use, len(order), before, values)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Some rows of a list: a statement of the columns that identify them, and what sorts them.
+
+    `is_joined`: its rows come out of a join, not along an index that sorts them.
+    """
+
+    statement: Select[Any]
+    order: tuple[Key, ...]
+    is_joined: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """A list that is made of several sources, composed once.
+
+    `shown` makes of a page of the sources' columns what is to be selected; `total` counts all rows.
+    """
+
+    sources: tuple[Source, ...]
+    shown: Callable[[Subquery], Select[Any]]
+    total: Select[Any]
+
+
+def select_listed(
+    listing: Listing, window: Window, *, kind: str, wanted: Mapping[str, Any], params: Values
+) -> Page[Row[Any]]:
+    """The rows of a list in `window`, sorted as its sources are, in one SQL statement.
+
+    Each source hands out no more rows than the page may need, along an index where it has one.
+    The rest as in `select_page`.
+    """
+    keys = listing.sources[0].order
+    place = _place(window, kind, wanted, keys)
+    bound = {**params, **place.params, "page_reach": place.before_in_sql + window.limit + 1}
+    rows, total = rows_with_total(_merged(listing, place.nulls), listing.total, bound)
+    return place.page(rows, total)
+
+
+@functools.lru_cache(maxsize=512)
+def _merged(listing: Listing, nulls: tuple[bool, ...] | None) -> Select[Any]:
+    """The statement of a page by offset (`nulls` None) or behind a row."""
+    keys = listing.sources[0].order
+    parts = [_reaching(source, nulls).subquery() for source in listing.sources]
+    merged = union_all(*(select(part) for part in parts)).subquery("merged")
+    names = [f"keyset_{place}" for place in range(len(keys))]
+
+    def in_order(rows: Subquery) -> list[Any]:
+        columns = [(rows.c[name], key.descending) for name, key in zip(names, keys, strict=True)]
+        return [column.desc() if descending else column.asc() for column, descending in columns]
+
+    page = select(merged).order_by(*in_order(merged)).limit(LIMIT)
+    if nulls is None:
+        page = page.offset(OFFSET)
+    rows = page.subquery("page")
+    shown = listing.shown(rows).add_columns(*(rows.c[name] for name in names))
+    return with_total(shown.order_by(*in_order(rows)), listing.total)
+
+
+def _reaching(source: Source, nulls: tuple[bool, ...] | None) -> Select[Any]:
+    statement, order = source.statement, source.order
+    if nulls is not None:
+        statement = statement.where(_behind(order, nulls))
+    return (
+        statement.add_columns(
+            *(key.plain.label(f"keyset_{place}") for place, key in enumerate(order))
+        )
+        .order_by(
+            *(key.in_order(place if source.is_joined else 0) for place, key in enumerate(order))
+        )
+        .limit(REACH)
     )
 
 

@@ -1,18 +1,19 @@
 """Runs: listed, looked at, started, canceled and repeated."""
 
+import functools
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Select, insert, select, update
 
 from config import Settings
 from database import db, reading
 from errors import Forbidden, NotFound, Unprocessable
 from mod_api.services import infrastructure, keyset, links
-from mod_api.services.keyset import Key, Window
+from mod_api.services.keyset import Key, Listing, Source, Window
 from mod_api.services.paging import Page
 from mod_api.services.waiting import wait_for
 from mod_auth import accounts, audit, github, permissions
@@ -20,7 +21,7 @@ from mod_auth.accounts import Account
 from mod_ci import queue
 from mod_ci.models import EndReason
 from mod_regression.models import RegressionTest
-from mod_test import repositories, run_rows, sets, state
+from mod_test import repositories, run_lists, run_rows, sets, state
 from mod_test.counts import Standing
 from mod_test.models import (
     CustomizedTest,
@@ -33,7 +34,8 @@ from mod_test.models import (
     RunType,
     TestStatus,
 )
-from mod_test.run_rows import RunFilter, RunRow
+from mod_test.run_filters import RunFilter
+from mod_test.run_rows import RunRow
 from mod_test.sets import is_active
 from mod_test.standings import standing, standings
 from mod_test.verdict import ResultStatus, RunStatus, result_verdicts
@@ -41,19 +43,28 @@ from mod_test.verdict import ResultStatus, RunStatus, result_verdicts
 MOST_TESTS = 500
 
 
-def _orders() -> dict[str, list[Key]]:
-    columns = {"created_at": RunRecord.created_at, "started_at": run_rows.STARTED_AT}
-    orders = {}
-    for sign, descending in (("", False), ("-", True)):
-        by_id = Key(Run.id, descending)
-        orders[f"{sign}run_id"] = [by_id]
-        for name, column in columns.items():
-            key = Key(column, descending, nullable=name == "started_at")
-            orders[sign + name] = [key, by_id]
-    return orders
+ORDERS = {
+    f"{sign}{name}": (name,) if name == "run_id" else (name, "run_id")
+    for sign in ("", "-")
+    for name in ("created_at", "started_at", "run_id")
+}
 
 
-ORDERS = _orders()
+@functools.cache
+def _listing(given: frozenset[str], sort: str) -> Listing:
+    def source(statement: Select[Any], columns: dict[str, Any], *, is_joined: bool) -> Source:
+        down = sort.startswith("-")
+        keys = [Key(columns[name], down, nullable=name == "started_at") for name in ORDERS[sort]]
+        return Source(statement, tuple(keys), is_joined=is_joined)
+
+    return Listing(
+        sources=(
+            source(run_lists.ids_of_kept(given), run_lists.KEPT, is_joined=False),
+            source(run_lists.ids_of_others(given), run_lists.DERIVED, is_joined=True),
+        ),
+        shown=run_rows.shown,
+        total=run_lists.counting(given),
+    )
 
 
 @dataclass(frozen=True)
@@ -147,13 +158,13 @@ def list_runs(
     wanted: RunFilter, *, sort: str, window: Window, base: str, with_summary: bool = False
 ) -> Page[RunView]:
     """One page of runs with the exact number of all that match. Raises Invalid for the cursor."""
-    found = keyset.select_page(
-        run_rows.matching(wanted),
-        ORDERS[sort],
+    params = wanted.params
+    found = keyset.select_listed(
+        _listing(frozenset(params), sort),
         window,
-        total=run_rows.counting(wanted),
         kind="runs",
         wanted={**asdict(wanted), "sort": sort},
+        params=params,
     )
     rows = [run_rows.as_run(row) for row in found.data]
     return found.showing(_views(rows, base, with_summary=with_summary))
