@@ -322,12 +322,13 @@ def _count(rows: Select[Any]) -> Any:
     return rows.with_only_columns(func.count()).scalar_subquery()
 
 
-def result_verdicts(*conditions: ColumnElement[bool]) -> Select[Any]:
-    """One row per result that belongs to its run's set and meets `conditions`: `test_id`,
+def result_verdicts(*conditions: ColumnElement[bool], of_any_set: bool = False) -> Select[Any]:
+    """One row per result that belongs to its run's set (with `of_any_set` also one that does not)
+    and meets `conditions`: `test_id`,
     `regression_test_id`, `runtime`, `exit_code`, `expected_exit_code`, `wrong_exit` (0 or 1),
     `differing` and `missing` (how many outputs; the sentinel counts where none other is missing),
     `status` (the words of ResultStatus) and `errors` (its entries in the error list)."""
-    counted = (
+    results = (
         select(
             Result.test_id,
             Result.regression_test_id,
@@ -340,10 +341,9 @@ def result_verdicts(*conditions: ColumnElement[bool]) -> Select[Any]:
             case((wrong_exit(), 1), else_=0).label("wrong_exit"),
         )
         .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
-        .where(in_set(), *conditions)
-        .subquery("counted")
+        .where(*conditions)
     )
-    c = counted.c
+    c = (results if of_any_set else results.where(in_set())).subquery("counted").c
     missing = case((and_(c.sentinel == 1, c.without_row == 0), 1), else_=c.without_row)
     status = case(
         (missing > 0, literal(ResultStatus.missing_output.value)),

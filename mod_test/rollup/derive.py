@@ -100,16 +100,6 @@ def _derive(run_ids: Collection[int]) -> tuple[list[dict[str, Any]], list[dict[s
         .tuples()
         .all()
     )
-    results = dict(
-        db.session.execute(
-            select(Result.test_id, func.count())
-            .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
-            .where(Result.test_id.in_(ended), in_set())
-            .group_by(Result.test_id)
-        )
-        .tuples()
-        .all()
-    )
     skipped = db.session.execute(
         select(CustomizedTest.test_id, CustomizedTest.regression_id)
         .distinct()
@@ -130,9 +120,9 @@ def _derive(run_ids: Collection[int]) -> tuple[list[dict[str, Any]], list[dict[s
             "ended_as": row.status,
             "started_at": started.get(run_id),
             "ended_at": row.timestamp,
-            "results": results.get(run_id, 0),
+            "results": facts[run_id].members - number_skipped[run_id],
             "skipped": number_skipped[run_id],
-            **facts[run_id],
+            **facts[run_id].columns,
         }
         for run_id, row in ended.items()
     ]
@@ -148,8 +138,12 @@ def _derive(run_ids: Collection[int]) -> tuple[list[dict[str, Any]], list[dict[s
 
 
 def failing_results(*conditions: Any) -> list[dict[str, Any]]:
-    """The results under `conditions` that do not pass."""
-    verdicts = result_verdicts(*conditions).subquery()
+    """The results under `conditions` that do not pass.
+
+    Whether a result belongs to its run's set is asked of those only that do not pass: the given
+    tables have no index for it, and few of many results fail.
+    """
+    verdicts = result_verdicts(*conditions, of_any_set=True).subquery()
     rows = db.session.execute(
         select(
             verdicts.c.test_id,
@@ -157,7 +151,15 @@ def failing_results(*conditions: Any) -> list[dict[str, Any]]:
             verdicts.c.status,
             verdicts.c.errors,
         ).where(verdicts.c.errors > 0)
-    )
+    ).all()
+    belonging: set[Pair] = set()
+    for batch in batches([(row.test_id, row.regression_test_id) for row in rows], PAIRS):
+        pairs = (
+            select(Result.test_id, Result.regression_test_id)
+            .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
+            .where(tuple_(Result.test_id, Result.regression_test_id).in_(batch), in_set())
+        )
+        belonging.update(db.session.execute(pairs).tuples())
     return [
         {
             "test_id": row.test_id,
@@ -166,6 +168,7 @@ def failing_results(*conditions: Any) -> list[dict[str, Any]]:
             "errors": int(row.errors),
         }
         for row in rows
+        if (row.test_id, row.regression_test_id) in belonging
     ]
 
 

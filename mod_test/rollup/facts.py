@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select
@@ -34,26 +35,38 @@ def branch_key(branch: str) -> str:
     return f"{branch[:SHOWN_OF_A_BRANCH]}\0{digest[: BRANCH_LENGTH - SHOWN_OF_A_BRANCH - 1]}"
 
 
-def facts_of(run_ids: Collection[int]) -> dict[int, dict[str, Any]]:
+@dataclass(frozen=True)
+class Facts:
+    """What is kept of a run, by column, and how many tests its set has."""
+
+    columns: dict[str, Any]
+    members: int
+
+
+def facts_of(run_ids: Collection[int]) -> dict[int, Facts]:
     """The facts of each of these ended runs that is valid, by its id."""
     rows = db.session.execute(_FACTS, {"ids": list(run_ids)}).all()
     sets = _sets_of([row.id for row in rows])
     return {
-        row.id: {
-            "platform": row.platform,
-            "fork_id": row.fork_id,
-            "branch": branch_key(row.branch),
-            "commit_sha": row.commit.lower(),
-            "pull_request": row.pr_nr if row.pr_nr > 0 else None,
-            "created_at": row.created_at,
-            "set_id": sets[row.id],
-        }
+        row.id: Facts(
+            {
+                "platform": row.platform,
+                "fork_id": row.fork_id,
+                "branch": branch_key(row.branch),
+                "commit_sha": row.commit.lower(),
+                "pull_request": row.pr_nr if row.pr_nr > 0 else None,
+                "created_at": row.created_at,
+                "set_id": sets[row.id][0],
+            },
+            members=sets[row.id][1],
+        )
         for row in rows
     }
 
 
-def _sets_of(run_ids: Sequence[int]) -> dict[int, int]:
-    """The id of each run's set of tests; a set that is not known yet is written down."""
+def _sets_of(run_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """The id of each run's set of tests, and how many it has; a set that is not known yet is
+    written down."""
     members: dict[int, list[int]] = {run_id: [] for run_id in run_ids}
     if not run_ids:
         return {}
@@ -61,7 +74,7 @@ def _sets_of(run_ids: Sequence[int]) -> dict[int, int]:
         members[run_id].append(regression_id)
     sets = {run_id: tuple(sorted(ids)) for run_id, ids in members.items()}
     known = _known({ids: _digest(ids) for ids in set(sets.values())})
-    return {run_id: known[ids] for run_id, ids in sets.items()}
+    return {run_id: (known[ids], len(ids)) for run_id, ids in sets.items()}
 
 
 def _known(digests: Mapping[tuple[int, ...], str]) -> dict[tuple[int, ...], int]:
