@@ -10,7 +10,7 @@ marks are settled or not.
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, union
 from sqlalchemy.orm import aliased
 
 from database import db, exact
@@ -63,38 +63,28 @@ def has_hash(file: Any, file_hash: Any) -> ColumnElement[bool]:
 
 
 def by_own_marks() -> Select[Any]:
-    """The rolled-up runs that have marks of their own, each once."""
-    mark = aliased(RollupMark)
-    found = select(RunRollup.test_id).join(mark, mark.run_id == RunRollup.test_id)
-    return found.distinct()
+    """The rolled-up runs that have marks of their own."""
+    marked = select(RollupMark.run_id).where(RollupMark.run_id.is_not(None))
+    return select(RunRollup.test_id).where(RunRollup.test_id.in_(marked))
 
 
 def by_definitions() -> tuple[Select[Any], Select[Any]]:
     """The rolled-up runs that marks of regression tests concern, and those that marks of accepted
-    hashes concern, each once."""
-    mark, result = aliased(RollupMark), aliased(Result)
-    by_test = (
-        select(RunRollup.test_id)
-        .select_from(mark)
-        .join(result, result.regression_test_id == mark.regression_id)
-        .join(RunRollup, RunRollup.test_id == result.test_id)
-        .where(mark.regression_id.is_not(None))
+    hashes concern. Written as lists in lists, so that databases begin with the marks."""
+    tests = select(RollupMark.regression_id).where(RollupMark.regression_id.is_not(None))
+    by_test = select(Result.test_id).where(Result.regression_test_id.in_(tests))
+    mark, file = aliased(RollupMark), ResultFile
+    outputs = select(RollupMark.output_id).where(RollupMark.output_id.is_not(None))
+    by_hash = select(file.test_id).where(
+        file.regression_test_output_id.in_(outputs),
+        exists()
+        .where(mark.output_id == file.regression_test_output_id, has_hash(file, mark.file_hash))
+        .correlate(file),
     )
-    accepted, file = aliased(RollupMark), aliased(ResultFile)
-    by_hash = (
-        select(RunRollup.test_id)
-        .select_from(accepted)
-        .join(
-            file,
-            and_(
-                file.regression_test_output_id == accepted.output_id,
-                has_hash(file, accepted.file_hash),
-            ),
-        )
-        .join(RunRollup, RunRollup.test_id == file.test_id)
-        .where(accepted.output_id.is_not(None))
+    of_tests, of_hashes = (
+        select(RunRollup.test_id).where(RunRollup.test_id.in_(runs)) for runs in (by_test, by_hash)
     )
-    return by_test.distinct(), by_hash.distinct()
+    return of_tests, of_hashes
 
 
 ALL_CONCERNED = union(by_own_marks(), *by_definitions())
