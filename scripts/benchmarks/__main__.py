@@ -8,6 +8,9 @@ import sys
 # Each command's module has `arguments(parser)` and `main(asked) -> int`, the exit status.
 COMMANDS = {
     "make": ("scripts.benchmarks.make", "make a database of a given size"),
+    "measure": ("scripts.benchmarks.measure", "what each GET costs"),
+    "throughput": ("scripts.benchmarks.throughput", "requests a second with several clients"),
+    "memory": ("scripts.benchmarks.memory", "whether web processes grow"),
     "mariadb": ("scripts.benchmarks.mariadb", "serve a kept MariaDB until Ctrl-C"),
 }
 

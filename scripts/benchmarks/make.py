@@ -25,7 +25,14 @@ from scripts.benchmarks.definitions import Definitions, Rows
 from scripts.benchmarks.loading import connect_arguments, loading
 from scripts.benchmarks.places import Place, add_options, described, places
 
-VERSION = 1  # of what is generated: another one is made anew
+VERSION = 2  # of what is generated: another one is made anew
+FOUND = "SELECT size, version, rolled_up FROM bench_database"
+MARKS = (
+    "CREATE TABLE IF NOT EXISTS bench_database "
+    "(size VARCHAR(20), version INTEGER, rolled_up INTEGER)",
+    "DELETE FROM bench_database",
+    "INSERT INTO bench_database (size, version, rolled_up) VALUES (:size, :version, :rolled_up)",
+)
 LOGGED_RUNS = 250
 REBUILD_SECONDS, MAKE_SECONDS = 300, 600
 
@@ -46,7 +53,7 @@ def made(place: Place, *, again: bool = False, rebuilt: bool = False) -> bool:
     """Make the database at `place` unless it is there; whether it took as long as it may."""
     began = time.monotonic()
     url = make_url(place.url)
-    is_there = not again and _is_made(url, place)
+    is_there, is_rolled_up = (False, False) if again else _is_made(url, place)
     if not is_there:
         _empty(url)
     app = _application(place)
@@ -57,9 +64,9 @@ def made(place: Place, *, again: bool = False, rebuilt: bool = False) -> bool:
                 print(f"{described(place.url)} has {place.size.name} already.")
             else:
                 _fill(place)
-            seconds = _rolled_up() if rebuilt or not is_there else 0.0
-            if not is_there:
-                _mark(place)
+                _mark(place, rolled_up=False)
+            seconds = 0.0 if is_rolled_up and not rebuilt else _rolled_up()
+            _mark(place, rolled_up=True)
         finally:
             db.engine.dispose()
     took = time.monotonic() - began
@@ -72,17 +79,19 @@ def _application(place: Place) -> Flask:
     return create_app(place.settings)
 
 
-def _is_made(url: URL, place: Place) -> bool:
-    """Whether the database has this size, made by this generator."""
+def _is_made(url: URL, place: Place) -> tuple[bool, bool]:
+    """Whether the database has this size, made by this generator; and whether it is rolled up."""
     engine = sa.create_engine(url)
     try:
         with engine.connect() as connection:
-            row = connection.execute(sa.text("SELECT size, version FROM bench_database")).first()
+            row = connection.execute(sa.text(FOUND)).first()
     except sa.exc.DBAPIError:
-        return False  # no such database, or none of ours
+        return False, False  # no such database, or none of ours
     finally:
         engine.dispose()
-    return row is not None and tuple(row) == (place.size.name, VERSION)
+    if row is None or (row.size, row.version) != (place.size.name, VERSION):
+        return False, False
+    return True, bool(row.rolled_up)
 
 
 def _empty(url: URL) -> None:
@@ -178,14 +187,9 @@ def _rolled_up() -> float:
     return seconds
 
 
-def _mark(place: Place) -> None:
+def _mark(place: Place, *, rolled_up: bool) -> None:
+    """Say in the database what it is, so that it is found again."""
+    values = {"size": place.size.name, "version": VERSION, "rolled_up": int(rolled_up)}
     with writing():
-        for statement in (
-            "CREATE TABLE IF NOT EXISTS bench_database (size VARCHAR(20), version INTEGER)",
-            "DELETE FROM bench_database",
-        ):
-            db.session.execute(sa.text(statement))
-        db.session.execute(
-            sa.text("INSERT INTO bench_database (size, version) VALUES (:size, :version)"),
-            {"size": place.size.name, "version": VERSION},
-        )
+        for statement in MARKS:
+            db.session.execute(sa.text(statement), values if ":size" in statement else {})

@@ -1,0 +1,192 @@
+"""Measures every GET of the API beside a bare Flask route and beside raw queries.
+
+Serves a database that `make` made (and makes it if need be) with gunicorn as in production, two
+processes, limits off. A round asks the bare route, the raw query and the API in turn, each on a
+connection that is kept. Exit status 1: a bound of issue 6 is broken.
+"""
+
+import argparse
+import contextlib
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from mod_auth.models import Role
+from run import create_app
+from scripts.benchmarks import make, mariadb, operations, report, statements
+from scripts.benchmarks.definitions import token_of
+from scripts.benchmarks.operations import API, LEFT_OUT, LINES, Line
+from scripts.benchmarks.places import Place, add_options, described, places
+from scripts.benchmarks.report import Measured
+from scripts.benchmarks.serving import API as PLATFORM
+from scripts.benchmarks.serving import BARE, keep_quiet, served
+from scripts.benchmarks.sizes import SIZES
+from scripts.benchmarks.subjects import subjects
+from scripts.benchmarks.timing import Asked, WrongAnswer, in_turn
+
+DEEPEST_PAGES, MOST_ROWS = 60, 100
+HEADERS = {"Authorization": f"Bearer {token_of(Role.admin)}"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A served database: a kept connection to its API, and what paths there name."""
+
+    place: Place
+    connection: HTTPConnection
+    values: dict[str, Any]
+
+    def asked(self, line: Line) -> Asked:
+        """A line's request here; of a deep page it is found by walking there."""
+        cursor = self._deep_cursor(line) if line.deep else None
+        more: dict[str, Any] = {"cursor": cursor} if cursor else {}
+        return Asked(self.connection, line.url(self.values, **more), HEADERS)
+
+    def _deep_cursor(self, line: Line) -> str | None:
+        """The cursor of a page behind six tenths of the rows, but not more than 6,000; None where
+        all rows are on the first page."""
+        cursor, limit = None, min(MOST_ROWS, max(1, self.place.size.runs // 10))
+        for _ in range(DEEPEST_PAGES):
+            more: dict[str, Any] = {"cursor": cursor} if cursor else {}
+            page = Asked(self.connection, line.url(self.values, limit=limit, **more), HEADERS)
+            page.once()
+            answer = json.loads(page.body)["pagination"]
+            if not answer["next_cursor"]:
+                break
+            cursor = answer["next_cursor"]
+            if answer["offset"] + limit >= 0.6 * answer["total"]:
+                break
+        return cursor
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_options(parser)
+    parser.add_argument(
+        "--compare-sizes", nargs=2, choices=SIZES, metavar=("SMALL", "LARGE"),
+        help="two databases of the same server in one run; instead of --size",
+    )  # fmt: skip
+    parser.add_argument("--only", default="", metavar="TEXT", help="lines whose names contain it")
+    parser.add_argument("--rounds", type=int, default=100, help="requests of each kind (100)")
+    parser.add_argument(
+        "--seconds", type=float, default=6.0, help="at most for a line, of three rounds at least"
+    )
+    parser.add_argument("--explain", action="store_true", help="print the plan of each statement")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="keep the figures")
+    parser.add_argument("--against", type=Path, metavar="FILE", help="show ratios with kept ones")
+
+
+def main(asked: argparse.Namespace) -> int:
+    """Measure; 0 when every bound is kept."""
+    if asked.compare_sizes and (asked.database or asked.sqlite):
+        raise SystemExit("--compare-sizes needs --mariadb: two databases of one server")
+    sizes = asked.compare_sizes or [asked.size]
+    with places(asked, *sizes) as found, contextlib.ExitStack() as stack:
+        for place in found:
+            make.made(place)
+        app = create_app(found[-1].settings)
+        keep_quiet(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-log-"))))
+        unknown = operations.missing(app)
+        if unknown:
+            raise SystemExit(f"Neither measured nor left out with a reason: {', '.join(unknown)}")
+        lines = [line for line in LINES if asked.only in line.name]
+        results, refused = _measure(asked, app, found, lines, stack)
+    if asked.save:
+        report.save(asked.save, results, _about(found))
+    print(report.summary(results))
+    for told in refused:
+        print(f"NOT ANSWERED: {told}")
+    return 1 if refused or any(each.broken for each in results) else 0
+
+
+def _measure(
+    asked: argparse.Namespace,
+    app: Flask,
+    found: list[Place],
+    lines: list[Line],
+    stack: contextlib.ExitStack,
+) -> tuple[list[Measured], list[str]]:
+    """The figures of the lines, and what was not answered with success."""
+    for name, text in _about(found).items():
+        print(f"{name}: {text}")
+    for endpoint in sorted(set(LEFT_OUT) & set(app.view_functions)):
+        print(f"left out: {endpoint}, {LEFT_OUT[endpoint]}")
+    beside = stack.enter_context(served(BARE, found[-1].environment)).connect()
+    sites = [
+        Site(
+            place,
+            stack.enter_context(served(PLATFORM, place.environment)).connect(),
+            asdict(subjects(place.size)),
+        )
+        for place in found
+    ]
+    before = report.saved(asked.against) if asked.against else {}
+    print(f"\n{report.HEAD}")
+    results: list[Measured] = []
+    refused: list[str] = []
+    for line in lines:
+        try:
+            result, url = _line(asked, app, beside, sites, line)
+        except WrongAnswer as error:
+            refused.append(str(error))
+            continue
+        results.append(result)
+        print(report.row(result, before.get(line.name)), flush=True)
+        if asked.explain:
+            sent = statements.statements_of(app, url, HEADERS)
+            print(statements.explained(app, sent), flush=True)
+    return results, refused
+
+
+def _line(
+    asked: argparse.Namespace, app: Flask, beside: HTTPConnection, sites: list[Site], line: Line
+) -> tuple[Measured, str]:
+    """A line's figures, and the URL that was asked for at the largest size."""
+    bare = Asked(beside, "/bare", HEADERS)
+    of_sites = [site.asked(line) for site in sites]
+    reference = _reference(beside, sites[-1], line)
+    in_turn([bare, *reference, *of_sites], asked.rounds, asked.seconds)
+    last = of_sites[-1]
+    more: dict[str, Any] = {"total": _total(last), "reference": None}
+    if reference:
+        more["reference"] = reference[0].median
+    if len(of_sites) > 1:
+        more |= {"small": of_sites[0].median, "small_total": _total(of_sites[0])}
+    result = report.measured(
+        line,
+        bare=bare.median,
+        p50=last.median,
+        p95=last.p95,
+        size=len(last.body),
+        statements=len(statements.statements_of(app, last.url, HEADERS)),
+        **more,
+    )
+    return result, last.url
+
+
+def _reference(beside: HTTPConnection, site: Site, line: Line) -> list[Asked]:
+    if line.reference is None:
+        return []
+    limit = dict(line.query)["limit"]
+    named = f"/reference?name={line.reference.replace(' ', '%20')}&limit={limit}"
+    ids = "".join(f"&{name}={site.values[name]}" for name in ("run", "sample"))
+    return [Asked(beside, named + ids, HEADERS)]
+
+
+def _total(asked: Asked) -> int | None:
+    """How many rows matched, where the answer is a list that says so."""
+    if not asked.body.startswith(b"{"):
+        return None
+    total = json.loads(asked.body).get("pagination", {}).get("total")
+    return total if isinstance(total, int) else None
+
+
+def _about(found: list[Place]) -> dict[str, str]:
+    about = {place.size.name: described(place.url) for place in found}
+    if any(place.url.startswith("mysql") for place in found):
+        about["MariaDB of our own"] = " ".join(mariadb.SETTINGS)
+    return about | {"API": API, "gunicorn": "gunicorn.conf.py, 2 processes, limits off"}
