@@ -11,6 +11,9 @@ COMMANDS = {
     "measure": ("scripts.benchmarks.measure", "what each GET costs"),
     "throughput": ("scripts.benchmarks.throughput", "requests a second with several clients"),
     "memory": ("scripts.benchmarks.memory", "whether web processes grow"),
+    "run": ("scripts.benchmarks.one_run", "what one run costs above a bare route, on SQLite"),
+    "logs": ("scripts.benchmarks.logs", "what reading a large log costs"),
+    "streams": ("scripts.benchmarks.streams", "what a thousand followers cost"),
     "mariadb": ("scripts.benchmarks.mariadb", "serve a kept MariaDB until Ctrl-C"),
 }
 

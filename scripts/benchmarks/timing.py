@@ -53,11 +53,11 @@ def percentile(values: Sequence[float], part: float) -> float:
 def in_turn(asked: Sequence[Asked], rounds: int, seconds: float) -> None:
     """Repeat all requests, one after the other in each round, so that what disturbs disturbs all.
 
-    At most `rounds` and about `seconds`, but at least three rounds.
+    At most `rounds` and about `seconds`, but at least three rounds where so many were asked for.
     """
     for each in asked:
-        slow = each.once() > seconds * 100
-        for _ in range(0 if slow else WARM_UP):
+        took = each.once() / 1000
+        for _ in range(0 if took > seconds / 10 else min(WARM_UP, rounds)):
             each.once()
     until = time.perf_counter() + seconds
     for done in range(rounds):

@@ -6,45 +6,38 @@ with 1 when the bound is broken in this process.
 """
 
 import argparse
-import contextlib
 import logging
-import os
-import signal
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import flask_migrate
-import requests
 import structlog
 from flask import Flask
 
-from config import ROOT, Settings
+from config import Settings
 from database import db
 from run import create_app
+from scripts.benchmarks.serving import API, BARE, served
+from scripts.benchmarks.timing import Asked
 from tests import factories
-from tests.servers import free_port
 
 BOUND_MS = 6.0
 WARM_UP = 30
 SECRET = "only-for-measuring-0123456789abcdefghijklmnop"  # noqa: S105  of a database that is thrown away
-BARE = "from flask import Flask\napp = Flask(__name__)\n@app.get('/')\ndef bare():\n    return {}\n"
 
 
-def main() -> int:
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rounds", type=int, default=300, help="requests of each kind")
+    parser.add_argument("--tests", type=int, default=20, help="regression tests in the run")
+    parser.add_argument("--profile", action="store_true", help="say where the time goes")
+
+
+def main(options: argparse.Namespace) -> int:
     """Measure; 0 when the bound is kept."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rounds", type=int, default=300, help="requests of each kind")
-    arguments.add_argument("--tests", type=int, default=20, help="regression tests in the run")
-    arguments.add_argument("--profile", action="store_true", help="say where the time goes")
-    options = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-run-") as name:
         folder = Path(name)
         app = prepared(folder)
@@ -103,51 +96,16 @@ def in_process(app: Flask, path: str, headers: dict[str, str], rounds: int) -> b
 
 
 def through_gunicorn(folder: Path, path: str, headers: dict[str, str], rounds: int) -> None:
-    (folder / "bare.py").write_text(BARE)
-    ours = {
+    settings = {
         "DATABASE_URL": f"sqlite:///{folder / 'platform.sqlite'}",
         "SAMPLE_REPOSITORY": str(folder / "repository"),
         "SECRET_KEY": SECRET,
-        "RATE_LIMIT_READ": "1000000/minute",
+        **{f"RATE_LIMIT_{kind}": "off" for kind in ("READ", "WRITE", "AUTH", "RUNNER")},
     }
-    with (
-        served(["bare:app", "--config", "none.py"], folder, {}) as plain,
-        served(["run:create_app()"], ROOT, ours) as full,
-        requests.Session() as session,
-    ):
-        cost = difference(
-            lambda: session.get(plain, timeout=10).raise_for_status(),
-            lambda: session.get(full + path, headers=headers, timeout=10).raise_for_status(),
-            rounds,
-        )
+    with served(BARE, settings) as bare, served(API, settings) as api:
+        plain, full = Asked(bare.connect(), "/bare", {}), Asked(api.connect(), path, headers)
+        cost = difference(plain.once, full.once, rounds)
     told("through gunicorn", *cost)
-
-
-@contextlib.contextmanager
-def served(command: list[str], folder: Path, settings: dict[str, str]) -> Iterator[str]:
-    port = free_port()
-    if "--config" in command:
-        (folder / "none.py").write_text("worker_class = 'gthread'\nthreads = 4\n")
-        command = [*command, "--bind", f"127.0.0.1:{port}"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", *command],
-        cwd=folder,
-        env={**os.environ, "FLASK_SKIP_DOTENV": "1", **settings, "PORT": str(port)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            with contextlib.suppress(requests.ConnectionError):
-                requests.get(address, timeout=5)
-                break
-            time.sleep(0.05)
-        yield address
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
 
 
 def difference(
@@ -187,7 +145,3 @@ def profile(app: Flask, path: str, headers: dict[str, str]) -> None:
         for _ in range(200):
             client.get(path, headers=headers)
     pstats.Stats(profiler).sort_stats("cumulative").print_stats(60)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

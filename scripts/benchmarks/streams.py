@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import re
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -22,17 +21,14 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+import flask_migrate
 
-import flask_migrate  # noqa: E402
-
-from config import Settings  # noqa: E402
-from database import db  # noqa: E402
-from run import create_app  # noqa: E402
-from tests import factories  # noqa: E402
-from tests.mod_api.streaming.serving import DEFAULTS, Server  # noqa: E402
-from tests.runners import Held, runner  # noqa: E402
+from config import Settings
+from database import db
+from run import create_app
+from tests import factories
+from tests.mod_api.streaming.serving import DEFAULTS, Server
+from tests.runners import Held, runner
 
 LINE_SECONDS = 0.5
 LATEST_SECONDS, P95_RATIO, FOLLOWER_KB = 2.0, 2.0, 60.0
@@ -40,15 +36,16 @@ LINE = re.compile(rb'"message":"written at ([0-9.]+)"')
 RUNS = "/api/v1/runs"
 
 
-def main() -> int:
-    """Run all measurements; 0 when every bound is kept."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--followers", type=int, default=1000)
     parser.add_argument("--logs", type=int, default=20)
     parser.add_argument("--seconds", type=int, default=15, help="how long each part takes")
     parser.add_argument("--refused", type=int, default=2000, help="streams beyond the limit")
     parser.add_argument("--gunicorn", default="", help="options for gunicorn, to compare workers")
-    asked = parser.parse_args()
+
+
+def main(asked: argparse.Namespace) -> int:
+    """Run all measurements; 0 when every bound is kept."""
     with tempfile.TemporaryDirectory(prefix="bench-streams-") as folder:
         headers, held = prepared(Path(folder), asked.logs)
         server = Server(
@@ -278,7 +275,3 @@ def told(what: str, figure: float, unit: str, kept: bool) -> bool:
     """Print a figure; gives back whether its bound is kept."""
     print(f"{'    ' if kept else 'NO: '}{what} {figure:.2f} {unit}")
     return kept
-
-
-if __name__ == "__main__":
-    sys.exit(main())

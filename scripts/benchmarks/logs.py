@@ -8,15 +8,12 @@ import argparse
 import functools
 import random
 import statistics
-import sys
 import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mod_test.logs.append import append
 from mod_test.logs.filters import Filters
@@ -31,11 +28,13 @@ MEGABYTE = 1_000_000
 PAGE_RATIO, SCAN_RATIO, FILTER_SPEED, MEMORY_MIB, FOLLOWER_KB = 1.5, 0.5, 50, 16, 60
 
 
-def main() -> int:
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lines", type=int, default=200_000, help="how long the log is")
+
+
+def main(asked: argparse.Namespace) -> int:
     """Run all measurements; 0 when every bound is kept."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--lines", type=int, default=200_000, help="how long the log is")
-    lines = arguments.parse_args().lines
+    lines: int = asked.lines
     with tempfile.TemporaryDirectory(prefix="bench-logs-") as folder:
         path = Path(folder) / "1.txt"
         write_log(path, lines)
@@ -229,7 +228,3 @@ def told(what: str, figure: float, unit: str, kept: bool) -> bool:
     """Print a figure; gives back whether its bound is kept."""
     print(f"{'    ' if kept else 'NO: '}{what} {figure:.2f} {unit}")
     return kept
-
-
-if __name__ == "__main__":
-    sys.exit(main())

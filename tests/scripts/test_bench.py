@@ -1,0 +1,166 @@
+"""The benchmarks work: databases are made, every GET is measured, and sizes can be compared."""
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from config import ROOT
+from scripts.benchmarks import histories, operations, report
+from scripts.benchmarks.definitions import Definitions, Row
+from scripts.benchmarks.operations import LINES, Kind, Line
+from scripts.benchmarks.report import Measured
+from scripts.benchmarks.sizes import SIZES
+from tests.servers import MariaDB
+
+
+def bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "scripts.benchmarks", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=170,
+    )
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database of the size for tests."""
+    file = tmp_path_factory.mktemp("bench") / "tiny.sqlite"
+    done = bench("make", "--size", "tiny", "--sqlite", file)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return file
+
+
+def test_a_database_is_made_and_rolled_up(tiny: Path) -> None:
+    with closing(sqlite3.connect(tiny)) as connection:
+        counts = {
+            table: connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
+            for table in ("test", "run_record", "run_rollup", "open_run", "rollup_mark")
+        }
+        broken = connection.execute("PRAGMA foreign_key_check").fetchall()
+
+    assert counts["test"] == counts["run_record"] == 12
+    assert (counts["run_rollup"], counts["open_run"], counts["rollup_mark"]) == (9, 3, 0)
+    assert broken == []
+
+
+def test_what_is_kept_of_its_runs_is_what_a_full_derivation_gives(tiny: Path) -> None:
+    environment = {
+        "FLASK_SKIP_DOTENV": "1",
+        "DATABASE_URL": f"sqlite:///{tiny}",
+        "SAMPLE_REPOSITORY": str(tiny.parent),
+    }
+
+    verified = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "run", "rollup", "verify"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+    assert verified.stdout == "Everything agrees.\n", verified.stderr
+
+
+def test_a_database_that_is_there_is_kept(tiny: Path) -> None:
+    with closing(sqlite3.connect(tiny)) as connection, connection:
+        connection.execute("UPDATE tag SET description = 'kept' WHERE id = 1")
+
+    done = bench("make", "--size", "tiny", "--sqlite", tiny)
+
+    assert "has tiny already" in done.stdout
+    with closing(sqlite3.connect(tiny)) as connection:
+        assert connection.execute("SELECT description FROM tag WHERE id = 1").fetchone() == (
+            "kept",
+        )
+
+
+def test_a_database_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
+    file = tmp_path / "platform.sqlite"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE precious (id INTEGER)")
+
+    done = bench("make", "--size", "tiny", "--sqlite", file)
+
+    assert done.returncode == 1
+    assert "has tables that no benchmark made" in done.stderr
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM precious").fetchone() == (0,)
+
+
+def test_every_get_is_measured_and_answered(tiny: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "figures.json"
+
+    done = bench(
+        "measure", "--size", "tiny", "--sqlite", tiny, "--rounds", "1", "--save", kept
+    )  # fmt: skip
+
+    assert "NOT ANSWERED" not in done.stdout
+    assert set(report.saved(kept)) == {line.name for line in LINES}, done.stderr
+    assert all(
+        figures.statements or "health" in name for name, figures in report.saved(kept).items()
+    )
+
+
+def test_a_get_without_a_measurement_is_named(sqlite_app: Flask) -> None:
+    assert operations.missing(sqlite_app) == []
+
+    other = Flask("other")
+    other.add_url_rule("/new", "New.operation", dict)
+
+    assert operations.missing(other) == ["New.operation", "static"]
+
+
+def test_the_same_on_mariadb(mariadb: MariaDB, worker: str, tmp_path: Path) -> None:
+    name = f"bench_{worker}"
+    mariadb.fresh(name)
+    try:
+        done = bench(
+            "make", "--size", "tiny", "--database", mariadb.url(name), "--repository", tmp_path
+        )
+        with mariadb.connect(name) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT COUNT(*) FROM run_rollup")
+            rolled_up = cursor.fetchone()
+            cursor.execute("SELECT created_at FROM run_record WHERE test_id = 12")
+            newest = cursor.fetchone()
+    finally:
+        mariadb.drop(name)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rolled_up == (9,)
+    assert newest is not None
+    assert newest[0] == histories.NEWEST.replace(tzinfo=None)
+
+
+@pytest.mark.parametrize("number", [1, 157, 200])
+def test_a_run_fails_in_the_same_way_at_every_size(number: int) -> None:
+    def differing(size: str) -> list[Row]:
+        wanted = SIZES[size]
+        run = histories.facts(number, wanted)
+        rows = histories.rows(run, Definitions(wanted), histories.Ids())["test_result_file"]
+        return [row[:3] for row in rows if row[4] not in (None, "error")]
+
+    of_small, of_large = (set(differing(size)) for size in ("small", "large"))
+
+    assert of_small <= of_large
+    assert {row for row in of_large if int(str(row[1])) <= SIZES["small"].tests} == of_small
+
+
+def test_a_line_breaks_the_bounds_that_it_is_above() -> None:
+    line = Line("Runs.list_runs", "/runs", (("limit", "50"),), Kind.LIST)
+
+    def figures(**changed: float) -> Measured:
+        values = {"bare": 1.0, "p50": 8.9, "p95": 20.0, "size": 9, "statements": 6, **changed}
+        return report.measured(line, **values)  # type: ignore[arg-type]  # each by its name
+
+    assert figures().broken == []
+    assert figures(p50=9.1).broken == ["slow"]
+    assert figures(statements=7).broken == ["SQL"]
+    assert figures(small=6.0).broken == ["grows"]
+    assert figures(small=6.0, total=20_000, small_total=250).broken == []
