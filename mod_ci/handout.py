@@ -1,51 +1,56 @@
 """What a runner is handed with a claim: the run, its tests, and the samples they need."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Integer, Select, bindparam, func, select
 
 from database import db
+from mod_ci.models import Attempt
+from mod_ci.open_runs import in_this_order
 from mod_ci.queue import Claim
-from mod_ci.results import without_result
-from mod_regression.models import AcceptedVariant, RegressionTest, RegressionTestOutput
+from mod_regression.models import (
+    AcceptedVariant,
+    InputType,
+    OutputType,
+    RegressionTest,
+    RegressionTestOutput,
+)
 from mod_sample.models import Sample
 from mod_sample.storage import Repository, UnsafeName, sample_key
-from mod_test import run_rows, sets
-from mod_test.run_rows import RunRow
+from mod_test import repositories, sets
+from mod_test.models import Fork, Platform, Result, Run, RunRecord
+
+INPUT_TYPES = {kind.value for kind in InputType}
+OUTPUT_TYPES = {kind.value for kind in OutputType}
 
 
 def handout(claim: Claim, *, git_base_url: str, main_repository: str, api: str) -> dict[str, Any]:
-    """The run, tests and samples of a claim, without the samples' sizes (see `with_sizes`).
+    """The lease, run, tests and samples of a claim, without the samples' sizes (see `with_sizes`).
 
-    `api` is where the API is reached; sample addresses are below it.
+    Call it in the claim's unit of work. `api` is where the API is reached; sample addresses are
+    below it.
     """
-    run = run_rows.find(claim.run_id)
-    if run is None:
-        raise LookupError(f"run {claim.run_id} was claimed and is not valid")
-    wanted = without_result(claim.run_id, sets.regression_ids(run))
-    tests = db.session.scalars(
-        select(RegressionTest).where(RegressionTest.id.in_(wanted)).order_by(RegressionTest.id)
-    ).all()
-    outputs = _outputs(wanted)
-    samples = db.session.scalars(
-        select(Sample)
-        .where(Sample.id.in_({test.sample_id for test in tests if test.sample_id}))
-        .order_by(Sample.id)
-    ).all()
+    found = db.session.execute(
+        _OF_RECORDED if claim.has_recorded_set else _OF_ACTIVE,
+        {"attempt_id": claim.attempt_id, "run_id": claim.run_id},
+    ).one()
+    done = set(_rows(found.done))
+    tests, samples = _tests_and_samples(_rows(found.tests), done)
+    _add_outputs(tests, _rows(found.outputs))
     return {
-        "run": _run(run, git_base_url, main_repository),
-        "tests": [_test(test, outputs.get(test.id, [])) for test in tests if test.sample_id],
+        "lease_expires_at": found.lease_expires_at,
+        "deadline_at": found.deadline_at,
+        "run": _run(claim.run_id, found, git_base_url, main_repository),
+        "tests": [tests[regression_id] for regression_id in sorted(tests)],
         "samples": [
             {
-                "sample_id": sample.id,
-                "sha256": sample.sha,
-                "extension": sample.extension,
-                "name": sample.original_name,
+                **samples[sample_id],
                 "size_bytes": None,
-                "url": f"{api}/attempts/{claim.attempt_id}/samples/{sample.id}",
+                "url": f"{api}/attempts/{claim.attempt_id}/samples/{sample_id}",
             }
-            for sample in samples
+            for sample_id in sorted(samples)
         ],
     }
 
@@ -75,63 +80,150 @@ def key_of_sample(sample_id: int) -> str | None:
         return None
 
 
-def _run(run: RunRow, git_base_url: str, main_repository: str) -> dict[str, Any]:
-    return {
-        "run_id": run.run_id,
-        "platform": run.platform,
-        "test_type": run.test_type.value if run.test_type else "commit",
-        "repository": run.repository,
-        "clone_url": f"{git_base_url}/{run.repository}.git",
-        "main_clone_url": f"{git_base_url}/{main_repository}.git",
-        "branch": run.branch,
-        "commit_sha": run.commit_sha,
-        "pull_request": run.pull_request,
-    }
+def _in_one(*columns: Any) -> Any:
+    """Rows as one text: their values as JSON arrays with commas between them.
+
+    A run has hundreds of tests; fetched row by row they cost more than everything else in a claim.
+    """
+    return func.aggregate_strings(func.json_array(*columns), ",")
 
 
-def _test(test: RegressionTest, outputs: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "regression_id": test.id,
-        "sample_id": test.sample_id,
-        "command": test.command,
-        "input_type": test.input_type.value if test.input_type else "file",
-        "output_type": test.output_type.value if test.output_type else "file",
-        "expected_exit_code": test.expected_rc or 0,
-        "outputs": outputs,
-    }
+def _rows(joined: str | None) -> Any:
+    """What `_in_one` joined."""
+    return json.loads(f"[{joined or ''}]")
 
 
-def _outputs(regression_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
-    variants: dict[int, list[str]] = {}
-    rows = db.session.execute(
-        select(AcceptedVariant.regression_test_output_id, AcceptedVariant.file_hashes)
-        .join(
-            RegressionTestOutput,
-            RegressionTestOutput.id == AcceptedVariant.regression_test_output_id,
+def _statement(members: Any) -> Select[Any]:
+    """All that is told of a claim whose run's tests are in `members.c.regression_id`, in one row.
+
+    The texts have the tests with their samples, their outputs with each accepted variant, and the
+    tests that have a result.
+    """
+    run_id = bindparam("run_id", type_=Integer)
+    test, output, variant = RegressionTest, RegressionTestOutput, AcceptedVariant
+    tests = in_this_order(
+        select(
+            _in_one(
+                test.id, test.command, test.input_type, test.output_type, test.expected_rc,
+                Sample.id, Sample.sha, Sample.extension, Sample.original_name,
+            )
         )
-        .where(RegressionTestOutput.regression_id.in_(regression_ids))
-    ).tuples()
-    for output_id, accepted in rows:
-        if output_id is not None and accepted:
-            variants.setdefault(output_id, []).append(accepted)
-    found: dict[int, list[dict[str, Any]]] = {}
-    outputs = db.session.scalars(
-        select(RegressionTestOutput)
-        .where(RegressionTestOutput.regression_id.in_(regression_ids), RegressionTestOutput.id > 0)
-        .order_by(RegressionTestOutput.id)
+        .select_from(members)
+        .join(test, test.id == members.c.regression_id)
+        .join(Sample, Sample.id == test.sample_id)
+    )  # fmt: skip
+    outputs = in_this_order(
+        select(
+            _in_one(
+                output.regression_id, output.id, output.correct, output.correct_extension,
+                output.expected_filename, output.ignore, variant.file_hashes,
+            )
+        )
+        .select_from(members)
+        .join(output, output.regression_id == members.c.regression_id)
+        .outerjoin(variant, variant.regression_test_output_id == output.id)
+        .where(output.id > 0)
+    )  # fmt: skip
+    done = select(func.aggregate_strings(Result.regression_test_id, ",")).where(
+        Result.test_id == run_id
     )
-    for output in outputs:
-        if output.regression_id is None:
-            continue
-        accepted_hashes = [output.correct] if output.correct else []
-        found.setdefault(output.regression_id, []).append(
-            {
-                "output_id": output.id,
-                "filename": output.expected_filename or f"output{output.correct_extension}",
-                "extension": output.correct_extension,
-                "expected_hash": output.correct or None,
-                "accepted_hashes": accepted_hashes + variants.get(output.id, []),
-                "ignore": bool(output.ignore),
-            }
+    return (
+        select(
+            Run.platform,
+            Run.test_type,
+            Run.branch,
+            Run.commit,
+            Run.pr_nr,
+            Fork.github,
+            Attempt.deadline_at,
+            RunRecord.lease_expires_at,
+            tests.scalar_subquery().label("tests"),
+            outputs.scalar_subquery().label("outputs"),
+            done.scalar_subquery().label("done"),
         )
-    return found
+        .join(Fork, Fork.id == Run.fork_id)
+        .join(RunRecord, RunRecord.test_id == Run.id)
+        .join(Attempt, Attempt.test_id == Run.id)
+        .where(Run.id == run_id, Attempt.id == bindparam("attempt_id", type_=Integer))
+    )
+
+
+# Composed once: building them costs more than the database needs for them.
+_OF_RECORDED = _statement(sets.recorded(bindparam("run_id", type_=Integer)).subquery("members"))
+_OF_ACTIVE = _statement(sets.active().subquery("members"))
+
+
+def _run(run_id: int, run: Any, git_base_url: str, main_repository: str) -> dict[str, Any]:
+    repository = repositories.name_of(run.github)
+    platform: Platform = run.platform
+    return {
+        "run_id": run_id,
+        "platform": platform.value,
+        "test_type": run.test_type.value if run.test_type else "commit",
+        "repository": repository,
+        "clone_url": f"{git_base_url}/{repository}.git",
+        "main_clone_url": f"{git_base_url}/{main_repository}.git",
+        "branch": run.branch or None,
+        "commit_sha": run.commit.lower(),
+        "pull_request": run.pr_nr if run.pr_nr > 0 else None,
+    }
+
+
+def _tests_and_samples(
+    rows: Sequence[Any], done: set[int]
+) -> tuple[dict[int, dict[str, Any]], dict[int, dict[str, Any]]]:
+    """The tests that are not `done`, and the samples that they need, by their ids."""
+    tests: dict[int, dict[str, Any]] = {}
+    samples: dict[int, dict[str, Any]] = {}
+    for (
+        regression_id,
+        command,
+        input_type,
+        output_type,
+        code,
+        sample_id,
+        sha,
+        extension,
+        name,
+    ) in rows:
+        if regression_id in done:
+            continue
+        tests[regression_id] = {
+            "regression_id": regression_id,
+            "sample_id": sample_id,
+            "command": command,
+            "input_type": input_type if input_type in INPUT_TYPES else "file",
+            "output_type": output_type if output_type in OUTPUT_TYPES else "file",
+            "expected_exit_code": code or 0,
+            "outputs": [],
+        }
+        samples[sample_id] = {
+            "sample_id": sample_id,
+            "sha256": sha,
+            "extension": extension,
+            "name": name,
+        }
+    return tests, samples
+
+
+def _add_outputs(tests: dict[int, dict[str, Any]], rows: Sequence[Any]) -> None:
+    """Give the tests their outputs in order, each with all that is accepted for it."""
+    outputs: dict[int, dict[str, Any]] = {}
+    for regression_id, output_id, correct, extension, filename, ignore, variant in sorted(
+        rows, key=lambda row: row[1]
+    ):
+        if regression_id not in tests:
+            continue
+        output = outputs.get(output_id)
+        if output is None:
+            output = outputs[output_id] = {
+                "output_id": output_id,
+                "filename": filename or f"output{extension}",
+                "extension": extension,
+                "expected_hash": correct or None,
+                "accepted_hashes": [correct] if correct else [],
+                "ignore": bool(ignore),
+            }
+            tests[regression_id]["outputs"].append(output)
+        if variant and variant not in output["accepted_hashes"]:
+            output["accepted_hashes"].append(variant)

@@ -1,21 +1,34 @@
-"""The queue: which runs wait, in which order, and who gets the next one (decision 5).
+"""The queue: who gets the next run, and what becomes of runs whose runner was lost (decision 5).
 
-A claim is decided by one conditional UPDATE under the lock of the run's row, so two runners never
-get the same run. Leases compare with the database's clock.
+A claim is decided under the lock of the run's row, so two runners never get the same run. Leases
+compare with the database's clock.
 """
 
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    CursorResult,
+    Integer,
+    Row,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from database import db, utc_after, utc_now
 from mod_auth.accounts import Account
-from mod_ci.models import Attempt, EndReason, GcpInstance, Maintenance
-from mod_test import state
+from mod_ci import open_runs
+from mod_ci.models import Attempt, EndReason
+from mod_test import sets, state
 from mod_test.models import (
     Platform,
     ProgressCause,
@@ -25,42 +38,76 @@ from mod_test.models import (
     RunRecord,
     TestStatus,
 )
-from mod_test.run_rows import Last, joined
-from mod_test.state import State
-from mod_test.verdict import waits
+from mod_test.run_rows import Last, is_last
 
 MOST_LOST_ATTEMPTS = 3
-CANDIDATES = 20
 LOST_MESSAGE = "The runner stopped answering in {count} attempts; the run was given up."
+
+# Composed once: building these costs more than the database needs for them.
+_RUN_ID = bindparam("run_id", type_=Integer)
+_LOCK_ONE = (
+    select(Run.id)
+    .where(Run.id.in_(bindparam("ids", expanding=True)))
+    .order_by(Run.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_WITHOUT_RESULT = (
+    ResultFile.test_id == _RUN_ID,
+    ~exists().where(
+        Result.test_id == ResultFile.test_id,
+        Result.regression_test_id == ResultFile.regression_test_id,
+    ),
+)
+_HELD = (
+    select(
+        RunRecord.test_id,
+        Last.status,
+        RunRecord.attempts,
+        RunRecord.lost_attempts,
+        RunRecord.lease_expires_at.is_not(None).label("is_leased"),
+        (RunRecord.lease_expires_at < utc_now()).label("is_expired"),
+        or_(Last.id.is_(None), Last.id == RunRecord.held_progress_id).label("is_as_left"),
+        exists()
+        .where(Attempt.test_id == RunRecord.test_id, Attempt.ended_at.is_(None))
+        .label("has_open_attempt"),
+        exists().where(*_WITHOUT_RESULT).label("has_files_without_result"),
+        sets.recorded(RunRecord.test_id).exists().label("has_recorded_set"),
+    )
+    .outerjoin(Last, is_last(RunRecord.test_id))
+    .where(RunRecord.test_id == _RUN_ID)
+)
+_ATTEMPT = insert(cast("Table", Attempt.__table__)).values(
+    claimed_at=utc_now(), deadline_at=utc_after(bindparam("run_time_limit", type_=Integer))
+)
+_LEASE = (
+    update(RunRecord)
+    .where(RunRecord.test_id == _RUN_ID)
+    .values(
+        attempts=bindparam("number", type_=Integer),
+        lost_attempts=bindparam("lost", type_=Integer),
+        lease_expires_at=utc_after(bindparam("lease_seconds", type_=Integer)),
+        held_progress_id=bindparam("progress_id", type_=Integer),
+    )
+    .execution_options(synchronize_session=False)
+)
+_DROP_FILES = (
+    delete(ResultFile).where(*_WITHOUT_RESULT).execution_options(synchronize_session=False)
+)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A lease on a run, as its runner gets it; `credential` is shown this once."""
+    """A lease on a run; `credential` is shown this once.
+
+    `has_recorded_set`: the run's tests were written down when it was asked for.
+    """
 
     attempt_id: int
     number: int
     credential: str
     run_id: int
-    lease_expires_at: datetime
-    deadline_at: datetime
-
-
-def is_waiting() -> ColumnElement[bool]:
-    """Whether a run (of `joined`) waits for a runner: never taken, or its lease was lost."""
-    return or_(
-        Last.id.is_(None),
-        and_(Last.status.in_([TestStatus.preparation, TestStatus.testing]), waits(Last)),
-    )
-
-
-def is_paused(platform: Platform) -> bool:
-    """Whether a platform is in maintenance and hands out nothing."""
-    return bool(
-        db.session.scalar(
-            select(exists().where(Maintenance.platform == platform, Maintenance.disabled.is_(True)))
-        )
-    )
+    has_recorded_set: bool
 
 
 def claim(
@@ -73,27 +120,23 @@ def claim(
 ) -> Claim | None:
     """Take the oldest waiting run of `platform`, or None when there is none for us.
 
-    Never one that the existing scheduler has given a machine. Runs whose third lease was lost are
-    canceled on the way.
+    Never one that the existing scheduler has given a machine, and none in maintenance. Runs whose
+    third lease was lost are canceled on the way. Runs that others are taking at this moment are
+    passed by.
     """
-    if is_paused(platform):
-        return None
-    candidates = db.session.scalars(
-        joined(Run.id)
-        .where(
-            Run.platform == platform,
-            is_waiting(),
-            ~exists().where(GcpInstance.test_id == Run.id),
-        )
-        .order_by(Run.id)
-        .limit(CANDIDATES)
-    ).all()
-    for run_id in candidates:
-        held = state.lock(run_id, skip_locked=True)
-        if held is not None and _may_be_taken(held):
-            if _give_up(held):
-                continue
-            return _take(held, platform, runner_name, account, lease_seconds, run_time_limit)
+    ids = open_runs.oldest_waiting(platform)
+    while ids:
+        run_id = db.session.scalar(_LOCK_ONE, {"ids": ids})
+        if run_id is not None:
+            held = db.session.execute(_HELD, {"run_id": run_id}).one()
+            if _waits(held):
+                lost = _give_up(held)
+                if lost is not None:
+                    return _take(
+                        held, lost, platform, runner_name, account, lease_seconds, run_time_limit
+                    )
+        rest = [] if run_id is None else [other for other in ids if other > run_id]
+        ids = rest or open_runs.oldest_waiting(platform, after=ids[-1])
     return None
 
 
@@ -109,138 +152,108 @@ def expire() -> int:
     ).all()
     count = 0
     for run_id in expired:
-        held = state.lock(run_id)
-        if held is None or not _lease_has_expired(run_id):
+        if state.lock(run_id) is None:
+            continue
+        held = db.session.execute(_HELD, {"run_id": run_id}).one()
+        if not held.is_expired:
             continue
         count += 1
-        if held.has_ended:
+        if held.status is not None and held.status.has_ended:
             end_open_attempts(run_id, EndReason.canceled)
-            _forget_lease(run_id)
+            _forget_lease(run_id, held.lost_attempts)
         else:
             _give_up(held)
     return count
 
 
-def _may_be_taken(held: State) -> bool:
-    """Whether the run still waits, now that its row is locked."""
-    if held.status is None:
-        return True
-    if held.has_ended:
+def _waits(held: Row[Any]) -> bool:
+    """Whether a run that is locked now waits for a runner, by its row of `_HELD`."""
+    if held.status is not None and held.status.has_ended:
         return False
-    record = db.session.execute(
-        select(
-            RunRecord.held_progress_id,
-            or_(RunRecord.lease_expires_at.is_(None), RunRecord.lease_expires_at < utc_now()).label(
-                "free"
-            ),
-        ).where(RunRecord.test_id == held.run_id)
-    ).one()
-    return record.held_progress_id == held.progress_id and bool(record.free)
+    return bool(held.is_as_left) and (held.status is None or not held.is_leased or held.is_expired)
 
 
-def _give_up(held: State) -> bool:
-    """Write down a lost lease of a locked run; whether that was one too many."""
-    run_id = held.run_id
-    if held.status is not None and _lease_has_expired(run_id):
-        db.session.execute(
-            update(RunRecord)
-            .where(RunRecord.test_id == run_id)
-            .values(lost_attempts=RunRecord.lost_attempts + 1)
-        )
-    attempt_id = end_open_attempts(run_id, EndReason.lease_expired)
-    _forget_lease(run_id)
-    lost = db.session.scalar(select(RunRecord.lost_attempts).where(RunRecord.test_id == run_id))
-    if lost is None or lost < MOST_LOST_ATTEMPTS or held.status is None:
-        return False
+def _give_up(held: Row[Any]) -> int | None:
+    """Write down what a locked run's last attempt left behind; how many attempts it has lost now.
+
+    None when that was one too many: the run was canceled.
+    """
+    lost: int = held.lost_attempts
+    attempt_id = None
+    if held.status is not None and held.is_expired:
+        lost += 1
+    if held.is_leased or held.has_open_attempt:
+        attempt_id = end_open_attempts(held.test_id, EndReason.lease_expired)
+        _forget_lease(held.test_id, lost)
+    if held.status is None or lost < MOST_LOST_ATTEMPTS:
+        return lost
     state.end(
-        run_id,
+        held.test_id,
         TestStatus.canceled,
         LOST_MESSAGE.format(count=lost),
         cause=ProgressCause.infrastructure,
         attempt_id=attempt_id,
     )
-    return True
+    return None
 
 
 def _take(
-    held: State,
+    held: Row[Any],
+    lost: int,
     platform: Platform,
     runner_name: str,
     account: Account,
     lease_seconds: int,
     run_time_limit: int,
-) -> Claim | None:
-    run_id = held.run_id
-    seen = db.session.scalars(select(RunRecord.attempts).where(RunRecord.test_id == run_id)).one()
-    won = db.session.execute(
-        update(RunRecord)
-        .where(
-            RunRecord.test_id == run_id,
-            RunRecord.attempts == seen,
-            RunRecord.lease_expires_at.is_(None),
-        )
-        .values(attempts=seen + 1, lease_expires_at=utc_after(lease_seconds))
-    )
-    if won.rowcount != 1:  # type: ignore[attr-defined]  # a cursor result, as UPDATE gives
-        return None
+) -> Claim:
+    run_id, number = held.test_id, held.attempts + 1
     credential = "spca_" + secrets.token_urlsafe(32)
-    if held.status is None:  # it never was taken, or the existing site has restarted it
-        db.session.execute(
-            update(RunRecord).where(RunRecord.test_id == run_id).values(lost_attempts=0)
-        )
-    attempt = Attempt(
-        test_id=run_id,
-        number=seen + 1,
-        platform=platform,
-        runner_name=runner_name,
-        account_id=account.id,
-        credential_hash=fingerprint(credential),
-        claimed_at=utc_now(),
-        deadline_at=utc_after(run_time_limit),
+    made = db.session.execute(
+        _ATTEMPT,
+        {
+            "test_id": run_id,
+            "number": number,
+            "platform": platform,
+            "runner_name": runner_name,
+            "account_id": account.id,
+            "credential_hash": fingerprint(credential),
+            "run_time_limit": run_time_limit,
+        },
     )
-    db.session.add(attempt)
-    db.session.flush()
-    _drop_files_without_result(run_id)
-    state.append(
+    attempt_id = int(cast("CursorResult[Any]", made).lastrowid)
+    if held.has_files_without_result:
+        # Their result never came: this attempt reports both together.
+        db.session.execute(_DROP_FILES, {"run_id": run_id})
+    progress_id = state.append(
         run_id,
         TestStatus.preparation,
-        f"Attempt {attempt.number}: taken by {runner_name}.",
-        attempt_id=attempt.id,
+        f"Attempt {number}: taken by {runner_name}.",
+        attempt_id=attempt_id,
         step=0,
-        holds=True,
     )
-    times = db.session.execute(
-        select(Attempt.deadline_at, RunRecord.lease_expires_at)
-        .join(RunRecord, RunRecord.test_id == Attempt.test_id)
-        .where(Attempt.id == attempt.id)
-    ).one()
+    db.session.execute(
+        _LEASE,
+        {
+            "run_id": run_id,
+            "number": number,
+            # Without any progress it never was taken, or the existing site has restarted it.
+            "lost": 0 if held.status is None else lost,
+            "lease_seconds": lease_seconds,
+            "progress_id": progress_id,
+        },
+    )
     return Claim(
-        attempt_id=attempt.id,
-        number=attempt.number,
+        attempt_id=attempt_id,
+        number=number,
         credential=credential,
         run_id=run_id,
-        lease_expires_at=times.lease_expires_at,
-        deadline_at=times.deadline_at,
+        has_recorded_set=bool(held.has_recorded_set),
     )
 
 
 def fingerprint(credential: str) -> str:
     """What is kept of an attempt's credential: its SHA-256, in hexadecimal."""
     return hashlib.sha256(credential.encode()).hexdigest()
-
-
-def _lease_has_expired(run_id: int) -> bool:
-    return bool(
-        db.session.scalar(
-            select(
-                exists().where(
-                    RunRecord.test_id == run_id,
-                    RunRecord.lease_expires_at.is_not(None),
-                    RunRecord.lease_expires_at < utc_now(),
-                )
-            )
-        )
-    )
 
 
 def end_open_attempts(run_id: int, reason: EndReason) -> int | None:
@@ -257,32 +270,10 @@ def end_open_attempts(run_id: int, reason: EndReason) -> int | None:
     return newest
 
 
-def _forget_lease(run_id: int) -> None:
+def _forget_lease(run_id: int, lost_attempts: int) -> None:
     db.session.execute(
-        update(RunRecord).where(RunRecord.test_id == run_id).values(lease_expires_at=None)
-    )
-
-
-def _drop_files_without_result(run_id: int) -> None:
-    """Outputs of a test whose result never came: the next attempt reports both together."""
-    has_result = exists().where(
-        Result.test_id == ResultFile.test_id,
-        Result.regression_test_id == ResultFile.regression_test_id,
-    )
-    db.session.execute(
-        delete(ResultFile)
-        .where(ResultFile.test_id == run_id, ~has_result)
+        update(RunRecord)
+        .where(RunRecord.test_id == run_id)
+        .values(lease_expires_at=None, lost_attempts=lost_attempts)
         .execution_options(synchronize_session=False)
     )
-
-
-def positions(platform: Platform | None) -> Any:
-    """The waiting runs (id, platform), numbered from 1 per platform in the queue's order."""
-    numbered = joined(
-        Run.id.label("run_id"),
-        Run.platform.label("platform"),
-        func.row_number().over(partition_by=Run.platform, order_by=Run.id).label("position"),
-    ).where(is_waiting())
-    if platform is not None:
-        numbered = numbered.where(Run.platform == platform)
-    return numbered.subquery("waiting")

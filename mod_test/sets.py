@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CompoundSelect, and_, exists, func, select, true, union
+from sqlalchemy import CompoundSelect, Select, and_, exists, func, select, true, union
 
 from database import db
 from mod_regression.models import RegressionTest
@@ -15,6 +15,18 @@ from mod_test.verdict import has_sample
 def is_active() -> Any:
     """Whether a RegressionTest is active (NULL is true) and can be run: it has a sample."""
     return and_(func.coalesce(RegressionTest.active, True).is_(True), has_sample())
+
+
+def recorded(run_id: Any) -> Select[Any]:
+    """The rows `regression_id` of the set that was recorded with a run; none when none was."""
+    return select(CustomizedTest.regression_id).where(
+        CustomizedTest.test_id == run_id, CustomizedTest.regression_id.is_not(None)
+    )
+
+
+def active() -> Select[Any]:
+    """The rows `regression_id` of today's set."""
+    return select(RegressionTest.id.label("regression_id")).where(is_active())
 
 
 def members(runs: Sequence[RunRow]) -> CompoundSelect[Any]:

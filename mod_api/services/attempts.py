@@ -213,8 +213,7 @@ def _claim(
         "attempt_id": claimed.attempt_id,
         "number": claimed.number,
         "credential": claimed.credential,
-        "lease": {"seconds": settings.lease_seconds, "expires_at": claimed.lease_expires_at},
-        "deadline_at": claimed.deadline_at,
+        "lease": {"seconds": settings.lease_seconds, "expires_at": told.pop("lease_expires_at")},
         "log_interval_ms": log_interval_ms(settings, claimed.run_id),
         **told,
     }

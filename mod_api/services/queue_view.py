@@ -1,16 +1,16 @@
 """The queue as people see it: who waits at which position, and what runs."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import bindparam, func, or_, select
 
 from database import db
 from mod_api.services.paging import Page, page
-from mod_ci.queue import is_waiting, positions
-from mod_test.models import Platform, Run, RunRecord, TestStatus
-from mod_test.run_rows import STARTED_AT, Last, joined
+from mod_ci.open_runs import IS_RUNNING, IS_WAITING, open_runs
+from mod_test.models import Platform, Run, RunRecord
+from mod_test.run_rows import started_at
 
 
 @dataclass(frozen=True)
@@ -25,52 +25,71 @@ class Job:
     position: int | None
 
 
+@dataclass(frozen=True)
+class _Place:
+    run_id: int
+    platform: Platform
+    position: int | None = None
+
+
+# The ids of all that waits or runs in a few rows: places and counts follow from them, and thousands
+# of rows would cost more than everything else here.
+_OPEN = (
+    open_runs(
+        Run.platform,
+        IS_WAITING.label("waits"),
+        func.aggregate_strings(Run.id, ",").label("run_ids"),
+    )
+    .where(or_(IS_WAITING, IS_RUNNING))
+    .group_by(Run.platform, IS_WAITING)
+)
+_TIMES = (
+    select(Run.id, RunRecord.created_at, started_at().label("started_at"))
+    .join(RunRecord, RunRecord.test_id == Run.id)
+    .where(Run.id.in_(bindparam("run_ids", expanding=True)))
+)
+
+
 def jobs(*, platform: str | None, status: str | None, limit: int, offset: int) -> Page[Job]:
     """One page: what runs first, then what waits, each in the order of the queue.
 
     `queue_depth` and `running_count` obey `platform`, not `status`.
     """
-    only = Platform(platform) if platform else None
-    waiting = positions(only)
-    depth = db.session.scalar(select(func.count()).select_from(waiting)) or 0
-    running = _running(only)
-    count = db.session.scalar(select(func.count()).select_from(running.subquery())) or 0
-    total = (0 if status == "queued" else count) + (0 if status == "running" else depth)
-    rows: list[Job] = []
-    if status != "queued":
-        rows += _jobs(running.order_by(Run.id).limit(limit).offset(offset))
-    if status != "running" and len(rows) < limit:
-        skipped = 0 if status == "queued" else count
-        rows += _jobs(
-            select(
-                waiting.c.run_id,
-                literal("queued").label("status"),
-                waiting.c.platform,
-                RunRecord.created_at.label("queued_at"),
-                literal(None).label("started_at"),
-                waiting.c.position,
-            )
-            .join(RunRecord, RunRecord.test_id == waiting.c.run_id)
-            .order_by(waiting.c.position, waiting.c.run_id)
-            .limit(limit - len(rows))
-            .offset(max(0, offset - skipped))
-        )
+    running: list[_Place] = []
+    waiting: list[_Place] = []
+    for name, waits, run_ids in db.session.execute(_OPEN):
+        if platform not in (None, name.value):
+            continue
+        ids = sorted(map(int, run_ids.split(",")))
+        if waits:
+            waiting += (_Place(run_id, name, place) for place, run_id in enumerate(ids, start=1))
+        else:
+            running += (_Place(run_id, name) for run_id in ids)
+    running.sort(key=lambda job: job.run_id)
+    waiting.sort(key=lambda job: (job.position, job.run_id))
+    wanted = ([] if status == "queued" else running) + ([] if status == "running" else waiting)
     return page(
-        rows, total=total, limit=limit, offset=offset, queue_depth=depth, running_count=count
+        list(_jobs(wanted[offset : offset + limit])),
+        total=len(wanted),
+        limit=limit,
+        offset=offset,
+        queue_depth=len(waiting),
+        running_count=len(running),
     )
 
 
-def _running(platform: Platform | None) -> Any:
-    running = joined(
-        Run.id.label("run_id"),
-        literal("running").label("status"),
-        Run.platform.label("platform"),
-        RunRecord.created_at.label("queued_at"),
-        STARTED_AT,
-        literal(None).label("position"),
-    ).where(Last.status.in_([TestStatus.preparation, TestStatus.testing]), ~is_waiting())
-    return running if platform is None else running.where(Run.platform == platform)
-
-
-def _jobs(statement: Any) -> list[Job]:
-    return [Job(*row) for row in db.session.execute(statement)]
+def _jobs(places: Sequence[_Place]) -> Iterator[Job]:
+    if not places:
+        return
+    rows = db.session.execute(_TIMES, {"run_ids": [job.run_id for job in places]})
+    times = {row.id: row for row in rows}
+    for job in places:
+        waits = job.position is not None
+        yield Job(
+            run_id=job.run_id,
+            status="queued" if waits else "running",
+            platform=job.platform,
+            queued_at=times[job.run_id].created_at,
+            started_at=None if waits else times[job.run_id].started_at,
+            position=job.position,
+        )

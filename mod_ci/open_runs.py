@@ -1,0 +1,94 @@
+"""Which runs wait for a runner and which are executed, without looking at those that have ended.
+
+A run that waits or is executed is in `open_run`; or it is still rolled up, because another program
+has restarted it a moment ago, and then a mark tells of its progress. `open_run` may also have runs
+that have just ended: what a run does is always read from its progress.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select, union
+
+from database import db
+from mod_ci.models import GcpInstance, Maintenance
+from mod_test.models import Fork, Platform, Run, RunRecord, TestStatus
+from mod_test.rollup.tables import OpenRun, RollupMark, RunRollup
+from mod_test.run_rows import IS_LAST, Last
+from mod_test.validity import IS_VALID
+from mod_test.verdict import waits
+
+CANDIDATES = 20
+LIVE = [TestStatus.preparation, TestStatus.testing]
+
+
+def in_this_order(statement: Select[Any]) -> Select[Any]:
+    """`statement` with its tables joined as written: MariaDB would begin with all repositories."""
+    for dialect in ("mysql", "mariadb"):
+        statement = statement.prefix_with("STRAIGHT_JOIN", dialect=dialect)
+    return statement
+
+
+OPEN = select(OpenRun.test_id)
+RESTARTED = in_this_order(
+    select(RunRollup.test_id)
+    .select_from(RollupMark)
+    .join(RunRollup, RunRollup.test_id == RollupMark.run_id)
+    .where(RollupMark.kind == "p")
+    .distinct()
+)
+# Whether a run (of `among`) waits for a runner: never taken, or its lease was lost.
+IS_WAITING: ColumnElement[bool] = or_(Last.id.is_(None), and_(Last.status.in_(LIVE), waits(Last)))
+IS_RUNNING: ColumnElement[bool] = and_(Last.status.in_(LIVE), ~waits(Last))
+
+
+def among(source: Any, *columns: Any) -> Select[Any]:
+    """`columns` of the valid runs in `source.c.test_id`, with their record and last progress."""
+    return in_this_order(
+        select(*columns)
+        .select_from(source)
+        .join(Run, Run.id == source.c.test_id)
+        .join(RunRecord, RunRecord.test_id == Run.id)
+        .outerjoin(Last, IS_LAST)
+        .join(Fork, Fork.id == Run.fork_id)
+        .where(*IS_VALID)
+    )
+
+
+def open_runs(*columns: Any) -> Select[Any]:
+    """`columns` of every run that waits, is executed or has just ended."""
+    return among(union(OPEN, RESTARTED).subquery("open"), *columns)
+
+
+def oldest_waiting(platform: Platform, *, after: int = 0) -> list[int]:
+    """The oldest runs of `platform` with ids above `after` that may be handed out, in order.
+
+    Never one that the existing scheduler has given a machine, and none in maintenance.
+    """
+    wanted = {"platform": platform, "after": after}
+    rows = db.session.execute(_OLDEST_OPEN, wanted).all()
+    found = {row.test_id for row in rows}
+    if not rows or rows[0].some_restarted:
+        found |= set(db.session.scalars(_OLDEST_RESTARTED, wanted))
+    return sorted(found)[:CANDIDATES]
+
+
+def _oldest(source: Any, *columns: Any) -> Select[Any]:
+    platform = bindparam("platform", type_=Run.platform.type)
+    paused = exists().where(Maintenance.platform == platform, Maintenance.disabled.is_(True))
+    return (
+        among(source, source.c.test_id, *columns)
+        .where(
+            source.c.test_id > bindparam("after"),
+            Run.platform == platform,
+            IS_WAITING,
+            ~exists().where(GcpInstance.test_id == Run.id),
+            ~paused,
+        )
+        .order_by(source.c.test_id)
+        .limit(CANDIDATES)
+    )
+
+
+# Composed once: building these costs more than the database needs for them.
+_OLDEST_OPEN = _oldest(OPEN.subquery("open"), RESTARTED.exists().label("some_restarted"))
+_OLDEST_RESTARTED = _oldest(RESTARTED.subquery("restarted"))
