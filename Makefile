@@ -1,6 +1,6 @@
 # What a person needs; `make help` lists it. Each line is a command that works without make, too.
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format openapi clean
+.PHONY: help serve test bench check format openapi clean
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read name text; do \
@@ -11,6 +11,9 @@ serve: ## set up, start the server and a local runner with demo data
 
 test: ## set up and run all tests
 	scripts/test
+
+bench: ## measure every GET on the small database; docs/benchmarks.md
+	scripts/bench measure --size small
 
 check: .setup ## linter, format, types and import rules
 	.venv/bin/ruff check

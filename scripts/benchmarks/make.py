@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.engine import URL, make_url
 
-from database import db, writing
+from database import db, reading, writing
 from mod_test.rollup import rebuild, triggers
 from run import create_app
 from scripts.benchmarks import contents, definitions, histories
@@ -26,12 +26,11 @@ from scripts.benchmarks.loading import connect_arguments, loading
 from scripts.benchmarks.places import Place, add_options, described, places
 
 VERSION = 2  # of what is generated: another one is made anew
-FOUND = "SELECT size, version, rolled_up FROM bench_database"
+FOUND = "SELECT size, version FROM bench_database"
 MARKS = (
-    "CREATE TABLE IF NOT EXISTS bench_database "
-    "(size VARCHAR(20), version INTEGER, rolled_up INTEGER)",
+    "CREATE TABLE IF NOT EXISTS bench_database (size VARCHAR(20), version INTEGER)",
     "DELETE FROM bench_database",
-    "INSERT INTO bench_database (size, version, rolled_up) VALUES (:size, :version, :rolled_up)",
+    "INSERT INTO bench_database (size, version) VALUES (:size, :version)",
 )
 LOGGED_RUNS = 250
 REBUILD_SECONDS, MAKE_SECONDS = 300, 600
@@ -53,7 +52,7 @@ def made(place: Place, *, again: bool = False, rebuilt: bool = False) -> bool:
     """Make the database at `place` unless it is there; whether it took as long as it may."""
     began = time.monotonic()
     url = make_url(place.url)
-    is_there, is_rolled_up = (False, False) if again else _is_made(url, place)
+    is_there = not again and _is_made(url, place)
     if not is_there:
         _empty(url)
     app = _application(place)
@@ -64,9 +63,8 @@ def made(place: Place, *, again: bool = False, rebuilt: bool = False) -> bool:
                 print(f"{described(place.url)} has {place.size.name} already.")
             else:
                 _fill(place)
-                _mark(place, rolled_up=False)
-            seconds = 0.0 if is_rolled_up and not rebuilt else _rolled_up()
-            _mark(place, rolled_up=True)
+                _mark(place)
+            seconds = 0.0 if _is_rolled_up(place) and not rebuilt else _rolled_up()
         finally:
             db.engine.dispose()
     took = time.monotonic() - began
@@ -79,19 +77,17 @@ def _application(place: Place) -> Flask:
     return create_app(place.settings)
 
 
-def _is_made(url: URL, place: Place) -> tuple[bool, bool]:
-    """Whether the database has this size, made by this generator; and whether it is rolled up."""
+def _is_made(url: URL, place: Place) -> bool:
+    """Whether the database has this size, made by this generator."""
     engine = sa.create_engine(url)
     try:
         with engine.connect() as connection:
             row = connection.execute(sa.text(FOUND)).first()
     except sa.exc.DBAPIError:
-        return False, False  # no such database, or none of ours
+        return False  # no such database, or none of ours
     finally:
         engine.dispose()
-    if row is None or (row.size, row.version) != (place.size.name, VERSION):
-        return False, False
-    return True, bool(row.rolled_up)
+    return row is not None and tuple(row) == (place.size.name, VERSION)
 
 
 def _empty(url: URL) -> None:
@@ -187,9 +183,17 @@ def _rolled_up() -> float:
     return seconds
 
 
-def _mark(place: Place, *, rolled_up: bool) -> None:
+def _is_rolled_up(place: Place) -> bool:
+    """Whether every ended run is rolled up: a migration may have emptied what is kept."""
+    size = place.size
+    with reading():
+        kept = db.session.scalar(sa.text("SELECT COUNT(*) FROM run_rollup"))
+    return bool(kept == size.runs - size.queued - size.running)
+
+
+def _mark(place: Place) -> None:
     """Say in the database what it is, so that it is found again."""
-    values = {"size": place.size.name, "version": VERSION, "rolled_up": int(rolled_up)}
+    values = {"size": place.size.name, "version": VERSION}
     with writing():
         for statement in MARKS:
             db.session.execute(sa.text(statement), values if ":size" in statement else {})

@@ -81,6 +81,16 @@ def test_a_database_that_is_there_is_kept(tiny: Path) -> None:
         )
 
 
+def test_what_a_migration_emptied_is_rolled_up_again(tiny: Path) -> None:
+    with closing(sqlite3.connect(tiny)) as connection, connection:
+        connection.execute("DELETE FROM run_rollup")
+
+    bench("make", "--size", "tiny", "--sqlite", tiny)
+
+    with closing(sqlite3.connect(tiny)) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM run_rollup").fetchone() == (9,)
+
+
 def test_a_database_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
     file = tmp_path / "platform.sqlite"
     with closing(sqlite3.connect(file)) as connection:
