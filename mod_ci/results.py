@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, exists, insert, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, insert, or_, select
 
 from database import db, utc_now
 from errors import Invalid, NotFound, Unavailable, Unprocessable
 from mod_regression.models import RegressionTest, RegressionTestOutput
 from mod_sample.storage import Readable, Repository, StorageUnavailable, UnsafeName, result_key
+from mod_test import sets
 from mod_test.models import CustomizedTest, Outcome, Result, ResultFile, ResultRecord
 
 
@@ -46,7 +48,8 @@ class Report:
 
 def outputs_of(run_id: int, regression_id: int) -> dict[int, Output]:
     """The outputs of a regression test of a run. Raises NotFound when the run has no such test."""
-    if not belongs(run_id, regression_id):
+    known = select(RegressionTest.id).where(belongs_to(run_id, regression_id))
+    if db.session.scalar(known) is None:
         raise NotFound("regression_test", regression_id)
     rows = db.session.execute(
         select(
@@ -58,19 +61,12 @@ def outputs_of(run_id: int, regression_id: int) -> dict[int, Output]:
     return {row.id: Output(row.id, row.correct, row.correct_extension) for row in rows}
 
 
-def belongs(run_id: int, regression_id: int) -> bool:
-    """Whether a regression test exists and is not left out by the run's recorded set."""
-    recorded = exists().where(
-        CustomizedTest.test_id == run_id, CustomizedTest.regression_id.is_not(None)
-    )
+def belongs_to(run_id: Any, regression_id: Any) -> ColumnElement[bool]:
+    """Whether a `RegressionTest` has this id and is not left out by the run's recorded set."""
     chosen = exists().where(
         CustomizedTest.test_id == run_id, CustomizedTest.regression_id == regression_id
     )
-    return bool(
-        db.session.scalar(
-            select(exists().where(RegressionTest.id == regression_id, or_(~recorded, chosen)))
-        )
-    )
+    return and_(RegressionTest.id == regression_id, or_(~sets.recorded(run_id).exists(), chosen))
 
 
 def keep_files(

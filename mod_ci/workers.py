@@ -10,12 +10,23 @@ import hmac
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import (
+    Integer,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    exists,
+    insert,
+    select,
+    update,
+)
 
 from database import db, reading, utc_after, utc_now, writing
 from errors import Unavailable
-from mod_ci.results import belongs, keep
+from mod_ci.results import belongs_to, keep
 from mod_regression.models import RegressionTest, RegressionTestOutput
 from mod_sample.storage import (
     ArtifactKind,
@@ -38,6 +49,66 @@ from mod_test.models import (
 )
 
 LATE_SECONDS = 3600
+
+# Composed once: a run brings hundreds of results, and building these cost more than the database.
+_RUN_ID = bindparam("run_id", type_=Integer)
+_TEST_ID = bindparam("regression_id", type_=Integer)
+_OUTPUT_ID = bindparam("output_id", type_=Integer)
+_KNOWN = select(Run.token, Run.platform).where(Run.id == _RUN_ID)
+_IS_OURS = exists().where(RunRecord.test_id == _RUN_ID, RunRecord.lease_expires_at >= utc_now())
+_LAST_STATUS = (
+    select(Progress.status)
+    .where(Progress.test_id == _RUN_ID)
+    .order_by(Progress.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_REFUSALS = select(_LAST_STATUS.label("status"), _IS_OURS.label("is_ours"))
+# What an output is held against, and what the run has of it; no row: the run has no such test.
+_EXPECTED_OUTPUT = (
+    select(
+        _LAST_STATUS.label("status"),
+        _IS_OURS.label("is_ours"),
+        RegressionTestOutput.id.label("output_id"),
+        RegressionTestOutput.correct,
+        ResultFile.test_id.label("reported_in"),
+    )
+    .select_from(RegressionTest)
+    .outerjoin(
+        RegressionTestOutput,
+        and_(
+            RegressionTestOutput.regression_id == RegressionTest.id,
+            RegressionTestOutput.id == _OUTPUT_ID,
+            RegressionTestOutput.id > 0,
+        ),
+    )
+    .outerjoin(
+        ResultFile,
+        and_(
+            ResultFile.test_id == _RUN_ID,
+            ResultFile.regression_test_id == RegressionTest.id,
+            ResultFile.regression_test_output_id == RegressionTestOutput.id,
+        ),
+    )
+    .where(belongs_to(_RUN_ID, _TEST_ID))
+)
+# What an end is held against, and whether the run has it already; no row: as above.
+_EXPECTED_END = (
+    select(
+        _LAST_STATUS.label("status"),
+        _IS_OURS.label("is_ours"),
+        RegressionTest.expected_rc,
+        Result.test_id.label("reported_in"),
+    )
+    .select_from(RegressionTest)
+    .outerjoin(
+        Result,
+        and_(Result.test_id == _RUN_ID, Result.regression_test_id == RegressionTest.id),
+    )
+    .where(belongs_to(_RUN_ID, _TEST_ID))
+)
+_INSERT_OUTPUT = insert(cast("Table", ResultFile.__table__))
+_INSERT_END = insert(cast("Table", Result.__table__))
 BACKWARDS = "The worker went back from {last} to {status}; the run was canceled."
 
 
@@ -80,7 +151,7 @@ def receive(
 ) -> Answer:
     """Take one post. Raises Unavailable and database errors when it could not be stored."""
     with reading():
-        known = db.session.execute(select(Run.token, Run.platform).where(Run.id == run_id)).first()
+        known = db.session.execute(_KNOWN, {"run_id": run_id}).first()
     if known is None or not _same(known.token, token) or known.platform is None:
         return Answer.FAIL
     kind = KINDS.get(form.get("type", ""))
@@ -102,7 +173,7 @@ def progress(post: Post) -> Answer:
             return Answer.FAIL
         if held.status is status and _repeats(held.progress_id, message):
             return Answer.OK
-        if held.has_ended or _is_ours(post.run_id):
+        if held.has_ended or _refusals(post.run_id).is_ours:
             return Answer.FAIL
         if held.status is not None and status.comes_before(held.status):
             message = BACKWARDS.format(last=held.status.value, status=status.value)
@@ -133,7 +204,7 @@ def upload(post: Post) -> Answer:
                 RegressionTestOutput.regression_id == post.number("test_id"),
             )
         )
-        may = extension is not None and not _is_refused(post.run_id)
+        may = extension is not None and not _is_refused(_refusals(post.run_id))
     if extension is None or not may:
         return Answer.FAIL
     return _output(
@@ -148,27 +219,21 @@ def finish(post: Post) -> Answer:
     )
     if regression_id is None or runtime is None or code is None:
         return Answer.FAIL
+    values = {"runtime": max(0, runtime), "exit_code": code}
+    key = {"test_id": post.run_id, "regression_test_id": regression_id}
     with writing():
-        if state.lock(post.run_id) is None or _is_refused(post.run_id):
+        found = _under_lock(_EXPECTED_END, post, regression_id=regression_id)
+        if found is None:
             return Answer.FAIL
-        if not belongs(post.run_id, regression_id):
-            return Answer.FAIL
-        values = {"runtime": max(0, runtime), "exit_code": code}
-        changed = db.session.execute(
-            update(Result)
-            .where(Result.test_id == post.run_id, Result.regression_test_id == regression_id)
-            .values(values)
-            .execution_options(synchronize_session=False)
-        )
-        if not changed.rowcount and not _has_result(post.run_id, regression_id):  # type: ignore[attr-defined]  # an UPDATE's
-            expected = select(RegressionTest.expected_rc).where(RegressionTest.id == regression_id)
+        if found.reported_in is None:
+            row = {**key, **values, "expected_rc": found.expected_rc or 0}
+            db.session.execute(_INSERT_END, row)
+        else:
             db.session.execute(
-                insert(Result).values(
-                    test_id=post.run_id,
-                    regression_test_id=regression_id,
-                    expected_rc=db.session.scalar(expected) or 0,
-                    **values,
-                )
+                update(Result)
+                .filter_by(**key)
+                .values(values)
+                .execution_options(synchronize_session=False)
             )
     return Answer.OK
 
@@ -208,67 +273,56 @@ def _repeats(progress_id: int | None, message: str) -> bool:
     return db.session.scalar(select(Progress.message).where(Progress.id == progress_id)) == message
 
 
-def _is_ours(run_id: int) -> bool:
-    """Whether an attempt of ours is live on this run."""
-    return bool(
-        db.session.scalar(
-            select(
-                exists().where(RunRecord.test_id == run_id, RunRecord.lease_expires_at >= utc_now())
-            )
-        )
-    )
+def _refusals(run_id: int) -> Any:
+    """A run's last status, and whether an attempt of ours is live on it."""
+    return db.session.execute(_REFUSALS, {"run_id": run_id}).one()
 
 
-def _is_refused(run_id: int) -> bool:
+def _is_refused(found: Any) -> bool:
     """Whether results are taken no more: the run has ended, or is ours."""
-    return _last_status_has_ended(run_id) or _is_ours(run_id)
+    return bool(found.is_ours) or _has_ended(found.status)
 
 
-def _last_status_has_ended(run_id: int) -> bool:
-    status = db.session.scalar(
-        select(Progress.status)
-        .where(Progress.test_id == run_id)
-        .order_by(Progress.id.desc())
-        .limit(1)
-    )
+def _has_ended(status: TestStatus | None) -> bool:
     return status is not None and status.has_ended
+
+
+def _under_lock(statement: Select[Any], post: Post, **wanted: int) -> Any:
+    """The row of `statement` once the run is locked; None when there is none or it is refused."""
+    values = {"run_id": post.run_id, **wanted}
+    if db.session.scalar(state.LOCK, {"run_id": post.run_id}) is None:
+        return None
+    found = db.session.execute(statement, values).first()
+    return None if found is None or _is_refused(found) else found
 
 
 def _output(post: Post, *, got: str | None, when_unknown: Answer) -> Answer:
     regression_id, output_id = post.number("test_id"), post.number("test_file_id")
     if regression_id is None or output_id is None:
         return Answer.FAIL
+    key = {
+        "test_id": post.run_id,
+        "regression_test_id": regression_id,
+        "regression_test_output_id": output_id,
+    }
     with writing():
-        if state.lock(post.run_id) is None or _is_refused(post.run_id):
+        found = _under_lock(
+            _EXPECTED_OUTPUT, post, regression_id=regression_id, output_id=output_id
+        )
+        if found is None:
             return Answer.FAIL
-        if not belongs(post.run_id, regression_id):
-            return Answer.FAIL
-        output = db.session.execute(
-            select(RegressionTestOutput.correct).where(
-                RegressionTestOutput.id == output_id,
-                RegressionTestOutput.regression_id == regression_id,
-            )
-        ).first()
-        if output is None or output_id < 1:
+        if found.output_id is None:
             return when_unknown
-        db.session.execute(
-            delete(ResultFile)
-            .where(
-                ResultFile.test_id == post.run_id,
-                ResultFile.regression_test_id == regression_id,
-                ResultFile.regression_test_output_id == output_id,
+        values = {"expected": found.correct or "", "got": got}
+        if found.reported_in is None:
+            db.session.execute(_INSERT_OUTPUT, {**key, **values})
+        else:
+            db.session.execute(
+                update(ResultFile)
+                .filter_by(**key)
+                .values(values)
+                .execution_options(synchronize_session=False)
             )
-            .execution_options(synchronize_session=False)
-        )
-        db.session.execute(
-            insert(ResultFile).values(
-                test_id=post.run_id,
-                regression_test_id=regression_id,
-                regression_test_output_id=output_id,
-                expected=output.correct or "",
-                got=got,
-            )
-        )
     return Answer.OK
 
 
@@ -276,7 +330,8 @@ def _late_file(post: Post, key: str) -> Answer:
     if post.file is None:
         return Answer.EMPTY
     with writing():
-        in_time = not _last_status_has_ended(post.run_id) or bool(
+        found = _refusals(post.run_id)
+        in_time = not _has_ended(found.status) or bool(
             db.session.scalar(
                 select(
                     exists().where(
@@ -287,7 +342,7 @@ def _late_file(post: Post, key: str) -> Answer:
                 )
             )
         )
-        refused = not in_time or _is_ours(post.run_id)
+        refused = not in_time or found.is_ours
     if refused:
         return Answer.FAIL
     try:
@@ -296,13 +351,3 @@ def _late_file(post: Post, key: str) -> Answer:
     except StorageUnavailable as error:
         raise Unavailable(f"The file could not be stored: {error}", retry_after=5) from error
     return Answer.OK
-
-
-def _has_result(run_id: int, regression_id: int) -> bool:
-    return bool(
-        db.session.scalar(
-            select(
-                exists().where(Result.test_id == run_id, Result.regression_test_id == regression_id)
-            )
-        )
-    )
