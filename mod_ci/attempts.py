@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Integer, Row, bindparam, select, update
 
 from database import db, now, utc_after, utc_now
 from errors import Conflict
@@ -20,7 +20,6 @@ from mod_ci.queue import end_open_attempts, fingerprint
 from mod_test import passes, state
 from mod_test.models import Platform, ProgressCause, Run, RunRecord, TestStatus
 from mod_test.run_rows import Last, RunRow, is_last
-from mod_test.state import State
 from mod_test.verdict import RunStatus
 
 STAGE_MESSAGES = {
@@ -31,6 +30,40 @@ STAGE_MESSAGES = {
     Stage.finish: "Finishing.",
 }
 LOG_GRACE_SECONDS = 60
+
+# Composed once: every call of an attempt asks for these.
+_RUN_ID = bindparam("run_id", type_=Integer)
+_ATTEMPT_ID = bindparam("attempt_id", type_=Integer)
+_SECONDS = bindparam("seconds", type_=Integer)
+_CREDENTIAL = select(
+    Attempt.id,
+    Attempt.number,
+    Attempt.test_id,
+    Attempt.platform,
+    Attempt.runner_name,
+    Attempt.credential_hash,
+).where(Attempt.id == _ATTEMPT_ID)
+_STANDING = (
+    select(
+        Attempt.end_reason,
+        RunRecord.attempts,
+        RunRecord.lease_expires_at,
+        (RunRecord.lease_expires_at >= utc_now()).label("live"),
+        (Attempt.deadline_at < utc_now()).label("late"),
+        utc_after(_SECONDS).label("renewed_until"),
+        Last.status,
+        (Last.timestamp >= utc_after(-LOG_GRACE_SECONDS)).label("in_grace"),
+    )
+    .join(RunRecord, RunRecord.test_id == Attempt.test_id)
+    .outerjoin(Last, is_last(Attempt.test_id))
+    .where(Attempt.id == _ATTEMPT_ID)
+)
+_RENEW = (
+    update(RunRecord)
+    .where(RunRecord.test_id == _RUN_ID)
+    .values(lease_expires_at=bindparam("until", type_=RunRecord.lease_expires_at.type))
+    .execution_options(synchronize_session=False)
+)
 
 
 @dataclass(frozen=True)
@@ -56,16 +89,7 @@ def authenticate(attempt_id: Any, credential: str) -> Hold | None:
     """The attempt that this credential opens, or None."""
     if not isinstance(attempt_id, int):
         return None
-    row = db.session.execute(
-        select(
-            Attempt.id,
-            Attempt.number,
-            Attempt.test_id,
-            Attempt.platform,
-            Attempt.runner_name,
-            Attempt.credential_hash,
-        ).where(Attempt.id == attempt_id)
-    ).first()
+    row = db.session.execute(_CREDENTIAL, {"attempt_id": attempt_id}).first()
     if row is None or not hmac.compare_digest(row.credential_hash, fingerprint(credential)):
         return None
     return Hold(row.id, row.number, row.test_id, row.platform, row.runner_name)
@@ -83,8 +107,8 @@ def heartbeat(
 
     A run that was canceled answers `canceled`. Raises Conflict `lease_lost` or `run_ended`.
     """
-    held = _lock(hold, canceled_is_an_answer=True)
-    if held.status is TestStatus.canceled:
+    until = _lock(hold, lease_seconds, canceled_is_an_answer=True)
+    if until is None:
         return Standing(canceled=True, lease_expires_at=None)
     attempt = db.session.get_one(Attempt, hold.attempt_id)
     if running is not None:
@@ -101,7 +125,7 @@ def heartbeat(
             holds=True,
         )
     db.session.flush()
-    return _renew(hold, lease_seconds)
+    return _renew(hold, until)
 
 
 def told_to_run() -> Any:
@@ -178,8 +202,8 @@ def hold_for_result(hold: Hold, lease_seconds: int) -> Standing:
 
     Raises Conflict `lease_lost` or `run_ended`.
     """
-    _lock(hold)
-    return _renew(hold, lease_seconds)
+    until = _lock(hold, lease_seconds)
+    return _renew(hold, until)
 
 
 def check_for_log(hold: Hold) -> Standing:
@@ -188,21 +212,7 @@ def check_for_log(hold: Hold) -> Standing:
     After the run's end the attempt that was current may go on for 60 s. Raises Conflict
     `lease_lost` or `run_ended`.
     """
-    row = db.session.execute(
-        select(
-            Attempt.end_reason,
-            Attempt.ended_at,
-            RunRecord.attempts,
-            RunRecord.lease_expires_at,
-            (RunRecord.lease_expires_at >= utc_now()).label("live"),
-            Last.status,
-            Last.timestamp,
-            (Last.timestamp >= utc_after(-LOG_GRACE_SECONDS)).label("in_grace"),
-        )
-        .join(RunRecord, RunRecord.test_id == Attempt.test_id)
-        .outerjoin(Last, is_last(Attempt.test_id))
-        .where(Attempt.id == hold.attempt_id)
-    ).one()
+    row = _standing(hold, 0)
     lost = row.end_reason in (EndReason.lease_expired, EndReason.runner_shutdown)
     if row.attempts != hold.number or row.status is None or lost:
         raise _lost()
@@ -239,32 +249,29 @@ def renew_if_due(hold: Hold, lease_seconds: int) -> Standing | None:
         )
         .values(lease_expires_at=utc_after(lease_seconds))
     )
-    return _standing(hold) if due.rowcount else None  # type: ignore[attr-defined]  # an UPDATE's
+    if not due.rowcount:  # type: ignore[attr-defined]  # an UPDATE's
+        return None
+    return Standing(canceled=False, lease_expires_at=_standing(hold, 0).lease_expires_at)
 
 
-def _lock(hold: Hold, *, canceled_is_an_answer: bool = False) -> State:
-    """Lock the run and make sure that this attempt still holds it."""
-    held = state.lock(hold.run_id)
-    if held is None:
+def _lock(
+    hold: Hold, lease_seconds: int = 0, *, canceled_is_an_answer: bool = False
+) -> datetime | None:
+    """Lock the run and make sure that this attempt holds it; until when a renewed lease would last.
+
+    None when the run was canceled and that is an answer. Raises Conflict `lease_lost`, `run_ended`.
+    """
+    if db.session.scalar(state.LOCK, {"run_id": hold.run_id}) is None:
         raise _lost()
-    row = db.session.execute(
-        select(
-            Attempt.end_reason,
-            RunRecord.attempts,
-            (RunRecord.lease_expires_at >= utc_now()).label("live"),
-            (Attempt.deadline_at < utc_now()).label("late"),
-        )
-        .join(RunRecord, RunRecord.test_id == Attempt.test_id)
-        .where(Attempt.id == hold.attempt_id)
-    ).one()
+    row = _standing(hold, lease_seconds)
     lost = row.end_reason in (EndReason.lease_expired, EndReason.runner_shutdown)
-    if row.attempts != hold.number or held.status is None or lost:
+    if row.attempts != hold.number or row.status is None or lost:
         raise _lost()
-    if held.has_ended and held.status is not None:
-        if held.status is TestStatus.canceled and canceled_is_an_answer:
+    if row.status.has_ended:
+        if row.status is TestStatus.canceled and canceled_is_an_answer:
             end_open_attempts(hold.run_id, EndReason.canceled)
-            return held
-        raise _ended(held.status)
+            return None
+        raise _ended(row.status)
     if not row.live:
         raise _lost()
     if row.late:
@@ -272,7 +279,13 @@ def _lock(hold: Hold, *, canceled_is_an_answer: bool = False) -> State:
         raise Conflict(
             "The run took longer than a run may; it was ended.", "run_ended", canceled=True
         )
-    return held
+    until: datetime = row.renewed_until
+    return until
+
+
+def _standing(hold: Hold, lease_seconds: int) -> Row[Any]:
+    values = {"attempt_id": hold.attempt_id, "seconds": lease_seconds}
+    return db.session.execute(_STANDING, values).one()
 
 
 def _exceed_deadline(hold: Hold) -> None:
@@ -312,20 +325,9 @@ def _give_back(hold: Hold) -> None:
     )
 
 
-def _renew(hold: Hold, lease_seconds: int) -> Standing:
-    db.session.execute(
-        update(RunRecord)
-        .where(RunRecord.test_id == hold.run_id, RunRecord.attempts == hold.number)
-        .values(lease_expires_at=utc_after(lease_seconds))
-    )
-    return _standing(hold)
-
-
-def _standing(hold: Hold) -> Standing:
-    expires = db.session.scalar(
-        select(RunRecord.lease_expires_at).where(RunRecord.test_id == hold.run_id)
-    )
-    return Standing(canceled=False, lease_expires_at=expires)
+def _renew(hold: Hold, until: datetime | None) -> Standing:
+    db.session.execute(_RENEW, {"run_id": hold.run_id, "until": until})
+    return Standing(canceled=False, lease_expires_at=until)
 
 
 def _lost() -> Conflict:

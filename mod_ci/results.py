@@ -4,13 +4,25 @@ Files are in place before the unit of work that names them begins (decision 7); 
 outputs are replaced together, so that the same report twice counts once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, and_, delete, exists, insert, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+)
 
 from database import db, utc_now
 from errors import Invalid, NotFound, Unavailable, Unprocessable
@@ -30,6 +42,16 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What a regression test should do, by today's definition; `is_reported`: the run has something
+    of it already, a result or a part of one."""
+
+    exit_code: int
+    outputs: Mapping[int, Output]
+    is_reported: bool
+
+
+@dataclass(frozen=True)
 class Report:
     """How one regression test ended; `outputs` maps output ids to the SHA-256 of what came out.
 
@@ -46,19 +68,24 @@ class Report:
     started_at: datetime | None = None
 
 
-def outputs_of(run_id: int, regression_id: int) -> dict[int, Output]:
-    """The outputs of a regression test of a run. Raises NotFound when the run has no such test."""
-    known = select(RegressionTest.id).where(belongs_to(run_id, regression_id))
-    if db.session.scalar(known) is None:
+def expected_of(run_id: int, regression_id: int) -> Expected:
+    """What a regression test of a run should do today, and whether the run has a result of it.
+
+    Raises NotFound when the run has no such test.
+    """
+    rows = db.session.execute(_EXPECTED, {"run_id": run_id, "regression_id": regression_id}).all()
+    if not rows:
         raise NotFound("regression_test", regression_id)
-    rows = db.session.execute(
-        select(
-            RegressionTestOutput.id,
-            RegressionTestOutput.correct,
-            RegressionTestOutput.correct_extension,
-        ).where(RegressionTestOutput.regression_id == regression_id, RegressionTestOutput.id > 0)
+    first = rows[0]
+    return Expected(
+        exit_code=first.expected_rc or 0,
+        outputs={
+            row.id: Output(row.id, row.correct, row.correct_extension)
+            for row in rows
+            if row.id is not None
+        },
+        is_reported=bool(first.is_reported),
     )
-    return {row.id: Output(row.id, row.correct, row.correct_extension) for row in rows}
 
 
 def belongs_to(run_id: Any, regression_id: Any) -> ColumnElement[bool]:
@@ -67,6 +94,38 @@ def belongs_to(run_id: Any, regression_id: Any) -> ColumnElement[bool]:
         CustomizedTest.test_id == run_id, CustomizedTest.regression_id == regression_id
     )
     return and_(RegressionTest.id == regression_id, or_(~sets.recorded(run_id).exists(), chosen))
+
+
+def _expected() -> Select[Any]:
+    run_id = bindparam("run_id", type_=Integer)
+    reported = [
+        exists().where(table.test_id == run_id, table.regression_test_id == RegressionTest.id)
+        for table in (Result, ResultFile)
+    ]
+    return (
+        select(
+            RegressionTest.expected_rc,
+            or_(*reported).label("is_reported"),
+            RegressionTestOutput.id,
+            RegressionTestOutput.correct,
+            RegressionTestOutput.correct_extension,
+        )
+        .outerjoin(
+            RegressionTestOutput,
+            and_(
+                RegressionTestOutput.regression_id == RegressionTest.id,
+                RegressionTestOutput.id > 0,
+            ),
+        )
+        .where(belongs_to(run_id, bindparam("regression_id", type_=Integer)))
+    )
+
+
+# Composed once: a run brings hundreds of results, and building these cost more than the database.
+_EXPECTED = _expected()
+_INSERT_RESULT = insert(cast("Table", Result.__table__))
+_INSERT_FILES = insert(cast("Table", ResultFile.__table__))
+_INSERT_RECORD = insert(cast("Table", ResultRecord.__table__)).values(recorded_at=utc_now())
 
 
 def keep_files(
@@ -95,9 +154,9 @@ def keep_files(
                 **{f"output-{output_id}": "Its SHA-256 is not the one that was claimed."}
             )
     owed = {
-        output_id: result_key(sha256, outputs[output_id].extension)
-        for output_id, sha256 in claimed.items()
-        if output_id not in files and sha256 != outputs[output_id].correct
+        output_id: result_key(claimed[output_id], outputs[output_id].extension)
+        for output_id in differing(outputs, claimed)
+        if output_id not in files
     }
     found = repository.locate(owed.values()) if owed else {}
     missing = sorted(output_id for output_id, key in owed.items() if not found[key].backends)
@@ -107,6 +166,15 @@ def keep_files(
             "upload_required",
             output_ids=missing,
         )
+
+
+def differing(outputs: Mapping[int, Output], claimed: Mapping[int, str]) -> list[int]:
+    """The outputs that are not their baseline, or none of this test's."""
+    return [
+        output_id
+        for output_id, sha256 in claimed.items()
+        if output_id not in outputs or outputs[output_id].correct != sha256
+    ]
 
 
 def keep(
@@ -137,64 +205,50 @@ def replace(
     run_id: int,
     regression_id: int,
     report: Report,
-    outputs: Mapping[int, Output],
+    expected: Expected,
     *,
     attempt_id: int | None,
 ) -> None:
     """Put a result and its outputs in the place of what was reported before.
 
     Call it under the lock of the run. An output whose hash is its baseline now is a match (`got`
-    NULL); which baseline that is was read with `outputs` in the same unit of work.
+    NULL); which baseline that is was read with `expected` in the same unit of work.
     """
-    where = (run_id, regression_id)
-    for table in (ResultRecord, ResultFile, Result):
-        db.session.execute(
-            delete(table)
-            .where(table.test_id == run_id, table.regression_test_id == regression_id)
-            .execution_options(synchronize_session=False)
-        )
-    expected_rc = db.session.scalar(
-        select(RegressionTest.expected_rc).where(RegressionTest.id == regression_id)
-    )
+    key = {"test_id": run_id, "regression_test_id": regression_id}
+    if expected.is_reported:
+        for table in (ResultRecord, ResultFile, Result):
+            db.session.execute(
+                delete(table).filter_by(**key).execution_options(synchronize_session=False)
+            )
     db.session.execute(
-        insert(Result).values(
-            test_id=where[0],
-            regression_test_id=where[1],
-            runtime=report.runtime_ms,
-            exit_code=report.exit_code,
-            expected_rc=expected_rc or 0,
-        )
+        _INSERT_RESULT,
+        {
+            **key,
+            "runtime": report.runtime_ms,
+            "exit_code": report.exit_code,
+            "expected_rc": expected.exit_code,
+        },
     )
     rows = [
         {
-            "test_id": run_id,
-            "regression_test_id": regression_id,
+            **key,
             "regression_test_output_id": output_id,
-            "expected": outputs[output_id].correct or "",
-            "got": None if sha256 == outputs[output_id].correct else sha256,
+            "expected": expected.outputs[output_id].correct or "",
+            "got": None if sha256 == expected.outputs[output_id].correct else sha256,
         }
         for output_id, sha256 in report.outputs.items()
     ]
     if rows:
-        db.session.execute(insert(ResultFile), rows)
+        db.session.execute(_INSERT_FILES, rows)
     db.session.execute(
-        insert(ResultRecord).values(
-            test_id=run_id,
-            regression_test_id=regression_id,
-            attempt_id=attempt_id,
-            outcome=report.outcome,
-            signal=report.signal,
-            message=report.message,
-            tail=report.tail,
-            started_at=report.started_at,
-            recorded_at=utc_now(),
-        )
+        _INSERT_RECORD,
+        {
+            **key,
+            "attempt_id": attempt_id,
+            "outcome": report.outcome,
+            "signal": report.signal,
+            "message": report.message,
+            "tail": report.tail,
+            "started_at": report.started_at,
+        },
     )
-
-
-def without_result(run_id: int, regression_ids: Sequence[int]) -> list[int]:
-    """Those of `regression_ids` that the run has no result of."""
-    done = set(
-        db.session.scalars(select(Result.regression_test_id).where(Result.test_id == run_id))
-    )
-    return [regression_id for regression_id in regression_ids if regression_id not in done]

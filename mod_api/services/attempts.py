@@ -16,7 +16,7 @@ from mod_auth.accounts import Account
 from mod_ci import attempts, handout, queue, results
 from mod_ci.attempts import Hold, Standing
 from mod_ci.models import EndReason, Stage
-from mod_ci.results import Report
+from mod_ci.results import Output, Report
 from mod_sample.storage import Readable, Repository, StorageUnavailable
 from mod_test.logs import append as log_append
 from mod_test.logs import watching
@@ -128,22 +128,33 @@ def report(
     """
     found = _report(told)
     uploads = _uploads(files)
-    with reading():  # a lease that is lost is found before files are stored for nothing
-        attempts.check_for_log(hold)
-        outputs = results.outputs_of(hold.run_id, regression_id)
-    results.keep_files(repository, outputs, found.outputs, uploads, limit=settings.max_upload)
 
-    def work() -> Standing:
+    def store(kept: Mapping[int, Output] | None) -> Standing | None:
         standing = attempts.hold_for_result(hold, settings.lease_seconds)
-        current = results.outputs_of(hold.run_id, regression_id)
-        moved = [key for key in found.outputs if current.get(key) != outputs[key]]
-        if moved:
+        expected = results.expected_of(hold.run_id, regression_id)
+        if kept is None:
+            if uploads or results.differing(expected.outputs, found.outputs):
+                return None
+        elif any(expected.outputs.get(key) != kept[key] for key in found.outputs):
             # A baseline changed while the files were on their way: what it now needs is asked anew.
-            results.keep_files(repository, current, found.outputs, {}, limit=settings.max_upload)
-        results.replace(hold.run_id, regression_id, found, current, attempt_id=hold.attempt_id)
+            results.keep_files(
+                repository, expected.outputs, found.outputs, {}, limit=settings.max_upload
+            )
+        results.replace(hold.run_id, regression_id, found, expected, attempt_id=hold.attempt_id)
         return standing
 
-    answer = _answer(written(work), settings, hold.run_id)
+    # Most results are as expected, and need no files. What differs is stored, or found stored,
+    # while no run is locked, but not for an attempt that has lost its lease.
+    standing = written(lambda: store(None))
+    if standing is not None:
+        return _answer(standing, settings, hold.run_id)
+    with reading():
+        outputs = results.expected_of(hold.run_id, regression_id).outputs
+    results.keep_files(repository, outputs, found.outputs, uploads, limit=settings.max_upload)
+    standing = written(lambda: store(outputs))
+    if standing is None:
+        raise AssertionError("unreachable")
+    answer = _answer(standing, settings, hold.run_id)
     caption_changes.note(
         repository,
         [
