@@ -68,6 +68,7 @@ class Settings:
     trusted_proxies: int = 0
     host: str = "127.0.0.1"
     port: int = 8000
+    metrics_address: str | None = None
 
     max_body: int = 1024 * 1024
     max_upload: int = 512 * 1024 * 1024
@@ -118,8 +119,15 @@ class Settings:
             return settings
         return replace(settings, secret_key=_kept_secret(settings.database_url))
 
+    @property
+    def metrics_port(self) -> int | None:
+        """The port of `metrics_address`: what arrives there gets metrics and nothing else."""
+        return int(self.metrics_address.rpartition(":")[2]) if self.metrics_address else None
+
     def check_together(self) -> None:
         """Rules that span several settings. Raises SettingsError."""
+        if self.metrics_port == self.port:
+            raise SettingsError("METRICS_ADDRESS needs a port of its own, other than PORT.")
         if self.sample_repository is None and not self.gcs_bucket:
             raise SettingsError("SAMPLE_REPOSITORY may be 'none' only where GCS_BUCKET is set.")
         if bool(self.github_client_id) != bool(self.github_client_secret):
@@ -225,6 +233,16 @@ def _host(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    is_v6 = host.startswith("[") and host.endswith("]")
+    named = host[1:-1] if is_v6 else host
+    if not colon or not HOST.fullmatch(named) or (":" in named) != is_v6:
+        raise ValueError("must be an interface and a port, such as 127.0.0.1:9100 or [::1]:9100")
+    _whole(1, 65535)(port)
+    return text
+
+
 def _hosts(text: str) -> tuple[str, ...]:
     hosts = _words(text)
     wrong = [host for host in hosts if not TRUSTED_HOST.fullmatch(host)]
@@ -288,6 +306,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "trusted_proxies": _whole(0, 10),
     "host": _host,
     "port": _whole(1, 65535),
+    "metrics_address": _address,
     "max_body": _size,
     "max_upload": _size,
     "log_limit": _size,

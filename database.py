@@ -36,6 +36,8 @@ from sqlalchemy.sql import expression
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine
 
+from database_timing import time_statements, time_transactions
+
 SQLITE_BUSY_SECONDS = 30
 DEADLOCK = 1213
 TRIES = 6
@@ -54,6 +56,7 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False, "autoflush": False})
+time_transactions(db.session)
 
 
 def key(column: str) -> Index:
@@ -380,6 +383,7 @@ def init_database(app: Flask, url: str) -> None:
     db.init_app(app)
     with app.app_context():
         prepare(db.engine)
+        time_statements(db.engine)
 
 
 def engine_options(url: str) -> dict[str, Any]:

@@ -11,6 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gunicorn.glogging import Logger
+
+import json_log
+import metrics_files
 from config import Settings, SettingsError
 
 try:
@@ -20,7 +24,7 @@ except SettingsError as error:
 
 wsgi_app = "run:create_app()"
 host = f"[{settings.host}]" if ":" in settings.host else settings.host
-bind = f"{host}:{settings.port}"
+bind = [f"{host}:{settings.port}"]
 
 # WEB_CONCURRENCY says how many processes there are, 1 unless it is set.
 worker_class = "mod_api.streaming.worker.PlatformWorker"
@@ -37,12 +41,29 @@ keepalive = 15
 
 # The sign of life is a file; on a disk, writing it may stand still.
 worker_tmp_dir = next((path for path in ("/dev/shm",) if Path(path).is_dir()), None)  # noqa: S108
+# So are the counters of the metrics. The library that keeps them must find their folder when it is
+# loaded, which is later.
+if settings.metrics_address:
+    bind.append(settings.metrics_address)
+    metrics_files.share(worker_tmp_dir)
 # TRUSTED_PROXIES alone decides whom to believe, in the application.
 forwarded_allow_ips = ""
 # Nobody steers this server but by signals.
 control_socket_disable = True
 # The application logs each request itself, with its id.
 accesslog = None
+
+
+class logger_class(Logger):  # noqa: N801  the name of gunicorn's setting
+    """gunicorn's own messages, and uvicorn's, in JSON like all others."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(json_log.formatter())
+
+
+json_log.install()
 
 
 def post_fork(server: Any, worker: Any) -> None:
@@ -59,3 +80,13 @@ def on_starting(server: Any) -> None:
             f"{server.cfg.workers} processes and rate limits need a store that they share: set "
             "REDIS_URL, or WEB_CONCURRENCY to 1, or every RATE_LIMIT_... to off."
         )
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Keep what a process has counted when it has ended."""
+    metrics_files.bury(worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    """Leave nothing behind."""
+    metrics_files.remove()

@@ -3,7 +3,9 @@
 from flask import Flask
 from flask_smorest import Api
 
+import json_log
 from config import Settings
+from mod_api import metrics_page
 from mod_api.document import CONFIG, describe
 from mod_api.middleware import errors, headers, limits, logging, unseen_runs
 from mod_api.middleware.headers import PREFIX
@@ -49,7 +51,8 @@ RESOURCES = (
 
 def init_api(app: Flask, settings: Settings) -> None:
     """Register every resource under `/api/v1`, with what each request passes."""
-    logging.install()
+    json_log.install()
+    logging.install(app)
     app.url_map.converters["id"] = IdConverter
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # its redirect would name whatever Host was sent
@@ -68,3 +71,4 @@ def init_api(app: Flask, settings: Settings) -> None:
     app.register_blueprint(docs.bp, url_prefix=PREFIX)
     errors.install(app)
     app.extensions["openapi"] = api.spec
+    app.extensions["metrics_page"] = metrics_page.page_of(app)

@@ -105,6 +105,17 @@ class Attempt(Base):
     error_stack: Mapped[str | None] = mapped_column(Text)
 
 
+class LostLease(Base):
+    """A lease that ran out, for counting: not tied to its run, which may be deleted."""
+
+    __tablename__ = "lost_lease"
+    __table_args__ = ours(Index("ix_lost_lease_platform", "platform"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    platform: Mapped[Platform] = mapped_column(EnumText(Platform))
+    lost_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
+
+
 class IdempotencyKey(Base):
     """The answer to a POST that named a key, for 24 hours; without `run_id` it is at work."""
 

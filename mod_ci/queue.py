@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from database import db, utc_after, utc_now
 from mod_auth.accounts import Account
-from mod_ci import open_runs
+from mod_ci import lost_leases, open_runs
 from mod_ci.models import Attempt, EndReason
 from mod_test import sets, state
 from mod_test.models import (
@@ -261,12 +261,15 @@ def end_open_attempts(run_id: int, reason: EndReason) -> int | None:
     newest: int | None = db.session.scalar(
         select(func.max(Attempt.id)).where(Attempt.test_id == run_id)
     )
-    db.session.execute(
+    ended = db.session.execute(
         update(Attempt)
         .where(Attempt.test_id == run_id, Attempt.ended_at.is_(None))
         .values(ended_at=utc_now(), end_reason=reason, running_tests=None)
         .execution_options(synchronize_session=False)
     )
+    was_open = bool(ended.rowcount)  # type: ignore[attr-defined]  # a cursor result, as UPDATE gives
+    if reason is EndReason.lease_expired and was_open:
+        lost_leases.write_down(run_id)
     return newest
 
 

@@ -10,6 +10,7 @@ from config import ROOT, Settings
 
 PAPERS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+METRIC = re.compile(r"\"(ci_[a-z_]+)\"")
 
 
 @pytest.mark.parametrize("setting", [setting.name.upper() for setting in fields(Settings)])
@@ -22,3 +23,12 @@ def test_no_link_leads_nowhere(paper: Path) -> None:
     links = LINK.findall(paper.read_text("utf-8"))
 
     assert not [link for link in links if not (paper.parent / link).exists()]
+
+
+def test_every_metric_is_described() -> None:
+    described = (ROOT / "docs" / "metrics.md").read_text("utf-8")
+    sources = ((ROOT / "metrics.py"), (ROOT / "mod_api" / "services" / "run_metrics.py"))
+    names = [name for file in sources for name in METRIC.findall(file.read_text("utf-8"))]
+
+    assert len(names) > 10
+    assert not [name for name in names if not re.search(rf"`{name}(_total)?`", described)]

@@ -38,6 +38,7 @@ RIGHT = {
     "trusted_proxies": ("2", 2),
     "host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104  a value that people set
     "port": ("80", 80),
+    "metrics_address": ("[::1]:9100", "[::1]:9100"),
     "max_body": ("2 MiB", 2 * 1024 * 1024),
     "max_upload": ("1GiB", 1024**3),
     "log_limit": ("1", 1),
@@ -76,6 +77,7 @@ WRONG = {
     "trusted_hosts": ["https://ci.example.org", "a b", "*", "ci.example.org/x"],
     "trusted_proxies": ["-1", "11", "all", "1.5", "１"],  # noqa: RUF001  a digit of another script
     "host": ["http://localhost", "localhost:8000", "a b"],
+    "metrics_address": ["9100", "localhost", ":9100", "127.0.0.1:0", "::1:9100", "[a]b:1"],
     "port": ["0", "65536", "http", "8000.0", "٨٠"],
     "max_body": ["0", "-1", "1 MB", "many", "1.5 MiB"],
     "max_upload": ["0 GiB", "x"],
@@ -121,6 +123,11 @@ def test_a_wrong_value_is_refused_by_name(name: str, text: str) -> None:
     assert PASSWORD not in str(refusal.value)
     if "secret" in name:
         assert text not in str(refusal.value)
+
+
+def test_metrics_are_not_served_where_the_api_is() -> None:
+    with pytest.raises(SettingsError, match="METRICS_ADDRESS needs a port of its own"):
+        read(metrics_address="127.0.0.1:8000")
 
 
 def test_a_wrong_value_is_shown_where_it_is_no_secret() -> None:

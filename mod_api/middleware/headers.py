@@ -1,17 +1,10 @@
-"""Security headers and the request id of every response; which host links may name."""
+"""Security headers of every response; which host links may name."""
 
-import re
-import secrets
-import time
-
-import structlog
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
 from config import TRUSTED_HOST, Settings
-
-log = structlog.get_logger("access")
 
 PREFIX = "/api/v1"
 SECURITY = {
@@ -25,13 +18,11 @@ SECURITY = {
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Give every response of `app` its headers and every request its id and log line."""
+    """Give every response of `app` its headers."""
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-    app.before_request(_begin)
     app.after_request(_finish)
-    app.teardown_request(_leave)
 
 
 def base_url() -> str:
@@ -47,32 +38,10 @@ def base_url() -> str:
     return PREFIX
 
 
-def _begin() -> None:
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if re.fullmatch("[A-Za-z0-9._-]{1,64}", given) else secrets.token_hex(8)
-    g.began = time.perf_counter()
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
-
-
 def _finish(response: Response) -> Response:
     for name, value in SECURITY.items():
         response.headers.setdefault(name, value)
     settings: Settings = current_app.extensions["settings"]
     if settings.public_url and settings.public_url.startswith("https:"):
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    response.headers["X-Request-Id"] = g.request_id
-    caller = getattr(g, "caller", None)
-    log.info(
-        "request",
-        method=request.method,
-        route=request.url_rule.rule if request.url_rule else None,
-        status=response.status_code,
-        account=caller.account.name if caller else None,
-        ms=round((time.perf_counter() - g.began) * 1000, 1),
-    )
     return response
-
-
-def _leave(error: BaseException | None) -> None:
-    structlog.contextvars.clear_contextvars()

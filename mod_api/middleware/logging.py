@@ -1,23 +1,55 @@
-"""The server's own log: one JSON object a line on standard error, with the request's id."""
+"""What is told of each request: its id, its line in the server's log, and what is counted of it."""
 
-import logging
-import sys
+import re
+import secrets
+from time import perf_counter
 
 import structlog
+from flask import Flask, Response, g, request
+
+import database_timing
+import metrics
+
+log = structlog.get_logger("access")
 
 
-def install() -> None:
-    """Configure structlog and the standard library's logging alike, once for the process."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=False,
+def install(app: Flask) -> None:
+    """Give every request of `app` its id, its line and its place in the metrics.
+
+    Must come before all other middleware, so that its end is the end of all of it.
+    """
+    app.before_request(_begin)
+    app.after_request(_finish)
+    app.teardown_request(_leave)
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if re.fullmatch("[A-Za-z0-9._-]{1,64}", given) else secrets.token_hex(8)
+    g.began = perf_counter()
+    g.statements_before = database_timing.statements_of_this_thread()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _finish(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.request_id
+    seconds = perf_counter() - g.began
+    route = request.url_rule.rule if request.url_rule else None
+    caller = getattr(g, "caller", None)
+    log.info(
+        "request",
+        method=request.method,
+        route=route,
+        status=response.status_code,
+        account=caller.account.name if caller else None,
+        ms=round(seconds * 1000, 1),
+        sql=database_timing.statements_of_this_thread() - g.statements_before,
     )
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    database_timing.tell()
+    metrics.request_answered(request.method, route, response.status_code, seconds)
+    return response
+
+
+def _leave(error: BaseException | None) -> None:
+    structlog.contextvars.clear_contextvars()

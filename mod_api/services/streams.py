@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from flask import Flask
 
+import metrics
 from config import Settings
 from database import reading
 from errors import Invalid, Unavailable
@@ -39,11 +40,13 @@ class Places:
                     "Too many streams are open. Try again.", retry_after=RETRY_AFTER_SECONDS
                 )
             self._taken += 1
+        metrics.streams.inc()
         return self._give_back
 
     def _give_back(self) -> None:
         with self._lock:
             self._taken -= 1
+        metrics.streams.dec()
 
 
 places = Places()

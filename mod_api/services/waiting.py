@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import metrics
 from errors import Unavailable
 from mod_api.streaming.ending import ending
 
@@ -26,10 +27,12 @@ class Waiters:
             if self._count >= most:
                 raise Unavailable("Too many requests are waiting. Try again.", retry_after=5)
             self._count += 1
+        metrics.waiting.inc()
 
     def leave(self) -> None:
         with self._lock:
             self._count -= 1
+        metrics.waiting.dec()
 
 
 waiters = Waiters()

@@ -6,6 +6,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+import metrics
 from mod_api.streaming import refusals
 
 # Of what a slow reader has not taken yet, so much is kept for it; then its sender waits.
@@ -61,6 +62,7 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, refusal: tuple[int, bytes, Any]) -> None:
         status, body, headers = refusal
+        metrics.request_refused(status)
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
         lines += [name + b": " + value for name, value in headers]
         self.transport.write(b"\r\n".join([*lines, b"", body]))

@@ -4,6 +4,8 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import metrics
+
 # What the server's protocol notes in a request's scope.
 CROWDED = "platform.crowded"
 TRANSPORT = "platform.transport"
@@ -39,5 +41,6 @@ async def send(
 ) -> None:
     """Send a refusal, and close the connection after it."""
     status, body, headers = refusal
+    metrics.request_refused(status)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

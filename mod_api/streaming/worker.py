@@ -12,7 +12,9 @@ from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
+import metrics
 from config import Settings
+from mod_api.streaming import two_ports
 from mod_api.streaming.bridge import Bridge
 from mod_api.streaming.ending import ending
 from mod_api.streaming.hub import end_streams
@@ -56,13 +58,19 @@ class PlatformWorker(UvicornWorker):  # type: ignore[misc]  # uvicorn-worker shi
         allow_files(self.cfg.worker_connections + OTHER_FILES)
         self.config.http = limited(self.cfg.worker_connections, settings.client_timeout)
         self.config.timeout_graceful_shutdown = max(1, self.cfg.graceful_timeout - 1)
+        served = self.wsgi
         self.wsgi = Bridge(
-            self.wsgi,
+            served,
             threads=self.cfg.threads,
             waiting_threads=settings.max_waiters + CLAIMS_AT_WORK,
             may_wait=may_wait,
             patience=settings.client_timeout,
         )
+        if settings.metrics_port is not None:
+            page = served.extensions["metrics_page"]
+            self.wsgi = two_ports.beside(self.wsgi, page, settings.metrics_port)
+        metrics.streams_limit.set(settings.max_streams)
+        metrics.waiting_limit.set(settings.max_waiters)
         sys.setswitchinterval(SWITCH_SECONDS)
 
     async def _serve(self) -> None:

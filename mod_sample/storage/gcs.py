@@ -26,6 +26,7 @@ from mod_sample.storage.disposition import attachment
 from mod_sample.storage.errors import Damaged, NotStored, StorageError, StorageUnavailable
 from mod_sample.storage.gcs_client import Signer, connect
 from mod_sample.storage.keys import check_key, content_hash
+from mod_sample.storage.measuring import measured
 
 # The first part is small, so that a dead bucket is noticed before an answer has begun.
 _FIRST_CHUNK = 256 * 1024
@@ -129,6 +130,7 @@ class GcsBackend:
             )
         return url
 
+    @measured("delete")
     def delete(self, key: str) -> None:
         """Remove a file; one that is not here is no error."""
         check_key(key)
@@ -138,6 +140,7 @@ class GcsBackend:
         except NotStored:
             return
 
+    @measured("ping")
     def ping(self, timeout: float) -> str | None:
         """List one file, which also needs the right to do so; `timeout` in seconds.
 
@@ -154,6 +157,7 @@ class GcsBackend:
         took = time.monotonic() - began
         return f"answered after {took:.1f} s" if took > timeout / 2 else None
 
+    @measured("stat")
     def _stat(self, key: str, timeout_s: float) -> Stat | None:
         check_key(key)
         try:
@@ -164,6 +168,7 @@ class GcsBackend:
         except NotStored:
             return None
 
+    @measured("write")
     def _put(self, key: str, file: io.RawIOBase | io.BufferedIOBase, content_type: str) -> Stat:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
@@ -192,6 +197,7 @@ class GcsBackend:
                     blob.upload_from_file(file, if_generation_match=blob.generation, **sending)
             return _stat_of(key, blob)
 
+    @measured("read")
     def _fetch(self, key: str, found: Stat, start: int, length: int, until: float) -> bytes:
         """Exactly `length` bytes of the generation that was found. `until` is monotonic."""
         if length == 0:

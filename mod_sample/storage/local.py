@@ -13,6 +13,7 @@ from mod_sample.storage import staging
 from mod_sample.storage.backend import Content, Readable, Stat, span
 from mod_sample.storage.errors import Damaged, NotStored, StorageUnavailable
 from mod_sample.storage.keys import check_content, check_key, content_hash
+from mod_sample.storage.measuring import measured
 from mod_sample.storage.openat import folder_of, is_absent, open_file, open_root
 from mod_sample.storage.staging import Received
 
@@ -40,6 +41,7 @@ class LocalBackend:
         except OSError as error:
             raise StorageUnavailable(f"the repository folder {root}: {error}") from error
 
+    @measured("stat")
     def stat(self, key: str) -> Stat | None:
         """What is known of a file, or None. Raises UnsafeName, StorageUnavailable."""
         try:
@@ -83,6 +85,7 @@ class LocalBackend:
 
         return Content(_stat(key, found), start, length, chunks(), file.close)
 
+    @measured("open")
     def open_file(self, key: str) -> io.FileIO:
         """The file itself, for reading. Raises NotStored, UnsafeName, StorageUnavailable."""
         with self._folder(key) as (folder, name):
@@ -119,6 +122,7 @@ class LocalBackend:
         finally:
             os.close(folder)
 
+    @measured("write")
     def keep(self, received: Received, key: str) -> Stat:
         """Put what was received in its place, durably and at once.
 
@@ -167,12 +171,14 @@ class LocalBackend:
         """None: a folder has no address of its own."""
         return
 
+    @measured("delete")
     def delete(self, key: str) -> None:
         """Remove a file; one that is not here is no error."""
         with suppress(NotStored), self._folder(key) as (folder, name):
             os.unlink(name, dir_fd=folder)
             os.fsync(folder)
 
+    @measured("ping")
     def ping(self, timeout: float) -> str | None:
         """Write a file. Gives a warning when the disk is nearly full.
 

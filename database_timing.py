@@ -1,0 +1,119 @@
+"""How long the database takes: each statement and each transaction is counted and timed.
+
+A thread adds its statements up, and tells of them when a transaction or a request ends.
+"""
+
+import threading
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import Session, SessionTransaction, scoped_session
+
+import metrics
+
+# By its first four letters; beginning a transaction and the like is `other`.
+KINDS = {
+    "SELE": "select",
+    "WITH": "select",
+    "INSE": "insert",
+    "UPDA": "update",
+    "DELE": "delete",
+}
+OTHER = "other"
+BEGAN, COMMITTED = "began_at", "committed"
+
+
+# So many statements of a thread that ends no transaction are told at once.
+AT_ONCE = 50
+
+
+class _Done(threading.local):
+    """What this thread has sent: ever, and by kind since it was told last (count, seconds and
+    failures)."""
+
+    def __init__(self) -> None:
+        self.ever = 0
+        self.untold = 0
+        self.by_kind: dict[str, list[float]] = {}
+
+
+_done = _Done()
+
+
+def statements_of_this_thread() -> int:
+    """How many statements this thread has sent since it began; compare two moments."""
+    return _done.ever
+
+
+def tell() -> None:
+    """Count what this thread has sent. Counting each statement by itself would cost much more."""
+    if not _done.untold:
+        return
+    told, _done.by_kind, _done.untold = _done.by_kind, {}, 0
+    for kind, (count, seconds, failures) in told.items():
+        metrics.statements_done(kind, int(count), seconds, int(failures))
+
+
+def time_statements(engine: Engine) -> None:
+    """Time what `engine` sends.
+
+    One hook around the driver's call: the ones before and after a statement cost several times as
+    much, since they also make SQLAlchemy prepare what it would tell them.
+    """
+
+    @event.listens_for(engine, "do_execute")
+    def execute(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+        began = perf_counter()
+        try:
+            context.dialect.do_execute(cursor, statement, parameters, context)
+        except BaseException:
+            _note(statement, began, failed=True)
+            raise
+        _note(statement, began, failed=False)
+        return True
+
+    @event.listens_for(engine, "do_executemany")
+    def execute_many(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+        began = perf_counter()
+        try:
+            context.dialect.do_executemany(cursor, statement, parameters, context)
+        except BaseException:
+            _note(statement, began, failed=True)
+            raise
+        _note(statement, began, failed=False)
+        return True
+
+
+def time_transactions(sessions: "scoped_session[Any]") -> None:
+    """Time how long each session holds a connection."""
+
+    @event.listens_for(sessions, "after_begin")
+    def begun(session: Session, transaction: SessionTransaction, connection: Any) -> None:
+        session.info.setdefault(BEGAN, perf_counter())
+
+    @event.listens_for(sessions, "after_commit")
+    def committed(session: Session) -> None:
+        session.info[COMMITTED] = True
+
+    @event.listens_for(sessions, "after_transaction_end")
+    def ended(session: Session, transaction: SessionTransaction) -> None:
+        if transaction.parent is not None:
+            return
+        began = session.info.pop(BEGAN, None)
+        committed = session.info.pop(COMMITTED, False)
+        tell()
+        if began is not None:
+            metrics.transaction_ended(perf_counter() - began, committed=committed)
+
+
+def _note(statement: str, began: float, *, failed: bool) -> None:
+    kind = KINDS.get(statement[:4].upper(), OTHER)
+    sums = _done.by_kind.setdefault(kind, [0, 0.0, 0])
+    sums[0] += 1
+    sums[1] += perf_counter() - began
+    sums[2] += failed
+    _done.ever += kind != OTHER
+    _done.untold += 1
+    if _done.untold >= AT_ONCE:
+        tell()

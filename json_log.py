@@ -1,0 +1,69 @@
+"""The log of the program: one JSON object a line on standard error, whoever has something to say.
+
+What our own code says through structlog, what libraries say through the standard library's logging,
+Python's warnings and gunicorn's own messages all have `event`, `level` and `timestamp` (UTC), and
+the `request_id` of the request that they belong to.
+"""
+
+import logging
+import sys
+import threading
+from typing import TextIO
+
+import structlog
+from structlog.typing import Processor
+
+COMMON: tuple[Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+)
+AT_LAST: tuple[Processor, ...] = (
+    structlog.processors.format_exc_info,
+    structlog.processors.JSONRenderer(),
+)
+
+
+def formatter() -> logging.Formatter:
+    """Makes JSON of what comes through the standard library's logging, with its logger's name."""
+    return structlog.stdlib.ProcessorFormatter(
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *AT_LAST],
+        foreign_pre_chain=[*COMMON, structlog.stdlib.add_logger_name],
+    )
+
+
+class _ToStandardError(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is at that moment."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+        self.setFormatter(formatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def install() -> None:
+    """Let everything in this process that logs do so in JSON; libraries from WARNING on.
+
+    Doing it again changes nothing.
+    """
+    structlog.configure(
+        processors=[*COMMON, *AT_LAST],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    if not any(isinstance(handler, _ToStandardError) for handler in root.handlers):
+        root.addHandler(_ToStandardError())
+        root.setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    threading.excepthook = _thread_failed
+
+
+def _thread_failed(failure: threading.ExceptHookArgs) -> None:
+    name = failure.thread.name if failure.thread else None
+    cause = failure.exc_value or failure.exc_type
+    structlog.get_logger("threads").error("thread_failed", thread=name, exc_info=cause)

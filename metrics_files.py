@@ -1,0 +1,77 @@
+"""The files in which the web processes of one gunicorn count together.
+
+prometheus_client lets each process write its own files into a folder that a variable names before
+the library is loaded. What ended processes have counted must go on counting: their files are added
+up in one, so that a process that is replaced again and again leaves nothing behind.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+# What grows: its files are summed. A gauge ends with its process.
+ADDED_UP = ("counter", "histogram")
+ENDED = "ended"
+
+
+def share(within: str | None) -> None:
+    """Let this process and its children count together, in a new folder `within` another one.
+
+    Must come before `metrics` is imported. Called again in the same process it changes nothing.
+    """
+    prefix = f"ci-metrics-{os.getpid()}-"
+    if not Path(os.environ.get(VARIABLE, "")).name.startswith(prefix):
+        os.environ[VARIABLE] = tempfile.mkdtemp(prefix=prefix, dir=within)
+
+
+def are_shared() -> bool:
+    """Whether processes count together here."""
+    return VARIABLE in os.environ
+
+
+def remove() -> None:
+    """Remove the folder: its processes have ended."""
+    if are_shared():
+        shutil.rmtree(_folder(), ignore_errors=True)
+
+
+def bury(pid: int) -> None:
+    """Add what an ended process has counted to what all ended ones have, and remove its files."""
+    if not are_shared():
+        return
+    from prometheus_client.mmap_dict import MmapedDict
+
+    open_file: Any = MmapedDict  # the library declares no types here
+    with _locked(fcntl.LOCK_EX):
+        for file in _folder().glob(f"*_{pid}.db"):
+            kind = file.name.partition("_")[0]
+            if kind in ADDED_UP:
+                sums = open_file(str(file.with_name(f"{kind}_{ENDED}.db")))
+                for key, value, _, _ in open_file.read_all_values_from_file(str(file)):
+                    sums.write_value(key, sums.read_value(key)[0] + value, 0.0)
+                sums.close()
+            file.unlink()
+
+
+@contextmanager
+def kept_still() -> Iterator[None]:
+    """No process is buried meanwhile: none counts twice, or not at all."""
+    with _locked(fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
+def _locked(how: int) -> Iterator[None]:
+    with (_folder() / "lock").open("ab") as lock:
+        fcntl.flock(lock, how)
+        yield
+
+
+def _folder() -> Path:
+    return Path(os.environ[VARIABLE])

@@ -1,0 +1,157 @@
+"""What the database knows for the metrics: the queue, runs by status, leases that were lost.
+
+Asked when Prometheus asks, in a few statements whose cost does not grow with the results.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Select, case, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+import metrics
+from database import db, epoch_ms, utc_now
+from mod_ci import lost_leases
+from mod_test.models import Fork, Platform, Run, RunRecord, TestStatus
+from mod_test.rollup.kept import IS_KEPT, PENDING
+from mod_test.rollup.settle import settled_reading
+from mod_test.rollup.tables import RunRollup
+from mod_test.run_rows import IS_LAST, Last
+from mod_test.validity import IS_VALID
+from mod_test.verdict import RunStatus, status_of_run, waits
+
+# Of so many runs that have ended and are not rolled up, the verdict is derived.
+MOST_DERIVED = 200
+UNSETTLED = "unsettled"
+
+
+@dataclass(frozen=True)
+class State:
+    """Per platform how many runs wait and for how many seconds the oldest has; runs by status."""
+
+    waiting: dict[str, int]
+    oldest_seconds: dict[str, float]
+    runs: dict[str, int]
+    lost_leases: dict[str, int]
+
+
+def exposition(app: Flask) -> bytes:
+    """All metrics of this host's processes, and what the database knows, as Prometheus reads them.
+
+    A database that does not answer takes only its own metrics with it.
+    """
+    return metrics.exposition(_Asked(app))
+
+
+def state() -> State:
+    """What the database knows at this moment. Begin a reading unit of work before."""
+    platforms = [platform.value for platform in Platform]
+    waiting = dict.fromkeys(platforms, 0)
+    oldest = dict.fromkeys(platforms, 0.0)
+    runs: dict[str, int] = {status.value: 0 for status in RunStatus} | {UNSETTLED: 0}
+    for status, count in db.session.execute(KEPT):
+        runs[status] += count
+    for platform, status, count, age_ms in db.session.execute(PENDING_BY_STATE):
+        runs[status] += count
+        if status == RunStatus.queued:
+            waiting[platform.value] += count
+            oldest[platform.value] = max(0.0, float(age_ms) / 1000)
+    if 0 < runs[UNSETTLED] <= MOST_DERIVED:
+        runs[UNSETTLED] = 0
+        for status, count in db.session.execute(DERIVED):
+            runs[status] += count
+    lost = dict.fromkeys(platforms, 0) | lost_leases.counts()
+    return State(waiting, oldest, runs, lost)
+
+
+class _Asked(Collector):
+    """Asks the database at each scrape."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+
+    def collect(self) -> Iterator[Metric]:
+        answers = GaugeMetricFamily(
+            "ci_database_answers", "Whether the database answered for these metrics.", value=0
+        )
+        try:
+            with self._app.app_context(), settled_reading():
+                found = state()
+        except SQLAlchemyError:
+            yield answers
+            return
+        answers.samples.clear()
+        answers.add_metric([], 1)
+        yield answers
+        yield _by(
+            GaugeMetricFamily(
+                "ci_queue_waiting_runs", "Runs that wait for a runner.", labels=["platform"]
+            ),
+            found.waiting,
+        )
+        yield _by(
+            GaugeMetricFamily(
+                "ci_queue_oldest_wait_seconds",
+                "How long the run that waits longest has existed; 0 when none waits.",
+                labels=["platform"],
+            ),
+            found.oldest_seconds,
+        )
+        yield _by(GaugeMetricFamily("ci_runs", "Runs by status.", labels=["status"]), found.runs)
+        yield _by(
+            CounterMetricFamily(
+                "ci_lease_expiries",
+                "Leases that ran out and were written down.",
+                labels=["platform"],
+            ),
+            found.lost_leases,
+        )
+
+
+def _by(
+    family: GaugeMetricFamily | CounterMetricFamily, values: dict[str, int] | dict[str, float]
+) -> Metric:
+    for label, value in values.items():
+        family.add_metric([label], value)
+    return family
+
+
+def _pending(*columns: Any) -> Select[Any]:
+    """`columns` of valid runs that are not rolled up; MariaDB would begin with the repositories."""
+    return (
+        select(*columns)
+        .prefix_with("STRAIGHT_JOIN", dialect="mysql")
+        .prefix_with("STRAIGHT_JOIN", dialect="mariadb")
+        .select_from(PENDING)
+        .join(Run, Run.id == PENDING.c.test_id)
+        .join(RunRecord, RunRecord.test_id == Run.id)
+        .outerjoin(Last, IS_LAST)
+        .join(Fork, Fork.id == Run.fork_id)
+        .where(*IS_VALID)
+    )
+
+
+# Composed once.
+KEPT = select(RunRollup.status, func.count()).where(IS_KEPT).group_by(RunRollup.status)
+_STATE = case(
+    (Last.id.is_(None), RunStatus.queued.value),
+    (Last.status == TestStatus.canceled, RunStatus.canceled.value),
+    (Last.status == TestStatus.completed, UNSETTLED),
+    (waits(Last), RunStatus.queued.value),
+    else_=RunStatus.running.value,
+)
+PENDING_BY_STATE = _pending(
+    Run.platform,
+    _STATE.label("state"),
+    func.count(),
+    epoch_ms(utc_now()) - epoch_ms(func.min(RunRecord.created_at)),
+).group_by(Run.platform, "state")
+DERIVED = (
+    _pending(status_of_run(Last).label("verdict"), func.count())
+    .where(Last.status == TestStatus.completed)
+    .group_by("verdict")
+)

@@ -1,0 +1,108 @@
+"""What measuring costs a request: the same requests with and without it, by turns, in one run.
+
+`.venv/bin/python -m scripts.bench_metrics`: on SQLite, with counters in files as in production. For
+each request the processor's time (lower quartile: other programs only ever add) with and without,
+their difference and their ratio.
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import metrics_files
+
+ROUNDS = 1000
+SECRET = "only-for-measuring-0123456789abcdefghijklmnop"  # noqa: S105  of a database that is thrown away
+RECORDERS = ("request_answered", "statements_done", "transaction_ended", "storage_done")
+
+
+def main() -> None:
+    os.environ["FLASK_SKIP_DOTENV"] = "1"
+    metrics_files.share(None)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            compare(Path(folder))
+    finally:
+        metrics_files.remove()
+
+
+def compare(folder: Path) -> None:
+    import flask_migrate
+
+    import database
+    import metrics
+    from config import Settings
+    from mod_auth.models import Role
+    from mod_auth.scopes import Scope
+    from run import create_app
+    from tests import factories
+
+    settings = Settings(
+        database_url=f"sqlite:///{folder / 'bench.sqlite'}",
+        sample_repository=folder / "repository",
+        secret_key=SECRET,
+        rate_limit_read=None,
+        rate_limit_write=None,
+        rate_limit_auth=None,
+        rate_limit_runner=None,
+    )
+    timing = database.time_statements
+    measured = create_app(settings)
+    database.time_statements = lambda engine: None
+    plain = create_app(settings)
+    database.time_statements = timing
+    with measured.app_context():
+        flask_migrate.upgrade()
+        factories.bind(database.db.engine)
+    tests = [factories.regression_test() for _ in range(20)]
+    runs = [factories.run(tests=tests, progress=["testing", "completed"]) for _ in range(60)]
+    headers = factories.signed_in(Role.admin, Scope.RUNS_READ, Scope.SYSTEM_READ)
+    recorders = {name: getattr(metrics, name) for name in RECORDERS}
+
+    def without() -> None:
+        for name in RECORDERS:
+            setattr(metrics, name, lambda *args, **options: None)
+
+    def with_them() -> None:
+        for name, recorder in recorders.items():
+            setattr(metrics, name, recorder)
+
+    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  the log of requests, until the end
+    for path in ("/system/health", f"/runs/{runs[0].id}", "/runs?limit=50"):
+        costs: dict[str, list[float]] = {"with": [], "without": []}
+        for turn in range(ROUNDS):
+            kinds = [("without", plain, without), ("with", measured, with_them)]
+            for name, app, prepare in kinds if turn % 2 else reversed(kinds):
+                prepare()
+                costs[name].append(one(app, path, headers))
+            if turn == ROUNDS // 10:  # whatever is done once is done
+                costs = {"with": [], "without": []}
+        tell(path, costs)
+
+
+def one(app: Any, path: str, headers: dict[str, str]) -> float:
+    client = app.test_client()
+    began = time.thread_time()
+    response = client.get(f"/api/v1{path}", headers=headers)
+    took = time.thread_time() - began
+    assert response.status_code == 200, response.text  # noqa: S101
+    return took
+
+
+def tell(path: str, costs: dict[str, list[float]]) -> None:
+    usual = {name: statistics.quantiles(found, n=4)[0] * 1e6 for name, found in costs.items()}
+    more = usual["with"] - usual["without"]
+    ratio = usual["with"] / usual["without"]
+    print(
+        f"{path:24} without {usual['without']:7.0f} us, with {usual['with']:7.0f} us: "
+        f"{more:+5.0f} us, ratio {ratio:.3f}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

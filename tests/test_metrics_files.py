@@ -1,0 +1,69 @@
+"""Counters of several processes, in processes of their own: the library decides when it is loaded
+whether it counts together."""
+
+import subprocess
+import sys
+
+from config import ROOT
+
+COUNTING = """
+import os, sys
+import metrics_files
+metrics_files.share({folder!r})
+first = os.environ[metrics_files.VARIABLE]
+metrics_files.share({folder!r})  # as when gunicorn reads its configuration again
+assert os.environ[metrics_files.VARIABLE] == first
+import metrics
+
+def child(times):
+    pid = os.fork()
+    if not pid:
+        for _ in range(times):
+            metrics.request_answered("GET", "/x", 200, 0.1)
+        metrics.streams.inc()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return pid
+
+def told(name):
+    for line in metrics.exposition().decode().splitlines():
+        if line.startswith(name) and "_bucket" not in line:
+            print(line)
+
+ended = [child(2), child(3)]
+told("ci_http_requests_total")
+told("ci_streams ")
+for pid in ended:
+    metrics_files.bury(pid)
+told("ci_http_requests_total")
+told("ci_http_request_seconds_count")
+told("ci_streams ")
+metrics_files.bury(child(4))
+told("ci_http_requests_total")
+print(sorted(name for name in os.listdir(first) if "gauge" not in name))
+metrics_files.remove()
+print(os.path.exists(first))
+"""
+
+
+def test_what_ended_processes_have_counted_goes_on_counting_in_one_file_of_each_kind(
+    tmp_path,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTING.format(folder=str(tmp_path))],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+    labels = '{method="GET",route="/x",status="200"}'
+    assert done.stdout.splitlines() == [
+        f"ci_http_requests_total{labels} 5.0",
+        "ci_streams 2.0",
+        f"ci_http_requests_total{labels} 5.0",
+        'ci_http_request_seconds_count{method="GET",route="/x"} 5.0',
+        "ci_streams 0.0",
+        f"ci_http_requests_total{labels} 9.0",
+        "['counter_ended.db', 'histogram_ended.db', 'lock']",
+        "False",
+    ], done.stderr
