@@ -1,6 +1,6 @@
 """What this program measures of itself, for Prometheus; docs/metrics.md describes each metric.
 
-Recording takes a few microseconds. Where METRICS_ADDRESS is set, gunicorn lets its processes count
+Where METRICS_ADDRESS is set, gunicorn lets its processes count
 into files that they share (`metrics_files`); elsewhere each process counts in its own memory.
 """
 

@@ -5,23 +5,22 @@ Asked when Prometheus asks, in a few statements whose cost does not grow with th
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Flask
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 import metrics
 from database import db, epoch_ms, utc_now
 from mod_ci import lost_leases
-from mod_test.models import Fork, Platform, Run, RunRecord, TestStatus
+from mod_ci.open_runs import among
+from mod_test.models import Platform, Run, RunRecord, TestStatus
 from mod_test.rollup.kept import IS_KEPT, PENDING
 from mod_test.rollup.settle import settled_reading
 from mod_test.rollup.tables import RunRollup
-from mod_test.run_rows import IS_LAST, Last
-from mod_test.validity import IS_VALID
+from mod_test.run_rows import Last
 from mod_test.verdict import RunStatus, status_of_run, waits
 
 # Of so many runs that have ended and are not rolled up, the verdict is derived.
@@ -120,21 +119,6 @@ def _by(
     return family
 
 
-def _pending(*columns: Any) -> Select[Any]:
-    """`columns` of valid runs that are not rolled up; MariaDB would begin with the repositories."""
-    return (
-        select(*columns)
-        .prefix_with("STRAIGHT_JOIN", dialect="mysql")
-        .prefix_with("STRAIGHT_JOIN", dialect="mariadb")
-        .select_from(PENDING)
-        .join(Run, Run.id == PENDING.c.test_id)
-        .join(RunRecord, RunRecord.test_id == Run.id)
-        .outerjoin(Last, IS_LAST)
-        .join(Fork, Fork.id == Run.fork_id)
-        .where(*IS_VALID)
-    )
-
-
 # Composed once.
 KEPT = select(RunRollup.status, func.count()).where(IS_KEPT).group_by(RunRollup.status)
 _STATE = case(
@@ -144,14 +128,15 @@ _STATE = case(
     (waits(Last), RunStatus.queued.value),
     else_=RunStatus.running.value,
 )
-PENDING_BY_STATE = _pending(
+PENDING_BY_STATE = among(
+    PENDING,
     Run.platform,
     _STATE.label("state"),
     func.count(),
     epoch_ms(utc_now()) - epoch_ms(func.min(RunRecord.created_at)),
 ).group_by(Run.platform, "state")
 DERIVED = (
-    _pending(status_of_run(Last).label("verdict"), func.count())
+    among(PENDING, status_of_run(Last).label("verdict"), func.count())
     .where(Last.status == TestStatus.completed)
     .group_by("verdict")
 )

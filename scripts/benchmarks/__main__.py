@@ -16,6 +16,7 @@ COMMANDS = {
     "run": ("scripts.benchmarks.one_run", "what one run costs above a bare route, on SQLite"),
     "logs": ("scripts.benchmarks.logs", "what reading a large log costs"),
     "streams": ("scripts.benchmarks.streams", "what a thousand followers cost"),
+    "metrics": ("scripts.benchmarks.metering", "what counting and timing costs a request"),
     "mariadb": ("scripts.benchmarks.mariadb", "serve a kept MariaDB until Ctrl-C"),
 }
 

@@ -1,10 +1,10 @@
 """What measuring costs a request: the same requests with and without it, by turns, in one run.
 
-`.venv/bin/python -m scripts.bench_metrics`: on SQLite, with counters in files as in production. For
-each request the processor's time (lower quartile: other programs only ever add) with and without,
-their difference and their ratio.
+On SQLite, with counters in files in memory as in production. For each request the processor's time
+(lower quartile: other programs only ever add) with and without, their difference and their ratio.
 """
 
+import argparse
 import os
 import statistics
 import sys
@@ -15,22 +15,27 @@ from typing import Any
 
 import metrics_files
 
-ROUNDS = 1000
 SECRET = "only-for-measuring-0123456789abcdefghijklmnop"  # noqa: S105  of a database that is thrown away
 RECORDERS = ("request_answered", "statements_done", "transaction_ended", "storage_done")
 
 
-def main() -> None:
-    os.environ["FLASK_SKIP_DOTENV"] = "1"
-    metrics_files.share(None)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rounds", type=int, default=1000, help="requests of each kind")
+
+
+def main(asked: argparse.Namespace) -> int:
+    """Measure; always 0."""
+    memory = Path("/dev/shm")  # noqa: S108  where gunicorn.conf.py has them, too
+    metrics_files.share(str(memory) if memory.is_dir() else None)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            compare(Path(folder))
+            compare(Path(folder), asked.rounds)
     finally:
         metrics_files.remove()
+    return 0
 
 
-def compare(folder: Path) -> None:
+def compare(folder: Path, rounds: int) -> None:
     import flask_migrate
 
     import database
@@ -74,12 +79,12 @@ def compare(folder: Path) -> None:
     sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  the log of requests, until the end
     for path in ("/system/health", f"/runs/{runs[0].id}", "/runs?limit=50"):
         costs: dict[str, list[float]] = {"with": [], "without": []}
-        for turn in range(ROUNDS):
+        for turn in range(rounds):
             kinds = [("without", plain, without), ("with", measured, with_them)]
             for name, app, prepare in kinds if turn % 2 else reversed(kinds):
                 prepare()
                 costs[name].append(one(app, path, headers))
-            if turn == ROUNDS // 10:  # whatever is done once is done
+            if turn == rounds // 10:  # whatever is done once is done
                 costs = {"with": [], "without": []}
         tell(path, costs)
 
@@ -102,7 +107,3 @@ def tell(path: str, costs: dict[str, list[float]]) -> None:
         f"{more:+5.0f} us, ratio {ratio:.3f}",
         flush=True,
     )
-
-
-if __name__ == "__main__":
-    main()
