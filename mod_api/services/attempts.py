@@ -13,7 +13,7 @@ from mod_api.services.log_sources import path_of
 from mod_api.services.waiting import wait_for
 from mod_auth import permissions
 from mod_auth.accounts import Account
-from mod_ci import attempts, handout, queue, results
+from mod_ci import attempts, handout, open_runs, queue, results
 from mod_ci.attempts import Hold, Standing
 from mod_ci.models import EndReason, Stage
 from mod_ci.results import Output, Report
@@ -55,9 +55,16 @@ def claim(
     """
     if platform not in settings.runner_platforms:
         return None
-    taken = wait_for(
-        lambda: _claim(by, settings, api, platform, runner_name), wait, most=settings.max_waiters
-    )
+
+    def look() -> dict[str, Any] | None:
+        # Without a lock: on SQLite only one may write at a time, and all waiters look each second.
+        with reading():
+            some_wait = bool(open_runs.oldest_waiting(Platform(platform)))
+        return _claim(by, settings, api, platform, runner_name) if some_wait else None
+
+    taken = _claim(by, settings, api, platform, runner_name)
+    if taken is None and wait:
+        taken = wait_for(look, wait, most=settings.max_waiters)
     if taken is not None:
         _complete(taken, settings, repository)
     return taken

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, func, null, select, union_all
-from sqlalchemy.orm import aliased
+from sqlalchemy import Row, Select, func, literal, null, select, union_all
 
 from database import db, epoch_ms
 from mod_api.services.paging import Page, page
 from mod_ci.models import Attempt, Maintenance
-from mod_test.models import Platform, Progress, Run, TestStatus
+from mod_ci.open_runs import among
+from mod_test.models import Platform, Run, RunRecord, TestStatus
+from mod_test.rollup.kept import IS_KEPT, PENDING
+from mod_test.rollup.tables import RunRollup
+from mod_test.run_rows import Last, started_at
 
 RECENT_RUNS = 100
 
@@ -49,45 +52,64 @@ def _environments(platforms: list[Platform]) -> list[Environment]:
     told: Sequence[Row[Any]] = db.session.execute(union_all(pauses, names)).all()
     paused = {name for name, label in told if label is None}
     labels = {name: label for name, label in told if label is not None}
-    durations = dict(db.session.execute(_durations(platforms)).tuples().all())
+    durations = dict(db.session.execute(_DURATIONS).tuples().all())
     return [
         Environment(
             environment_id=platform.value,
             platform=platform,
             active=platform not in paused,
             runner_label=labels.get(platform),
-            average_duration_ms=round(durations[platform]) if platform in durations else None,
+            average_duration_ms=_whole(durations[platform.value]),
         )
         for platform in platforms
     ]
 
 
-def _durations(platforms: list[Platform]) -> Any:
-    """The mean duration of each platform's newest ended runs, in milliseconds."""
-    first = aliased(Progress)
-    bounds = (
-        select(func.min(first.id).label("first"), func.max(first.id).label("last"), first.test_id)
-        .group_by(first.test_id)
-        .subquery("bounds")
-    )
-    started, ended = aliased(Progress), aliased(Progress)
-    ranked = (
+def _whole(number: Any) -> int | None:
+    return None if number is None else round(number)
+
+
+def _durations(platform: Platform) -> Select[Any]:
+    """The mean duration of a platform's newest completed runs, in milliseconds."""
+    kept = (
         select(
-            Run.platform.label("platform"),
-            (epoch_ms(ended.timestamp) - epoch_ms(started.timestamp)).label("took"),
-            func.row_number().over(partition_by=Run.platform, order_by=Run.id.desc()).label("rank"),
+            RunRollup.test_id,
+            RunRollup.created_at,
+            (epoch_ms(RunRollup.ended_at) - epoch_ms(RunRollup.started_at)).label("took"),
         )
-        .join(bounds, bounds.c.test_id == Run.id)
-        .join(started, started.id == bounds.c.first)
-        .join(ended, ended.id == bounds.c.last)
         .where(
-            Run.platform.in_(platforms),
-            ended.status == TestStatus.completed,
+            RunRollup.platform == platform,
+            RunRollup.ended_as == TestStatus.completed,
+            RunRollup.started_at.is_not(None),
+            IS_KEPT,
         )
-        .subquery("ranked")
+        .order_by(RunRollup.created_at.desc(), RunRollup.test_id.desc())
+        .limit(RECENT_RUNS)
+        .subquery("kept")
     )
-    return (
-        select(ranked.c.platform, func.avg(ranked.c.took))
-        .where(ranked.c.rank <= RECENT_RUNS)
-        .group_by(ranked.c.platform)
+    pending = (
+        among(
+            PENDING,
+            PENDING.c.test_id,
+            RunRecord.created_at,
+            (epoch_ms(Last.timestamp) - epoch_ms(started_at())).label("took"),
+        )
+        .where(
+            Run.platform == platform,
+            Last.status == TestStatus.completed,
+            started_at().is_not(None),
+        )
+        .subquery("pending")
     )
+    both = union_all(select(kept), select(pending)).subquery()
+    newest = (
+        select(both.c.took)
+        .order_by(both.c.created_at.desc(), both.c.test_id.desc())
+        .limit(RECENT_RUNS)
+        .subquery("newest")
+    )
+    return select(literal(platform.value), func.avg(newest.c.took))
+
+
+# Composed once: building it costs more than the database needs for it.
+_DURATIONS = union_all(*(_durations(platform) for platform in Platform))

@@ -1,18 +1,23 @@
 """Many runners and many processes on one queue: who gets what is decided once."""
 
+import contextlib
+import functools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from database import db
 from tests import factories
 from tests.concurrency.web import Http, Server, at_once, serving
+from tests.raw import Raw
 from tests.runners import API, LONG_AGO, Runner
 
 RUNNERS = 8
 RUNS = 100
 ROUNDS = 12
+LONG_QUEUE, MANY_RUNNERS, MANY_CLAIMS = 2000, 50, 300
 
 
 @pytest.fixture
@@ -64,6 +69,52 @@ def test_every_queued_run_is_claimed_by_one_of_many_runners_once(server, reader,
     assert (queue["queue_depth"], queue["running_count"]) == (0, RUNS)
     listed = persistent.get(f"{API}/runs?status=running&limit=1", headers=reader).json
     assert listed["pagination"]["total"] == RUNS
+
+
+def test_fifty_runners_on_a_long_queue_lose_and_double_none(mariadb, sites, tmp_path) -> None:
+    site = sites("mariadb")
+    site.empty()
+    with site.app.app_context():
+        factories.bind(db.engine)
+    test = factories.regression_test()
+    first = factories.run(tests=[test]).id
+    with contextlib.closing(Raw(site.url)) as raw:
+        queue_many(raw, first, LONG_QUEUE - 1)
+        with serving(site.url, site.repository, tmp_path, processes=4) as server:
+            persistent = Http(server, persistent=True)
+            ours = runner(persistent)
+
+            def work(number: int) -> list[int]:
+                return [
+                    ours.claim(name=f"runner-{number}").run_id
+                    for _ in range(MANY_CLAIMS // MANY_RUNNERS)
+                ]
+
+            works = [functools.partial(work, number) for number in range(MANY_RUNNERS)]
+            shares = at_once(*works)
+
+        claimed = Counter(run_id for share in shares for run_id in share)
+        oldest = raw.execute("SELECT id FROM test ORDER BY id LIMIT ?", [MANY_CLAIMS])
+        assert claimed == Counter(run_id for (run_id,) in oldest)
+        attempts = raw.execute("SELECT test_id, number FROM run_attempt")
+        assert Counter(attempts) == Counter((run_id, 1) for run_id in claimed)
+        held = "SELECT count(*) FROM test_progress p JOIN run_record r ON r.held_progress_id = p.id"
+        assert raw.execute(held) == [(MANY_CLAIMS,)]
+
+
+def queue_many(raw: Raw, like: int, count: int) -> None:
+    """So many more queued runs with the set of the run `like`; triggers write down the rest."""
+    raw.execute(
+        "INSERT INTO test (platform, test_type, token, fork_id, branch, `commit`, pr_nr) "
+        "SELECT t.platform, t.test_type, CONCAT('token-', s.seq), t.fork_id, t.branch, t.`commit`, "
+        f"t.pr_nr FROM test t JOIN seq_1_to_{count} s WHERE t.id = ?",
+        [like],
+    )
+    raw.execute(
+        "INSERT INTO customized_test (test_id, regression_id) SELECT t.id, c.regression_id "
+        "FROM test t JOIN customized_test c ON c.test_id = ? WHERE t.id <> ?",
+        [like, like],
+    )
 
 
 def test_of_cancel_finish_and_a_lost_lease_one_wins_and_every_reader_agrees(
