@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import json
 import tempfile
+import time
 from dataclasses import asdict, dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -29,7 +30,7 @@ from scripts.benchmarks.sizes import SIZES
 from scripts.benchmarks.subjects import subjects
 from scripts.benchmarks.timing import Asked, WrongAnswer, in_turn
 
-DEEPEST_PAGES, MOST_ROWS = 60, 100
+DEEPEST_PAGES, MOST_ROWS, WALK_SECONDS = 60, 100, 20
 HEADERS = {"Authorization": f"Bearer {token_of(Role.admin)}"}
 
 
@@ -48,8 +49,9 @@ class Site:
         return Asked(self.connection, line.url(self.values, **more), HEADERS)
 
     def _deep_cursor(self, line: Line) -> str | None:
-        """The cursor of a page behind six tenths of the rows, but not more than 6,000; None where
-        all rows are on the first page."""
+        """The cursor of a page behind six tenths of the rows, but not more than 6,000 and not
+        farther than 20 s of walking; None where all rows are on the first page."""
+        until = time.monotonic() + WALK_SECONDS
         cursor, limit = None, min(MOST_ROWS, max(1, self.place.size.runs // 10))
         for _ in range(DEEPEST_PAGES):
             more: dict[str, Any] = {"cursor": cursor} if cursor else {}
@@ -59,7 +61,7 @@ class Site:
             if not answer["next_cursor"]:
                 break
             cursor = answer["next_cursor"]
-            if answer["offset"] + limit >= 0.6 * answer["total"]:
+            if answer["offset"] + limit >= 0.6 * answer["total"] or time.monotonic() > until:
                 break
         return cursor
 
