@@ -1,0 +1,246 @@
+"""What is in deploy/ is held against what there is: settings, commands, options, files."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import fields
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dotenv import dotenv_values
+
+from config import READERS, ROOT, Settings
+from mod_ci.runner.__main__ import parse, parser
+from tests.mod_api.streaming.serving import Server
+from tests.servers import free_port
+
+DEPLOY = ROOT / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+TIMERS = sorted((DEPLOY / "systemd").glob("*.timer"))
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ENV_FILES = [DEPLOY / "compose.env.example", *(DEPLOY / "systemd").glob("*.env.example")]
+# Read by others than our settings: gunicorn, flask, the compose file itself.
+OF_OTHERS = {"WEB_CONCURRENCY", "FLASK_SKIP_DOTENV", "MARIADB_PASSWORD", "PUBLIC_HOST"}
+IN_COMPOSE = re.compile(r"(?<!\$)\$\{([A-Z_]+)")
+FLASK = re.compile(r"flask --app run ([a-z ]+)")
+
+
+def settings_names() -> set[str]:
+    return {setting.name.upper() for setting in fields(Settings)}
+
+
+def runner_names() -> set[str]:
+    options = (o for action in parser()._actions for o in action.option_strings)
+    return {"RUNNER_" + o[2:].replace("-", "_").upper() for o in options if o.startswith("--")}
+
+
+def commented(file: Path) -> dict[str, str | None]:
+    """The variables of an example, with those that are only shown in a comment."""
+    text = re.sub(r"^# ([A-Z_]+=)", r"\1", file.read_text("utf-8"), flags=re.MULTILINE)
+    return dotenv_values(stream=StringIO(text), interpolate=False)
+
+
+def environment_of(service: str) -> dict[str, str]:
+    """What a service of the compose file gets, with the example's values."""
+    given = {k: v or "" for k, v in dotenv_values(DEPLOY / "compose.env.example").items()}
+    own = SERVICES[service].get("environment", {})
+
+    def filled(text: str) -> str:
+        text = re.sub(r"\$\{([A-Z_]+)(:\?[^}]*)?\}", lambda found: given[found[1]], text)
+        return re.sub(r"\$\{[A-Z_]+:-(.*)\}", r"\1", text).replace("$$", "$")
+
+    shared = given if SERVICES[service].get("env_file") else {}
+    return shared | {name: filled(value) for name, value in own.items()}
+
+
+def lines_of(unit: Path, key: str) -> list[str]:
+    return re.findall(rf"^{key}=(.*)$", unit.read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("file", ENV_FILES, ids=lambda file: file.name)
+def test_every_variable_of_an_example_is_read_by_somebody(file: Path) -> None:
+    names = set(commented(file))
+
+    assert names
+    assert names <= settings_names() | runner_names() | OF_OTHERS
+
+
+def test_every_variable_of_the_compose_file_is_a_setting_and_is_in_its_example() -> None:
+    text = (DEPLOY / "compose.yaml").read_text("utf-8")
+    ours = {name for service in ("web", "migrate", "timers") for name in environment_of(service)}
+
+    assert set(IN_COMPOSE.findall(text)) <= set(commented(DEPLOY / "compose.env.example"))
+    assert ours <= settings_names() | OF_OTHERS
+    assert set(SERVICES["runner"]["environment"]) <= runner_names()
+
+
+@pytest.mark.parametrize("where", ["compose", "systemd"])
+def test_the_example_of_the_environment_can_be_loaded(where: str) -> None:
+    environ: dict[str, str | None] = (
+        dict(environment_of("web"))
+        if where == "compose"
+        else dict(dotenv_values(DEPLOY / "systemd" / "ci.env.example"))
+    )
+
+    settings = Settings.from_environment(environ)
+
+    read = {name.lower() for name in environ if name.lower() in READERS}
+    assert read >= {"database_url", "redis_url", "secret_key", "public_url", "metrics_address"}
+    assert settings.metrics_port == 9100
+    assert settings.trusted_proxies == 1
+    assert environ["WEB_CONCURRENCY"] == "2"
+
+
+@pytest.mark.parametrize("where", ["compose", "systemd"])
+def test_the_runners_environment_can_be_loaded(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = (
+        environment_of("runner")
+        if where == "compose"
+        else dotenv_values(DEPLOY / "systemd" / "runner.env.example", interpolate=False)
+    )
+    token = tmp_path / "token"
+    token.write_text("spci_token")
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value or "")
+    monkeypatch.setenv("RUNNER_TOKEN_FILE", str(token))
+
+    asked = parse([])
+
+    assert asked.sandbox == "bwrap"
+    assert asked.build == './build.sh && cp build/ccextractor "$OUTPUT/"'
+
+
+def commands() -> list[tuple[str, str]]:
+    """Every `flask` command that anything in deploy/ runs, and where."""
+    found = [
+        (file.name, command.strip())
+        for file in (*UNITS, DEPLOY / "timers.sh", DEPLOY / "compose.yaml")
+        for command in FLASK.findall(file.read_text("utf-8").replace("--app run\n", "--app run \n"))
+    ]
+    assert len(found) >= 9
+    return found
+
+
+@pytest.mark.parametrize(("where", "command"), commands())
+def test_every_command_exists(where: str, command: str, sqlite_app) -> None:
+    asked = sqlite_app.test_cli_runner().invoke(args=[*command.split(), "--help"])
+
+    assert asked.exit_code == 0, asked.output
+
+
+def test_the_compose_file_and_systemd_do_the_same_on_a_schedule() -> None:
+    in_compose = set(FLASK.findall((DEPLOY / "timers.sh").read_text("utf-8")))
+    timed = {FLASK.findall(timer.with_suffix(".service").read_text("utf-8"))[0] for timer in TIMERS}
+
+    assert timed == in_compose
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_every_unit_is_hardened_and_runs_as_nobody_special(unit: Path) -> None:
+    (user,) = lines_of(unit, "User")
+
+    assert user in ("ci", "ci-runner")
+    for key, value in (("NoNewPrivileges", "yes"), ("ProtectSystem", "strict")):
+        assert lines_of(unit, key) == [value]
+    assert not [
+        path for path in lines_of(unit, "EnvironmentFile") if not path.startswith("/etc/ci")
+    ]
+
+
+def test_the_runners_unit_leaves_it_what_its_sandbox_needs() -> None:
+    unit = DEPLOY / "systemd" / "ci-runner.service"
+
+    for key in ("RestrictNamespaces", "ProtectKernelTunables", "ProtectProc", "SystemCallFilter"):
+        assert not lines_of(unit, key)
+
+
+def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
+    """Where systemd is installed; what it would complain of is held above in part."""
+    analyzer = shutil.which("systemd-analyze")
+    for unit in (*UNITS, *TIMERS):
+        text = unit.read_text("utf-8").replace("/srv/ci", str(ROOT))
+        assert str(ROOT) in text or unit in TIMERS
+        (tmp_path / unit.name).write_text(text)
+    if analyzer is None:
+        return
+    checked = subprocess.run(
+        [analyzer, "verify", *map(str, sorted(tmp_path.iterdir()))], capture_output=True, text=True
+    )
+
+    ours = [line for line in checked.stderr.splitlines() if str(tmp_path) in line or "ci-" in line]
+    assert not ours, checked.stderr
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_has_what_it_needs(name: str) -> None:
+    service = SERVICES[name]
+
+    assert service["image"]
+    for other, wanted in service.get("depends_on", {}).items():
+        if wanted["condition"] == "service_healthy":
+            assert "healthcheck" in SERVICES[other]
+        else:
+            assert SERVICES[other]["restart"] == "no"
+    for volume in service.get("volumes", []):
+        source = volume.partition(":")[0]
+        assert source in COMPOSE["volumes"] or (DEPLOY / source).exists()
+    assert set(service["networks"]) <= set(COMPOSE["networks"])
+
+
+def test_only_the_proxy_can_be_reached_and_it_reaches_no_metrics() -> None:
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
+    assert "9100" not in (DEPLOY / "Caddyfile").read_text("utf-8")
+    assert "reverse_proxy web:8000" in (DEPLOY / "Caddyfile").read_text("utf-8")
+
+
+def test_the_images_have_all_that_the_program_imports() -> None:
+    dockerfile = (DEPLOY / "Dockerfile").read_text("utf-8")
+    copied = re.findall(r"^COPY (\S+) \S+$", dockerfile, re.MULTILINE)
+
+    packages = {path.name for path in ROOT.glob("mod_*")} | {"migrations"}
+    assert set(copied) >= {"*.py", "requirements.txt", *packages}
+    assert not [name for name in copied if "*" not in name and not (ROOT / name).exists()]
+    assert re.findall(r"^USER (\S+)$", dockerfile, re.MULTILINE) == ["ci", "ci-runner"]
+
+
+def test_the_web_server_of_the_unit_answers_on_mariadb_and_redis(
+    mariadb, redis_url, worker, tmp_path
+) -> None:
+    name = f"deploy_{worker}"
+    mariadb.fresh(name)
+    port = free_port()
+    environ = dotenv_values(DEPLOY / "systemd" / "ci.env.example") | {
+        "DATABASE_URL": mariadb.url(name),
+        "REDIS_URL": redis_url,
+        "SAMPLE_REPOSITORY": str(tmp_path / "repository"),
+        "METRICS_ADDRESS": f"127.0.0.1:{port}",
+        "RATE_LIMIT_READ": "120/minute",
+    }
+    upgrade = [sys.executable, "-m", "flask", "--app", "run", "db", "upgrade"]
+    subprocess.run(upgrade, cwd=ROOT, env={**os.environ, **environ}, check=True)
+    server = Server(tmp_path / "log", **environ).start()
+    try:
+        health = json.loads(server.get("/api/v1/system/health").body)
+        server.port = port
+        told = server.get("/metrics").body.decode()
+        workers = server.told().count("Booting worker")
+    finally:
+        server.kill()
+        mariadb.drop(name)
+
+    assert {part["name"]: part["status"] for part in health["dependencies"]} == {
+        "database": "ok",
+        "rate_limits": "ok",
+        "storage_local": "ok",
+    }
+    assert workers == 2
+    assert "\nci_database_answers 1.0" in told
