@@ -1,20 +1,22 @@
 """The test errors of a run, counted by what they have in common."""
 
 import enum
-from collections.abc import Sequence
+import functools
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy import Boolean, Select, Subquery, and_, bindparam, case, func, or_, select, true
 
 from database import db
 from mod_regression.models import Category, RegressionTest, test_categories
 from mod_test.error_rows import (
     ErrorFilter,
+    conditions,
     entries_of,
     is_record_of,
     occurred_at,
+    params_of,
     when_unknown,
 )
 from mod_test.errors_of_tests import ErrorType, Severity
@@ -51,7 +53,27 @@ def buckets(
 ) -> tuple[list[Bucket], int]:
     """A page of groups of the errors that are `wanted`, the largest first, and how many groups
     there are; in three statements. A test of several categories counts in the lowest one's."""
-    keyed = _keyed(run, by, wanted).subquery("keyed")
+    params = params_of(run, wanted)
+    counting, listing, naming = _statements(
+        by, frozenset(wanted.params), is_kept=run.standing is not None
+    )
+    total = db.session.execute(counting, params).scalar_one()
+    page = {**params, "page_limit": limit, "page_offset": offset}
+    rows = db.session.execute(listing, page).all()
+    named = [row.key for row in rows if row.key is not None]
+    asked = {**params, "named": named or [None], "with_none": len(named) < len(rows)}
+    samples: dict[Any, list[int]] = {}
+    for key, sample_id in db.session.execute(naming, asked).tuples():
+        samples.setdefault(key, []).append(sample_id)
+    return [_bucket(row, run, samples.get(row.key, [])) for row in rows], total
+
+
+@functools.cache
+def _statements(
+    by: Grouping, given: frozenset[str], *, is_kept: bool
+) -> tuple[Select[Any], Select[Any], Select[Any]]:
+    """What counts the groups, lists them, and names the samples of some."""
+    keyed = _keyed(by, given, is_kept=is_kept).subquery("keyed")
     grouped = (
         select(
             keyed.c.key,
@@ -64,17 +86,14 @@ def buckets(
         .group_by(keyed.c.key)
         .order_by(func.count().desc(), keyed.c.key)
     )
-    total = db.session.execute(
-        select(func.count()).select_from(grouped.order_by(None).subquery("grouped"))
-    ).scalar_one()
-    rows = db.session.execute(grouped.limit(limit).offset(offset)).all()
-    samples = _samples(keyed, [row.key for row in rows])
-    return [_bucket(row, run, samples.get(row.key, [])) for row in rows], total
+    counting = select(func.count()).select_from(grouped.order_by(None).subquery("grouped"))
+    listing = grouped.limit(bindparam("page_limit")).offset(bindparam("page_offset"))
+    return counting, listing, _naming(keyed)
 
 
-def _keyed(run: RunRow, by: Grouping, wanted: ErrorFilter) -> Select[Any]:
+def _keyed(by: Grouping, given: frozenset[str], *, is_kept: bool) -> Select[Any]:
     """Every wanted error with its `key`: `sample_id`, `occurred_at` and `killed` (0 or 1)."""
-    entries = entries_of(run.run_id).subquery("entries")
+    entries = entries_of(is_kept=is_kept)
     killed = entries.c.type == ErrorType.test_failure.value
     keys: dict[Grouping, Any] = {
         Grouping.type: entries.c.type,
@@ -92,8 +111,8 @@ def _keyed(run: RunRow, by: Grouping, wanted: ErrorFilter) -> Select[Any]:
         )
         .select_from(entries)
         .join(RegressionTest, RegressionTest.id == entries.c.regression_id)
-        .outerjoin(ResultRecord, is_record_of(run.run_id, entries.c.regression_id))
-        .where(*wanted.conditions(entries, run.run_id))
+        .outerjoin(ResultRecord, is_record_of(entries.c.regression_id))
+        .where(*conditions(entries, given))
     )
     if by is Grouping.category:
         of_tests = test_categories.c
@@ -108,12 +127,12 @@ def _keyed(run: RunRow, by: Grouping, wanted: ErrorFilter) -> Select[Any]:
     return statement
 
 
-def _samples(keyed: Any, keys: Sequence[Any]) -> dict[Any, list[int]]:
-    """The media samples of each group, at most 1,000 each, in order."""
-    named = [key for key in keys if key is not None]
-    is_asked = keyed.c.key.in_(named)
-    if len(named) < len(keys):
-        is_asked = or_(is_asked, keyed.c.key.is_(None))
+def _naming(keyed: Subquery) -> Select[Any]:
+    """The media samples of the groups that are asked for, at most 1,000 each, in order."""
+    is_asked = or_(
+        keyed.c.key.in_(bindparam("named", expanding=True)),
+        and_(keyed.c.key.is_(None), bindparam("with_none", type_=Boolean) == true()),
+    )
     distinct = (
         select(keyed.c.key, keyed.c.sample_id)
         .where(keyed.c.sample_id.is_not(None), is_asked)
@@ -127,15 +146,11 @@ def _samples(keyed: Any, keys: Sequence[Any]) -> dict[Any, list[int]]:
         .over(partition_by=distinct.c.key, order_by=distinct.c.sample_id)
         .label("place"),
     ).subquery("ranked")
-    found: dict[Any, list[int]] = {}
-    rows = db.session.execute(
+    return (
         select(ranked.c.key, ranked.c.sample_id)
         .where(ranked.c.place <= MOST_SAMPLES)
         .order_by(ranked.c.sample_id)
-    ).tuples()
-    for key, sample_id in rows:
-        found.setdefault(key, []).append(sample_id)
-    return found
+    )
 
 
 def _bucket(row: Any, run: RunRow, sample_ids: list[int]) -> Bucket:

@@ -1,38 +1,27 @@
 """The test errors of a run as rows: one per wrong exit code, differing and missing output.
 
-Which they are is decided by `mod_test.verdict`; here they are listed, filtered and counted in the
+Which they are is decided by `mod_test.failures`; here they are listed, filtered and counted in the
 database, so that their number is the `errors` of `mod_test.standings` always.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    CompoundSelect,
-    Select,
-    and_,
-    case,
-    func,
-    literal,
-    or_,
-    select,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Select, Subquery, and_, bindparam, func, select
 from sqlalchemy.orm import aliased
 
-from database import db
 from mod_regression.classifications import is_of
 from mod_regression.models import DiffClassification, RegressionTest, RegressionTestOutput
-from mod_test import verdict
+from mod_test import failures, verdict
 from mod_test.errors_of_tests import ErrorType, Severity, TestError
-from mod_test.models import Outcome, Result, ResultFile, ResultRecord
+from mod_test.models import Result, ResultFile, ResultRecord
 from mod_test.run_rows import RunRow
 
-EXIT, OUTPUT = 0, 1  # the order of a test's entries
-NO_OUTPUT = 0
+TYPES: Any = bindparam("of_types", expanding=True)
+RUN_ID: Any = bindparam("run_id")
 
 
 @dataclass(frozen=True)
@@ -49,47 +38,74 @@ class ErrorFilter:
     caption_change: str | None = None
     caption_rules: int = 0
 
-    def conditions(self, entries: Any, run_id: int) -> list[ColumnElement[bool]]:
-        found: list[ColumnElement[bool]] = []
+    @property
+    def params(self) -> dict[str, Any]:
+        """The values of what is asked for, by name."""
+        found: dict[str, Any] = {}
         if self.type is not None:
-            found.append(entries.c.type == self.type.value)
+            found["of_type"] = self.type.value
         if self.severity is not None:
-            types = [kind.value for kind in ErrorType if kind.severity is self.severity]
-            found.append(entries.c.type.in_(types))
+            found["of_types"] = [kind.value for kind in ErrorType if kind.severity is self.severity]
         if self.sample_id is not None:
-            found.append(RegressionTest.sample_id == self.sample_id)
+            found["of_sample_id"] = self.sample_id
         if self.regression_id is not None:
-            found.append(entries.c.regression_id == self.regression_id)
+            found["of_regression_id"] = self.regression_id
         if self.caption_change is not None:
-            found.append(self._is_classified(entries, run_id))
+            found["of_caption_change"] = self.caption_change
+            found["of_caption_rules"] = self.caption_rules
         return found
 
-    def _is_classified(self, entries: Any, run_id: int) -> ColumnElement[bool]:
-        """Whether an entry is a differing output whose captions changed as is asked for."""
-        file, output = aliased(ResultFile), aliased(RegressionTestOutput)
-        came_out = func.coalesce(file.got, file.expected)
-        of_entry = (
-            select(DiffClassification.kind)
-            .select_from(file)
-            .join(output, output.id == file.regression_test_output_id)
-            .join(
-                DiffClassification,
-                is_of(output.correct, came_out, output.correct_extension, self.caption_rules),
-            )
-            .where(
-                file.test_id == run_id,
-                file.regression_test_id == entries.c.regression_id,
-                output.id == entries.c.output_id,
-                DiffClassification.kind == self.caption_change,
-            )
+
+def params_of(run: RunRow, wanted: ErrorFilter) -> dict[str, Any]:
+    """The parameters of every statement about the errors of a run that are `wanted`."""
+    return {"ids": [run.run_id], "run_id": run.run_id, **wanted.params}
+
+
+@functools.cache
+def entries_of(*, is_kept: bool) -> Subquery:
+    """Every error of the run that is the parameter `ids`; `is_kept`: the run is rolled up."""
+    where = failures.of_kept_runs if is_kept else failures.of_runs
+    return failures.entries(where).subquery("entries")
+
+
+def conditions(entries: Any, given: frozenset[str]) -> list[ColumnElement[bool]]:
+    """What entries must meet, where these names are among the parameters; joined to their
+    `RegressionTest`."""
+    found: dict[str, Callable[[], ColumnElement[bool]]] = {
+        "of_type": lambda: entries.c.type == bindparam("of_type"),
+        "of_types": lambda: entries.c.type.in_(TYPES),
+        "of_sample_id": lambda: RegressionTest.sample_id == bindparam("of_sample_id"),
+        "of_regression_id": lambda: entries.c.regression_id == bindparam("of_regression_id"),
+        "of_caption_change": lambda: _is_classified(entries),
+    }
+    return [found[name]() for name in found if name in given]
+
+
+def _is_classified(entries: Any) -> ColumnElement[bool]:
+    """Whether an entry is a differing output whose captions changed as is asked for."""
+    file, output = aliased(ResultFile), aliased(RegressionTestOutput)
+    came_out = func.coalesce(file.got, file.expected)
+    rules: Any = bindparam("of_caption_rules")
+    of_entry = (
+        select(DiffClassification.kind)
+        .select_from(file)
+        .join(output, output.id == file.regression_test_output_id)
+        .join(DiffClassification, is_of(output.correct, came_out, output.correct_extension, rules))
+        .where(
+            file.test_id == RUN_ID,
+            file.regression_test_id == entries.c.regression_id,
+            output.id == entries.c.output_id,
+            DiffClassification.kind == bindparam("of_caption_change"),
         )
-        return and_(entries.c.type == ErrorType.diff_mismatch.value, of_entry.exists())
+    )
+    return and_(entries.c.type == ErrorType.diff_mismatch.value, of_entry.exists())
 
 
-def select_entries(run: RunRow, wanted: ErrorFilter) -> tuple[Select[Any], Sequence[Any]]:
-    """The statement of a run's errors that are `wanted`, which `as_error` reads, and the columns
-    of their order, which is total."""
-    entries = entries_of(run.run_id).subquery("entries")
+@functools.cache
+def selecting(given: frozenset[str], *, is_kept: bool) -> tuple[Select[Any], tuple[Any, ...]]:
+    """The statement of a run's errors, which `as_error` reads, where these names are among the
+    parameters, and the columns of their order, which is total."""
+    entries = entries_of(is_kept=is_kept)
     statement = (
         select(
             entries.c.regression_id,
@@ -111,13 +127,10 @@ def select_entries(run: RunRow, wanted: ErrorFilter) -> tuple[Select[Any], Seque
         .select_from(entries)
         .join(
             Result,
-            and_(
-                Result.test_id == run.run_id,
-                Result.regression_test_id == entries.c.regression_id,
-            ),
+            and_(Result.test_id == RUN_ID, Result.regression_test_id == entries.c.regression_id),
         )
         .join(RegressionTest, RegressionTest.id == entries.c.regression_id)
-        .outerjoin(ResultRecord, is_record_of(run.run_id, entries.c.regression_id))
+        .outerjoin(ResultRecord, is_record_of(entries.c.regression_id))
         .outerjoin(
             RegressionTestOutput,
             and_(RegressionTestOutput.id == entries.c.output_id, entries.c.output_id > 0),
@@ -125,14 +138,26 @@ def select_entries(run: RunRow, wanted: ErrorFilter) -> tuple[Select[Any], Seque
         .outerjoin(
             ResultFile,
             and_(
-                ResultFile.test_id == run.run_id,
+                ResultFile.test_id == RUN_ID,
                 ResultFile.regression_test_id == entries.c.regression_id,
                 ResultFile.regression_test_output_id == RegressionTestOutput.id,
             ),
         )
-        .where(*wanted.conditions(entries, run.run_id))
+        .where(*conditions(entries, given))
     )
     return statement, (entries.c.regression_id, entries.c.place, entries.c.output_id)
+
+
+@functools.cache
+def counting(given: frozenset[str], *, is_kept: bool) -> Select[Any]:
+    """What counts the errors of a run."""
+    entries = entries_of(is_kept=is_kept)
+    return (
+        select(func.count())
+        .select_from(entries)
+        .join(RegressionTest, RegressionTest.id == entries.c.regression_id)
+        .where(*conditions(entries, given))
+    )
 
 
 def as_error(row: Any, run: RunRow) -> TestError:
@@ -158,82 +183,9 @@ def as_error(row: Any, run: RunRow) -> TestError:
     )
 
 
-def count(run: RunRow, wanted: ErrorFilter) -> int:
-    """How many errors of a run are `wanted`."""
-    entries = entries_of(run.run_id).subquery("entries")
-    total: int = db.session.execute(
-        select(func.count())
-        .select_from(entries)
-        .join(RegressionTest, RegressionTest.id == entries.c.regression_id)
-        .where(*wanted.conditions(entries, run.run_id))
-    ).scalar_one()
-    return total
-
-
-def entries_of(run_id: int) -> CompoundSelect[Any]:
-    """Every error of a run: `regression_id`, `place`, `output_id` and `type`."""
-    results = (
-        select()
-        .select_from(Result)
-        .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
-        .where(Result.test_id == run_id, verdict.in_set())
-    )
-    test, output = Result.regression_test_id, RegressionTestOutput.id
-    kind = case(
-        (_was_killed(), ErrorType.test_failure.value), else_=ErrorType.exit_code_mismatch.value
-    )
-    exits = _as_entry(results, test, EXIT, literal(NO_OUTPUT), kind).outerjoin(
-        ResultRecord, is_record_of(run_id, test)
-    )
-    differing = (
-        _as_entry(results, test, OUTPUT, output, literal(ErrorType.diff_mismatch.value))
-        .join(
-            ResultFile,
-            and_(ResultFile.test_id == Result.test_id, ResultFile.regression_test_id == test),
-        )
-        .join(RegressionTestOutput, verdict.is_differing())
-    )
-    missing = _as_entry(
-        results, test, OUTPUT, output, literal(ErrorType.missing_output.value)
-    ).join(RegressionTestOutput, RegressionTestOutput.regression_id == test)
-    nothing = _as_entry(
-        results,
-        test,
-        OUTPUT,
-        literal(verdict.SENTINEL_OUTPUT),
-        literal(ErrorType.missing_output.value),
-    )
-    return union_all(
-        exits.where(verdict.wrong_exit()),
-        differing,
-        missing.where(verdict.is_missing()),
-        nothing.where(verdict.is_missing_all()),
-    )
-
-
-def _as_entry(
-    results: Select[Any], test: Any, place: int, output: Any, kind: ColumnElement[str]
-) -> Select[Any]:
-    return results.add_columns(
-        test.label("regression_id"),
-        literal(place).label("place"),
-        output.label("output_id"),
-        kind.label("type"),
-    )
-
-
-def _was_killed() -> ColumnElement[bool]:
-    """Whether a `Result` ended by a signal or a limit: its record says so or, where an existing
-    worker reported it, its negative exit code, which is a signal's or a crash's."""
-    return or_(
-        ResultRecord.outcome != Outcome.exited,
-        and_(ResultRecord.id.is_(None), Result.exit_code < 0),
-    )
-
-
-def is_record_of(run_id: int, regression_id: Any) -> ColumnElement[bool]:
-    """Whether a `ResultRecord` is that of a run's test."""
-    return and_(ResultRecord.test_id == run_id, ResultRecord.regression_test_id == regression_id)
+def is_record_of(regression_id: Any) -> ColumnElement[bool]:
+    """Whether a `ResultRecord` is that of a test in the run that is the parameter `run_id`."""
+    return and_(ResultRecord.test_id == RUN_ID, ResultRecord.regression_test_id == regression_id)
 
 
 def occurred_at() -> Any:

@@ -120,7 +120,11 @@ class CustomizedTest(Base):
     """A regression test that a run was limited to."""
 
     __tablename__ = "customized_test"
-    __table_args__ = given(key("test_id"), key("regression_id"))
+    __table_args__ = given(
+        key("test_id"),
+        key("regression_id"),
+        Index("ix_customized_test_member", "test_id", "regression_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     test_id: Mapped[int | None] = mapped_column(ForeignKey("test.id", onupdate="CASCADE"))

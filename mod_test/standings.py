@@ -3,35 +3,32 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, select
+from sqlalchemy import Select, and_, bindparam, case, func, literal, select, union_all
 
 from database import db
+from mod_test import failures
 from mod_test.counts import Standing
 from mod_test.models import Result
 from mod_test.run_rows import RunRow
 from mod_test.sets import ids_of, members_of
-from mod_test.verdict import ResultStatus, result_verdicts
+from mod_test.verdict import ResultStatus
+
+MEMBERS, FAILING = 0, 1
 
 
 def standings(runs: Iterable[RunRow]) -> dict[int, Standing]:
-    """The counts of each of `runs`: kept with the ended ones, else derived in two statements."""
+    """The counts of each of `runs`: kept with the ended ones, else derived in one statement."""
     runs = list(runs)
     found = {run.run_id: run.standing for run in runs if run.standing is not None}
     runs = [run for run in runs if run.standing is None]
     if not runs:
         return found
-    ids = ids_of(runs)
-    counted = {row.test_id: row for row in db.session.execute(COUNTS, {"ids": ids["ids"]})}
-    skipped = dict(db.session.execute(SKIPPED, ids).tuples().all())
+    members: dict[int, Any] = {}
+    failing: dict[int, Any] = {}
+    for row in db.session.execute(COUNTS, ids_of(runs)):
+        (members if row.kind == MEMBERS else failing)[row.test_id] = row
     for run in runs:
-        row = counted.get(run.run_id)
-        found[run.run_id] = Standing(
-            passed=int(row.passed) if row else 0,
-            failed=int(row.failed) if row else 0,
-            missing_output=int(row.missing_output) if row else 0,
-            errors=int(row.errors) if row else 0,
-            skipped=skipped.get(run.run_id, 0),
-        )
+        found[run.run_id] = _standing(members.get(run.run_id), failing.get(run.run_id))
     return found
 
 
@@ -40,40 +37,54 @@ def standing(run: RunRow) -> Standing:
     return standings([run])[run.run_id]
 
 
-def _counts() -> Select[Any]:
-    wanted = Result.test_id.in_(bindparam("ids", expanding=True))
-    verdicts = result_verdicts(wanted).subquery()
-
-    def number(status: ResultStatus) -> ColumnElement[int]:
-        return func.sum(case((verdicts.c.status == status.value, 1), else_=0))
-
-    return select(
-        verdicts.c.test_id,
-        number(ResultStatus.passed).label("passed"),
-        number(ResultStatus.fail).label("failed"),
-        number(ResultStatus.missing_output).label("missing_output"),
-        func.sum(verdicts.c.errors).label("errors"),
-    ).group_by(verdicts.c.test_id)
+def _standing(members: Any, failing: Any) -> Standing:
+    results, skipped = (members.one, members.other) if members else (0, 0)
+    failed, missing = (failing.one, failing.other) if failing else (0, 0)
+    return Standing(
+        passed=int(results - failed - missing),
+        failed=int(failed),
+        missing_output=int(missing),
+        skipped=int(skipped),
+        errors=int(failing.errors) if failing else 0,
+    )
 
 
-def _skipped() -> Select[Any]:
-    rows = members_of(
-        bindparam("ids", expanding=True), bindparam("live", expanding=True)
-    ).subquery()
+def _members() -> Select[Any]:
+    """How many tests of each run's set have a result, and how many have none."""
+    rows = members_of(failures.IDS, bindparam("live", expanding=True)).subquery("members")
+    has_result = and_(
+        Result.test_id == rows.c.test_id, Result.regression_test_id == rows.c.regression_id
+    )
+    results = func.count(Result.test_id)
     return (
-        select(rows.c.test_id, func.count())
-        .select_from(rows)
-        .outerjoin(
-            Result,
-            and_(
-                Result.test_id == rows.c.test_id, Result.regression_test_id == rows.c.regression_id
-            ),
+        select(
+            literal(MEMBERS).label("kind"),
+            rows.c.test_id.label("test_id"),
+            results.label("one"),
+            (func.count() - results).label("other"),
+            literal(0).label("errors"),
         )
-        .where(Result.test_id.is_(None))
+        .select_from(rows)
+        .outerjoin(Result, has_result)
         .group_by(rows.c.test_id)
     )
 
 
+def _failing() -> Select[Any]:
+    """How many results of each run failed, how many produced nothing, and their errors."""
+    rows = failures.failing(failures.of_runs).subquery("failing")
+
+    def number(status: ResultStatus) -> Any:
+        return func.sum(case((rows.c.status == status.value, 1), else_=0))
+
+    return select(
+        literal(FAILING),
+        rows.c.test_id,
+        number(ResultStatus.fail),
+        number(ResultStatus.missing_output),
+        func.sum(rows.c.errors),
+    ).group_by(rows.c.test_id)
+
+
 # Written once: composing statements of this size costs more than the database needs for them.
-COUNTS = _counts()
-SKIPPED = _skipped()
+COUNTS = union_all(_members(), _failing())

@@ -1,7 +1,8 @@
 """The files of a run."""
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
+from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import SHA256, Cut, Number, run_id, word
 from mod_api.schemas.outputs import DOWNLOAD_URL, STORAGE
 from mod_api.schemas.pages import OffsetQuery

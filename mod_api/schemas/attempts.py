@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
+from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import SHA256, Moment, Number, Pattern, id_list, text, word
 from mod_api.schemas.runs import PLATFORMS
 from mod_ci.models import EndReason, Stage

@@ -1,7 +1,8 @@
 """The audit log."""
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
+from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import Moment, Number, query_id, text
 from mod_api.schemas.pages import OffsetQuery
 

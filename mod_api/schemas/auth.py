@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
+from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import Cut, Moment, Number, Pattern, Unique, text, word
 from mod_auth.scopes import Scope
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate
 
+from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import SHA256, Cut, Moment, Number, Truth, query_id, run_id, text, word
 from mod_api.schemas.outputs import KINDS, DiffSummarySchema
 from mod_api.schemas.pages import OffsetQuery

@@ -1,7 +1,8 @@
 """Two runs compared, test by test."""
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
+from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import Cut, Number, query_id, run_id, word
 from mod_api.schemas.pages import OffsetQuery, page_of
 from mod_api.schemas.results import STATUSES

@@ -49,6 +49,10 @@ class Number(fields.Integer):
             options["validate"] = validate.Range(min=least, max=most)
         super().__init__(strict=True, **options)
 
+    def write(self, value: Any) -> int:
+        """The number in an answer."""
+        return int(value)
+
     def _validated(self, value: Any) -> int:
         if self.from_text:
             if not isinstance(value, str) or not re.fullmatch("-?[0-9]{1,10}", value, re.ASCII):
@@ -81,8 +85,12 @@ class Truth(fields.Boolean):
 class Moment(fields.Field[datetime]):
     """A point in time: RFC 3339, read without zone as UTC, written in UTC with `Z`."""
 
+    def write(self, value: datetime) -> str:
+        """The moment in an answer."""
+        return rfc3339(value)
+
     def _serialize(self, value: Any, attr: str | None, obj: Any, **_: Any) -> str | None:
-        return None if value is None else rfc3339(value)
+        return None if value is None else self.write(value)
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
@@ -103,16 +111,20 @@ class Cut(fields.String):
         self.most = most
         super().__init__(validate=validate.Length(max=most), **options)
 
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> str | None:
-        if value is None:
-            return None
+    def write(self, value: Any) -> str:
+        """The text in an answer."""
         text = str(value)
         return text if len(text) <= self.most else text[: self.most - 1] + "…"
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> str | None:
+        return None if value is None else self.write(value)
 
 
 def rfc3339(moment: datetime) -> str:
     """`2026-01-31T12:00:00.000Z`: UTC, milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def text(

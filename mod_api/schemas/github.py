@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validates_schema
+from marshmallow import ValidationError, fields, validates_schema
 
+from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import Cut, Number, text
 
 CODE, STATE, WORDS = 200, 1000, 500

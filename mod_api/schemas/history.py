@@ -1,7 +1,8 @@
 """How the regression tests of a sample went from run to run."""
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
+from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import COMMIT, Cut, Moment, Number, query_id, run_id, text, word
 from mod_api.schemas.pages import KeysetPaginationSchema, KeysetQuery, page_of
 from mod_api.schemas.runs import PLATFORMS

@@ -1,7 +1,8 @@
 """Lines of logs, and how they are asked for."""
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
+from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import LARGEST, Cut, Moment, Number, Truth, query_id, text, word
 from mod_api.schemas.pages import CursorPaginationSchema, CursorQuery
 from mod_test.logs.guesses import Level, Source

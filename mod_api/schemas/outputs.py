@@ -1,7 +1,8 @@
 """Outputs as files, and how they differ from their baselines."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
+from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import SHA256, Cut, Number, query_id, run_id, word
 from mod_regression.changes import ChangeKind, GaveUp
 

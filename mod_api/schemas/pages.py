@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validates_schema
+from marshmallow import ValidationError, fields, validates_schema
 
+from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import LARGEST, Number, text
 
 

@@ -1,7 +1,8 @@
 """Regression tests as they are defined today."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
+from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import SHA256, Cut, Number, Truth, query_id, text, word
 from mod_api.schemas.outputs import OutputFileSchema
 from mod_api.schemas.pages import OffsetQuery

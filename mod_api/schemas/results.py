@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
+from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import SHA256, Cut, Number, query_id, run_id, text, word
 from mod_api.schemas.pages import OffsetQuery
 from mod_test.models import Outcome

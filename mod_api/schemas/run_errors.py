@@ -1,7 +1,8 @@
 """Errors of runs: test errors, infrastructure errors, and test errors counted in groups."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
+from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import Cut, Moment, Number, Truth, query_id, run_id, word
 from mod_api.schemas.pages import KeysetQuery, OffsetQuery
 from mod_regression.changes import ChangeKind

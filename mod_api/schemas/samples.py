@@ -1,7 +1,8 @@
 """Media samples."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
+from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import SHA256, Cut, Number, Pattern, text, word
 from mod_api.schemas.pages import OffsetQuery
 

@@ -1,7 +1,8 @@
 """The platform itself: its health and its queue."""
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
+from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import (
     COMMIT,
     REPOSITORY,

@@ -1,5 +1,6 @@
 """The test errors of a run, one by one and counted in groups."""
 
+import functools
 from dataclasses import asdict
 from typing import Any
 
@@ -19,14 +20,17 @@ def list_errors(run_id: int, wanted: ErrorFilter, window: Window) -> Page[dict[s
     Raises NotFound, and Invalid for the cursor.
     """
     run = runs.get_row(run_id)
-    statement, order = error_rows.select_entries(run, wanted)
+    params, is_kept = error_rows.params_of(run, wanted), run.standing is not None
+    given = frozenset(wanted.params)
+    statement, order = error_rows.selecting(given, is_kept=is_kept)
     found = keyset.select_page(
         statement,
-        [Key(column) for column in order],
+        _keys(order),
         window,
-        total=error_rows.count(run, wanted),
+        total=error_rows.counting(given, is_kept=is_kept),
         kind="errors",
         wanted={**asdict(wanted), "run": run_id},
+        params=params,
     )
     errors = [error_rows.as_error(row, run) for row in found.data]
     pairs = [_pair(error) for error in errors]
@@ -37,6 +41,11 @@ def list_errors(run_id: int, wanted: ErrorFilter, window: Window) -> Page[dict[s
             for error, pair in zip(errors, pairs, strict=True)
         ]
     )
+
+
+@functools.cache
+def _keys(order: tuple[Any, ...]) -> tuple[Key, ...]:
+    return tuple(Key(column) for column in order)
 
 
 def summary(

@@ -21,13 +21,12 @@ from mod_auth.accounts import Account
 from mod_ci import queue
 from mod_ci.models import EndReason
 from mod_regression.models import RegressionTest
-from mod_test import repositories, run_lists, run_rows, sets, state
+from mod_test import failures, repositories, run_lists, run_rows, sets, state
 from mod_test.counts import Standing
 from mod_test.models import (
     CustomizedTest,
     Platform,
     ProgressCause,
-    Result,
     Run,
     RunRecord,
     RunRequester,
@@ -38,7 +37,7 @@ from mod_test.run_filters import RunFilter
 from mod_test.run_rows import RunRow
 from mod_test.sets import is_active
 from mod_test.standings import standing, standings
-from mod_test.verdict import ResultStatus, RunStatus, result_verdicts
+from mod_test.verdict import RunStatus
 
 MOST_TESTS = 500
 
@@ -414,12 +413,8 @@ def _failed(run: RunRow) -> list[int]:
         raise Unprocessable(
             "The run has not ended yet: its failed tests are not known.", run_id=run.run_id
         )
-    verdicts = result_verdicts(Result.test_id == run.run_id).subquery()
-    failed = db.session.scalars(
-        select(verdicts.c.regression_test_id).where(
-            verdicts.c.status.in_([s.value for s in ResultStatus if s.is_failure])
-        )
-    ).all()
+    rows = failures.failing(failures.of_runs).subquery("failing")
+    failed = db.session.scalars(select(rows.c.regression_test_id), {"ids": [run.run_id]}).all()
     if not failed:
         raise Unprocessable("No test of this run failed.", run_id=run.run_id)
     return sorted(failed)

@@ -8,6 +8,7 @@ from sqlalchemy import delete, exists, func, insert, select, tuple_
 
 from database import db
 from mod_regression.models import RegressionTest
+from mod_test import failures
 from mod_test.models import CustomizedTest, Progress, Result, ResultFile, Run, TestStatus
 from mod_test.rollup.facts import facts_of
 from mod_test.rollup.kept import has_hash
@@ -15,9 +16,7 @@ from mod_test.rollup.tables import FailingResult, OpenRun, RunRollup
 from mod_test.verdict import (
     ResultStatus,
     has_sample,
-    in_set,
     last_progress_id,
-    result_verdicts,
     run_status,
 )
 
@@ -49,7 +48,8 @@ def roll_up(run_ids: Collection[int]) -> None:
 def derived(run_ids: Collection[int]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The rows of `run_rollup` and `failing_result` that these runs should have."""
     rows, skipped = _derive(run_ids)
-    failing = failing_results(Result.test_id.in_([row["test_id"] for row in rows]))
+    ended = [row["test_id"] for row in rows]
+    failing = failing_results(lambda run_id, _: run_id.in_(ended)) if ended else []
     return [_judged(row) for row in _with_failures(rows, failing)], failing + skipped
 
 
@@ -137,39 +137,9 @@ def _derive(run_ids: Collection[int]) -> tuple[list[dict[str, Any]], list[dict[s
     ]
 
 
-def failing_results(*conditions: Any) -> list[dict[str, Any]]:
-    """The results under `conditions` that do not pass.
-
-    Whether a result belongs to its run's set is asked of those only that do not pass: the given
-    tables have no index for it, and few of many results fail.
-    """
-    verdicts = result_verdicts(*conditions, of_any_set=True).subquery()
-    rows = db.session.execute(
-        select(
-            verdicts.c.test_id,
-            verdicts.c.regression_test_id,
-            verdicts.c.status,
-            verdicts.c.errors,
-        ).where(verdicts.c.errors > 0)
-    ).all()
-    belonging: set[Pair] = set()
-    for batch in batches([(row.test_id, row.regression_test_id) for row in rows], PAIRS):
-        pairs = (
-            select(Result.test_id, Result.regression_test_id)
-            .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
-            .where(tuple_(Result.test_id, Result.regression_test_id).in_(batch), in_set())
-        )
-        belonging.update(db.session.execute(pairs).tuples())
-    return [
-        {
-            "test_id": row.test_id,
-            "regression_test_id": row.regression_test_id,
-            "status": row.status,
-            "errors": int(row.errors),
-        }
-        for row in rows
-        if (row.test_id, row.regression_test_id) in belonging
-    ]
+def failing_results(where: failures.Where) -> list[dict[str, Any]]:
+    """The results that meet `where` and do not pass."""
+    return [dict(row) for row in db.session.execute(failures.failing(where)).mappings()]
 
 
 def results_of_definitions(regression_ids: Collection[int]) -> set[Pair]:
@@ -202,8 +172,7 @@ def results_of_hashes(hashes: Collection[tuple[int, str]]) -> set[Pair]:
 def derive_results(pairs: Collection[Pair]) -> None:
     """Derive single results of rolled-up runs anew, and what follows for their runs."""
     for batch in batches(sorted(pairs), PAIRS):
-        of_batch = tuple_(Result.test_id, Result.regression_test_id).in_(batch)
-        failing = failing_results(of_batch)
+        failing = failing_results(_among(batch))
         db.session.execute(
             delete(FailingResult)
             .where(
@@ -215,6 +184,11 @@ def derive_results(pairs: Collection[Pair]) -> None:
         _insert(FailingResult, failing)
     for ids in batches(sorted({run_id for run_id, _ in pairs}), PAIRS):
         _judge_again(ids)
+
+
+def _among(pairs: Collection[Pair]) -> failures.Where:
+    """Whether a run and a regression test are one of these pairs."""
+    return lambda run_id, regression_id: tuple_(run_id, regression_id).in_(pairs)
 
 
 def _judge_again(run_ids: list[int]) -> None:

@@ -1,0 +1,29 @@
+"""An index of the given table `customized_test`: whether a test is in a run's recorded set.
+
+Its two indexes are of one column each: without both, the answer costs a look at all tests of the
+run, or at all runs of the test. MariaDB and MySQL build it while others read and write; where they
+cannot, the migration fails rather than lock a live site.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+NAME, TABLE, COLUMNS = "ix_customized_test_member", "customized_test", ["test_id", "regression_id"]
+
+
+def upgrade() -> None:
+    connection = op.get_bind()
+    if NAME in {index["name"] for index in sa.inspect(connection).get_indexes(TABLE)}:
+        return
+    if connection.dialect.name == "sqlite":
+        op.create_index(NAME, TABLE, COLUMNS)
+        return
+    columns = ", ".join(COLUMNS)
+    op.execute(f"ALTER TABLE {TABLE} ADD INDEX {NAME} ({columns}), ALGORITHM=INPLACE, LOCK=NONE")
+
+
+def downgrade() -> None:
+    op.drop_index(NAME, TABLE)
