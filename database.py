@@ -240,25 +240,26 @@ def _exact_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     return f"CAST({compiler.process(element.clauses, **options)} AS BINARY)"
 
 
-class breaking_ties(expression.FunctionElement[Any]):  # noqa: N801  as above
-    """A column that comes second in an order.
+class unindexed(expression.FunctionElement[Any]):  # noqa: N801  as above
+    """A column that SQLite is to compare or sort by without an index.
 
-    SQLite 3.40 drops it where it takes the first one for unique, which it is not once another
-    table is joined to it row by row; as an expression it stays.
+    Second in an order, SQLite 3.40 drops a column where it takes the first one for unique, which it
+    is not once another table is joined to it row by row; and where a condition holds for nearly
+    every row, its index leads the wrong way.
     """
 
     inherit_cache = True
-    name = "breaking_ties"
+    name = "unindexed"
 
 
-@compiles(breaking_ties, "sqlite")
-def _breaking_ties_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(unindexed, "sqlite")
+def _unindexed_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     return f"(+{compiler.process(element.clauses, **options)})"
 
 
-@compiles(breaking_ties, "mysql")
-@compiles(breaking_ties, "mariadb")
-def _breaking_ties_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(unindexed, "mysql")
+@compiles(unindexed, "mariadb")
+def _unindexed_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     return compiler.process(element.clauses, **options)
 
 

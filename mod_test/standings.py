@@ -32,6 +32,16 @@ def standings(runs: Iterable[RunRow]) -> dict[int, Standing]:
     return found
 
 
+def with_errors(runs: Iterable[RunRow]) -> set[int]:
+    """Those of `runs` that have a test error, in one statement: cheaper than their counts."""
+    runs = list(runs)
+    found = {run.run_id for run in runs if run.standing is not None and run.standing.errors}
+    rest = [run.run_id for run in runs if run.standing is None]
+    if rest:
+        found.update(db.session.scalars(WITH_ERRORS, {"ids": rest}))
+    return found
+
+
 def standing(run: RunRow) -> Standing:
     """The counts of one run."""
     return standings([run])[run.run_id]
@@ -87,4 +97,5 @@ def _failing() -> Select[Any]:
 
 
 # Written once: composing statements of this size costs more than the database needs for them.
+WITH_ERRORS = select(failures.entries(failures.of_runs).subquery("entries").c.test_id).distinct()
 COUNTS = union_all(_members(), _failing())

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
-from database import exact, utc_now
+from database import exact, unindexed, utc_now
 from mod_regression.models import (
     AcceptedVariant,
     BaselineRevocation,
@@ -172,7 +172,7 @@ def run_status(
 
 def takes_part(output: Any = RegressionTestOutput) -> ColumnElement[bool]:
     """Whether an output is compared at all: not ignored, and no placeholder of the sentinel."""
-    return and_(func.coalesce(output.ignore, False).is_(False), output.id > 0)
+    return and_(func.coalesce(output.ignore, False).is_(False), unindexed(output.id) > 0)
 
 
 def differs(file: Any = ResultFile, output: Any = RegressionTestOutput) -> ColumnElement[bool]:

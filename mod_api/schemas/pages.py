@@ -70,7 +70,7 @@ def page_of(
 ) -> type[Schema]:
     """The schema of a page of `row`, with further properties of the page itself."""
     name = row.__name__.removesuffix("Schema") + "Page"
-    return Schema.from_dict(
+    page: type[Schema] = Schema.from_dict(  # type: ignore[assignment]  # it makes one of its own kind
         {
             "data": fields.List(fields.Nested(row), required=True),
             "pagination": fields.Nested(pagination, required=True),
@@ -78,3 +78,4 @@ def page_of(
         },
         name=name,
     )
+    return page

@@ -28,7 +28,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from database import UtcDateTime, breaking_ties
+from database import UtcDateTime, unindexed
 from errors import Invalid
 from mod_api.services.paging import LIMIT, OFFSET, Page, rows_with_total, with_total
 from mod_test.cursors import BadCursor, open_sealed, seal
@@ -59,7 +59,7 @@ class Key:
         return type_coerce(self.column, String) if is_time else self.column
 
     def in_order(self, place: int) -> Any:
-        column = breaking_ties(self.column) if place else self.column
+        column = unindexed(self.column) if place else self.column
         return column.desc() if self.descending else column.asc()
 
 

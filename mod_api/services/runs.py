@@ -36,7 +36,7 @@ from mod_test.models import (
 from mod_test.run_filters import RunFilter
 from mod_test.run_rows import RunRow
 from mod_test.sets import is_active
-from mod_test.standings import standing, standings
+from mod_test.standings import standing, standings, with_errors
 from mod_test.verdict import RunStatus
 
 MOST_TESTS = 500
@@ -68,13 +68,12 @@ def _listing(given: frozenset[str], sort: str) -> Listing:
 
 @dataclass(frozen=True)
 class RunView:
-    """A run as the API shows it."""
+    """A run as the API shows it; `counts` is None where no summary was asked for."""
 
     row: RunRow
-    standing: Standing
-    infrastructure_errors: int
-    base: str
-    with_summary: bool = False
+    run_errors: str
+    links: dict[str, str]
+    counts: dict[str, Any] | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.row, name)
@@ -96,20 +95,10 @@ class RunView:
         return self.row.ended_at
 
     @property
-    def run_errors(self) -> str:
-        if self.standing.errors or self.infrastructure_errors:
-            return "yes"
-        return "no" if self.row.status.has_ended else "unknown"
-
-    @property
-    def links(self) -> dict[str, str]:
-        return links.of_run(self.row.run_id, self.base)
-
-    @property
     def summary(self) -> dict[str, Any]:
-        if not self.with_summary:
+        if self.counts is None:
             raise AttributeError("summary")  # the answer then has none
-        return _summary(self.row, self.standing, self.infrastructure_errors)
+        return self.counts
 
 
 @dataclass(frozen=True)
@@ -361,11 +350,28 @@ def insert_run(
 
 
 def _views(rows: Sequence[RunRow], base: str, *, with_summary: bool = False) -> list[RunView]:
-    counts = standings(rows)
     infra = infrastructure.errors_of(rows)
+    counts = standings(rows) if with_summary else {}
+    failing = {run_id for run_id, of in counts.items() if of.errors}
+    if not with_summary:
+        failing = with_errors(rows)
     return [
-        RunView(row, counts[row.run_id], len(infra[row.run_id]), base, with_summary) for row in rows
+        RunView(
+            row=row,
+            run_errors=_run_errors(row, has_any=row.run_id in failing or bool(infra[row.run_id])),
+            links=links.of_run(row.run_id, base),
+            counts=_summary(row, counts[row.run_id], len(infra[row.run_id]))
+            if with_summary
+            else None,
+        )
+        for row in rows
     ]
+
+
+def _run_errors(run: RunRow, *, has_any: bool) -> str:
+    if has_any:
+        return "yes"
+    return "no" if run.status.has_ended else "unknown"
 
 
 def _chosen(wanted: Sequence[int] | None) -> list[int]:
