@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     Select,
     and_,
     bindparam,
@@ -54,19 +53,40 @@ def of_kept_runs(run_id: Any, regression_id: Any) -> ColumnElement[bool]:
     )
 
 
-def entries(where: Where) -> CompoundSelect[Any]:
+def entries(where: Where) -> Select[Any]:
     """Every error of the results that meet `where` (of their run and regression test): `test_id`,
-    `regression_id`, `place`, `output_id` and `type`."""
+    `regression_id`, `place`, `output_id` and `type`.
+
+    Whether a result belongs to its run's set is asked last, of those few only.
+    """
+    found = union_all(*_kinds(where)).subquery("of_any_set")
+    return (
+        select(found)
+        .join(RegressionTest, RegressionTest.id == found.c.regression_id)
+        .where(verdict.in_set(found.c.test_id, found.c.regression_id))
+    )
+
+
+def has_errors(run: Any) -> ColumnElement[bool]:
+    """Whether some result of a `run` does not pass: each kind of error is looked for up to the
+    first."""
+    kinds = _kinds(lambda run_id, _: run_id == run.id)
+    return or_(*(kind.where(verdict.in_set()).correlate(run).exists() for kind in kinds))
+
+
+def _kinds(where: Where) -> list[Select[Any]]:
+    """The errors of any set by their kinds, what is quickest to find first."""
     test, output = Result.regression_test_id, RegressionTestOutput.id
     results = (
         select()
         .select_from(Result)
         .join(RegressionTest, RegressionTest.id == test)
-        .where(where(Result.test_id, test), verdict.in_set())
+        .where(where(Result.test_id, test))
     )
     kind = case(
         (_was_killed(), ErrorType.test_failure.value), else_=ErrorType.exit_code_mismatch.value
     )
+    missing_output = literal(ErrorType.missing_output.value)
     exits = _as_entry(results, EXIT, literal(NO_OUTPUT), kind).outerjoin(ResultRecord, is_record())
     differing = (
         _as_entry(results, OUTPUT, output, literal(ErrorType.diff_mismatch.value))
@@ -77,21 +97,16 @@ def entries(where: Where) -> CompoundSelect[Any]:
         .join(RegressionTestOutput, verdict.is_differing())
         .where(where(ResultFile.test_id, ResultFile.regression_test_id))
     )
-    missing = _as_entry(results, OUTPUT, output, literal(ErrorType.missing_output.value)).join(
+    nothing = _as_entry(results, OUTPUT, literal(verdict.SENTINEL_OUTPUT), missing_output)
+    missing = _as_entry(results, OUTPUT, output, missing_output).join(
         RegressionTestOutput, RegressionTestOutput.regression_id == test
     )
-    nothing = _as_entry(
-        results,
-        OUTPUT,
-        literal(verdict.SENTINEL_OUTPUT),
-        literal(ErrorType.missing_output.value),
-    )
-    return union_all(
+    return [
         exits.where(verdict.wrong_exit()),
         differing,
-        missing.where(verdict.is_missing()),
         nothing.where(verdict.is_missing_all()),
-    )
+        missing.where(verdict.is_missing()),
+    ]
 
 
 def failing(where: Where) -> Select[Any]:

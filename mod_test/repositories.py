@@ -1,5 +1,6 @@
 """Git repositories as the `fork` table keeps them: `https://github.com/OWNER/NAME.git`."""
 
+import functools
 import re
 
 from sqlalchemy import ColumnElement, func, select
@@ -12,6 +13,7 @@ STORED = re.compile(r"https://github\.com/([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+?)(?:\
 PREFIX = "https://github.com/"
 
 
+@functools.lru_cache(maxsize=1024)
 def name_of(github: str | None) -> str | None:
     """OWNER/NAME of a stored address, or None when it is no repository on GitHub."""
     found = STORED.fullmatch(github or "")

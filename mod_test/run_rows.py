@@ -43,6 +43,7 @@ from mod_test.verdict import RunStatus, last_progress_id, status_of_run
 
 Last = aliased(Progress, name="last")
 ENDED = [status for status in TestStatus if status.has_ended]
+STATUSES = {status.value: status for status in RunStatus}
 
 
 @dataclass(frozen=True)
@@ -94,19 +95,6 @@ def started_at() -> Any:
     )
 
 
-def _requester(column: Any) -> Any:
-    return (
-        select(column)
-        .select_from(RunRequester)
-        .join(User, User.id == RunRequester.user_id)
-        .where(RunRequester.test_id == Run.id)
-        .order_by(RunRequester.id)
-        .limit(1)
-        .correlate(Run)
-        .scalar_subquery()
-    )
-
-
 def is_last(run_id: Any) -> ColumnElement[bool]:
     """How `Last` is joined: the newest progress of a run."""
     return and_(Last.test_id == run_id, Last.id == last_progress_id(run_id))
@@ -117,8 +105,16 @@ def has_ended() -> ColumnElement[bool]:
     return Last.status.in_(ENDED)
 
 
-# Composed once: each request would otherwise build this tree anew.
+# Composed once: each request would otherwise build these trees anew.
 IS_LAST = is_last(Run.id)
+_asked, _owner = aliased(RunRequester), aliased(User)
+FIRST_REQUESTER: Any = (
+    select(func.min(_asked.id))
+    .join(_owner, _owner.id == _asked.user_id)
+    .where(_asked.test_id == Run.id)
+    .correlate_except(_asked, _owner)
+    .scalar_subquery()
+)
 
 
 def joined(*columns: Any) -> Select[Any]:
@@ -137,9 +133,12 @@ def pending(*columns: Any) -> Select[Any]:
 
 
 def shown(page: Subquery) -> Select[Any]:
-    """The rows (`as_run`) of the runs whose ids `page` has as `run_id`; they are valid."""
-    of_run = select(*COLUMNS).select_from(page).join(Run, Run.id == page.c.run_id)
-    return in_this_order(_with_cause(_with_kept(_with_progress(of_run))))
+    """The rows (`as_run`) of the runs of a page: they are valid, and it has their `run_id`,
+    `status` and `started_at`."""
+    known = {"status": page.c.status, "started_at": page.c.started_at}
+    columns = [known.get(column.name, column) for column in COLUMNS]
+    of_run = select(*columns).select_from(page).join(Run, Run.id == page.c.run_id)
+    return in_this_order(_with_people(_with_kept(_with_progress(of_run))))
 
 
 def _with_progress(of_run: Select[Any]) -> Select[Any]:
@@ -154,8 +153,16 @@ def _with_kept(of_run: Select[Any]) -> Select[Any]:
     return of_run.outerjoin(RunRollup, and_(RunRollup.test_id == Run.id, IS_KEPT))
 
 
-def _with_cause(of_run: Select[Any]) -> Select[Any]:
-    return of_run.outerjoin(ProgressRecord, ProgressRecord.progress_id == Last.id)
+def _with_people(of_run: Select[Any]) -> Select[Any]:
+    """With what a row tells beside: who is behind the last progress, and who asked for the run."""
+    return (
+        of_run.outerjoin(ProgressRecord, ProgressRecord.progress_id == Last.id)
+        .outerjoin(
+            RunRequester,
+            and_(RunRequester.test_id == Run.id, RunRequester.id == FIRST_REQUESTER),
+        )
+        .outerjoin(User, User.id == RunRequester.user_id)
+    )
 
 
 STATUS = case((RunRollup.test_id.is_not(None), RunRollup.status), else_=status_of_run(Last)).label(
@@ -179,8 +186,8 @@ COLUMNS = (
     Last.message.label("last_message"),
     ProgressRecord.cause.label("last_cause"),
     RunRecord.attempts,
-    _requester(User.name).label("requested_by"),
-    _requester(User.id).label("requester_id"),
+    User.name.label("requested_by"),
+    User.id.label("requester_id"),
     RunRecord.reason,
     RunRecord.retry_of,
     RunRecord.environment_id,
@@ -192,7 +199,7 @@ COLUMNS = (
 )
 
 # Written once: composing a statement of this size costs more than the database needs for it.
-ROWS = _with_cause(joined(*COLUMNS))
+ROWS = _with_people(joined(*COLUMNS))
 _ONE = ROWS.where(Run.id == bindparam("run_id"))
 
 
@@ -209,43 +216,40 @@ def find_all(run_ids: Sequence[int]) -> dict[int, RunRow]:
 
 
 def as_run(row: Any) -> RunRow:
-    """A row of `ROWS`."""
-    name = repositories.name_of(row.github)
-    if name is None:
-        raise ValueError(f"run {row.id} passed as valid without a repository")
+    """A row of `COLUMNS`, which may have more behind them."""
+    (
+        run_id, status, platform, test_type, github, branch, commit, pull_request, created_at,
+        started, ended, message, cause, attempts, requested_by, requester_id, reason, retry_of,
+        environment_id, results, failed, missing_output, skipped, errors,
+    ) = row[: len(COLUMNS)]  # fmt: skip
+    repository = repositories.name_of(github)
+    if repository is None:
+        raise ValueError(f"run {run_id} passed as valid without a repository")
+    standing = None
+    if results is not None:
+        passed = results - failed - missing_output
+        standing = Standing(passed, failed, missing_output, skipped, errors)
     return RunRow(
-        run_id=row.id,
-        status=RunStatus(row.status),
-        platform=row.platform,
-        test_type=row.test_type,
-        repository=name,
-        branch=row.branch or None,
-        commit_sha=row.commit.lower(),
-        pull_request=row.pr_nr if row.pr_nr > 0 else None,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        last_message=row.last_message,
-        last_cause=row.last_cause,
-        attempts=row.attempts,
-        requested_by=row.requested_by,
-        requester_id=row.requester_id,
-        reason=row.reason,
-        retry_of=row.retry_of,
-        environment_id=row.environment_id,
-        standing=_kept_standing(row),
-    )
-
-
-def _kept_standing(row: Any) -> Standing | None:
-    if row.results is None:
-        return None
-    return Standing(
-        passed=row.results - row.failed - row.missing_output,
-        failed=row.failed,
-        missing_output=row.missing_output,
-        skipped=row.skipped,
-        errors=row.errors,
+        run_id=run_id,
+        status=STATUSES[status],
+        platform=platform,
+        test_type=test_type,
+        repository=repository,
+        branch=branch or None,
+        commit_sha=commit.lower(),
+        pull_request=pull_request if pull_request > 0 else None,
+        created_at=created_at,
+        started_at=started,
+        ended_at=ended,
+        last_message=message,
+        last_cause=cause,
+        attempts=attempts,
+        requested_by=requested_by,
+        requester_id=requester_id,
+        reason=reason,
+        retry_of=retry_of,
+        environment_id=environment_id,
+        standing=standing,
     )
 
 

@@ -188,7 +188,7 @@ def differs(file: Any = ResultFile, output: Any = RegressionTestOutput) -> Colum
     suspicious = or_(
         file.got.is_not(None),
         exists().where(
-            BaselineRevocation.output_id == output.id,
+            BaselineRevocation.output_id == file.regression_test_output_id,
             BaselineRevocation.file_hash == file.expected,
         ),
     )
@@ -211,19 +211,18 @@ def has_sample(test: Any = RegressionTest) -> ColumnElement[bool]:
     return found
 
 
-def in_set() -> ColumnElement[bool]:
-    """Whether a `Result` joined to its `RegressionTest` belongs to its run's set: it does unless a
-    recorded set leaves it out."""
+def in_set(
+    run_id: Any = Result.test_id, regression_id: Any = Result.regression_test_id
+) -> ColumnElement[bool]:
+    """Whether a run's result, of a joined `RegressionTest`, belongs to the run's set: it does
+    unless a recorded set leaves it out."""
     recorded = aliased(CustomizedTest)
     return and_(
         has_sample(),
         or_(
-            ~exists().where(
-                recorded.test_id == Result.test_id, recorded.regression_id.is_not(None)
-            ),
+            ~exists().where(recorded.test_id == run_id, recorded.regression_id.is_not(None)),
             exists().where(
-                CustomizedTest.test_id == Result.test_id,
-                CustomizedTest.regression_id == Result.regression_test_id,
+                CustomizedTest.test_id == run_id, CustomizedTest.regression_id == regression_id
             ),
         ),
     )
@@ -322,13 +321,12 @@ def _count(rows: Select[Any]) -> Any:
     return rows.with_only_columns(func.count()).scalar_subquery()
 
 
-def result_verdicts(*conditions: ColumnElement[bool], of_any_set: bool = False) -> Select[Any]:
-    """One row per result that belongs to its run's set (with `of_any_set` also one that does not)
-    and meets `conditions`: `test_id`,
+def result_verdicts(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """One row per result that belongs to its run's set and meets `conditions`: `test_id`,
     `regression_test_id`, `runtime`, `exit_code`, `expected_exit_code`, `wrong_exit` (0 or 1),
     `differing` and `missing` (how many outputs; the sentinel counts where none other is missing),
     `status` (the words of ResultStatus) and `errors` (its entries in the error list)."""
-    results = (
+    counted = (
         select(
             Result.test_id,
             Result.regression_test_id,
@@ -341,9 +339,10 @@ def result_verdicts(*conditions: ColumnElement[bool], of_any_set: bool = False) 
             case((wrong_exit(), 1), else_=0).label("wrong_exit"),
         )
         .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
-        .where(*conditions)
+        .where(in_set(), *conditions)
+        .subquery("counted")
     )
-    c = (results if of_any_set else results.where(in_set())).subquery("counted").c
+    c = counted.c
     missing = case((and_(c.sentinel == 1, c.without_row == 0), 1), else_=c.without_row)
     status = case(
         (missing > 0, literal(ResultStatus.missing_output.value)),

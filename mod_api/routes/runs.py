@@ -85,7 +85,7 @@ def create_run(headers: dict[str, Any], body: dict[str, Any]) -> Any:
         def work() -> RunView:
             run = runs.create(by=starter, settings=_settings(), base=base_url(), **body)
             if key is not None:
-                key.answered_with(run.row.run_id)
+                key.answered_with(run.run_id)
             return run
 
         return written(work)

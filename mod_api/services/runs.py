@@ -58,8 +58,8 @@ def _listing(given: frozenset[str], sort: str) -> Listing:
 
     return Listing(
         sources=(
-            source(run_lists.ids_of_kept(given), run_lists.KEPT, is_joined=False),
-            source(run_lists.ids_of_others(given), run_lists.DERIVED, is_joined=True),
+            source(run_lists.kept_runs(given), run_lists.KEPT, is_joined=False),
+            source(run_lists.other_runs(given), run_lists.DERIVED, is_joined=True),
         ),
         shown=run_rows.shown,
         total=run_lists.counting(given),
@@ -67,32 +67,28 @@ def _listing(given: frozenset[str], sort: str) -> Listing:
 
 
 @dataclass(frozen=True)
-class RunView:
+class RunView(RunRow):
     """A run as the API shows it; `counts` is None where no summary was asked for."""
 
-    row: RunRow
     run_errors: str
     links: dict[str, str]
     counts: dict[str, Any] | None = None
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.row, name)
-
     @property
     def commit_short(self) -> str:
-        return self.row.commit_sha[:8]
+        return self.commit_sha[:8]
 
     @property
     def triggered_by(self) -> str | None:
-        return self.row.requested_by
+        return self.requested_by
 
     @property
     def queued_at(self) -> datetime:
-        return self.row.created_at
+        return self.created_at
 
     @property
     def completed_at(self) -> datetime | None:
-        return self.row.ended_at
+        return self.ended_at
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -357,7 +353,7 @@ def _views(rows: Sequence[RunRow], base: str, *, with_summary: bool = False) -> 
         failing = with_errors(rows)
     return [
         RunView(
-            row=row,
+            **vars(row),
             run_errors=_run_errors(row, has_any=row.run_id in failing or bool(infra[row.run_id])),
             links=links.of_run(row.run_id, base),
             counts=_summary(row, counts[row.run_id], len(infra[row.run_id]))

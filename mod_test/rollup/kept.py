@@ -10,10 +10,10 @@ marks are settled or not.
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, union
 from sqlalchemy.orm import aliased
 
-from database import db, exact
+from database import db, exact, in_this_order, unindexed
 from mod_test.models import Result, ResultFile
 from mod_test.rollup.tables import OpenRun, RollupMark, RunRollup
 
@@ -63,28 +63,43 @@ def has_hash(file: Any, file_hash: Any) -> ColumnElement[bool]:
 
 
 def by_own_marks() -> Select[Any]:
-    """The rolled-up runs that have marks of their own."""
-    marked = select(RollupMark.run_id).where(RollupMark.run_id.is_not(None))
-    return select(RunRollup.test_id).where(RunRollup.test_id.in_(marked))
+    """The rolled-up runs that have marks of their own, each once."""
+    mark = aliased(RollupMark)
+    return _rolled_up(select(RunRollup.test_id).select_from(mark), mark.run_id).where(
+        mark.run_id.is_not(None)
+    )
 
 
 def by_definitions() -> tuple[Select[Any], Select[Any]]:
     """The rolled-up runs that marks of regression tests concern, and those that marks of accepted
-    hashes concern. Written as lists in lists, so that databases begin with the marks."""
-    tests = select(RollupMark.regression_id).where(RollupMark.regression_id.is_not(None))
-    by_test = select(Result.test_id).where(Result.regression_test_id.in_(tests))
-    mark, file = aliased(RollupMark), ResultFile
-    outputs = select(RollupMark.output_id).where(RollupMark.output_id.is_not(None))
-    by_hash = select(file.test_id).where(
-        file.regression_test_output_id.in_(outputs),
-        exists()
-        .where(mark.output_id == file.regression_test_output_id, has_hash(file, mark.file_hash))
-        .correlate(file),
+    hashes concern, each once."""
+    mark, result = aliased(RollupMark), aliased(Result)
+    of_tests = (
+        select(RunRollup.test_id)
+        .select_from(mark)
+        .join(result, result.regression_test_id == unindexed(mark.regression_id))
+        .where(mark.regression_id.is_not(None))
     )
-    of_tests, of_hashes = (
-        select(RunRollup.test_id).where(RunRollup.test_id.in_(runs)) for runs in (by_test, by_hash)
+    accepted, file = aliased(RollupMark), aliased(ResultFile)
+    of_hashes = (
+        select(RunRollup.test_id)
+        .select_from(accepted)
+        .join(
+            file,
+            and_(
+                file.regression_test_output_id == unindexed(accepted.output_id),
+                has_hash(file, accepted.file_hash),
+            ),
+        )
+        .where(accepted.output_id.is_not(None))
     )
-    return of_tests, of_hashes
+    return _rolled_up(of_tests, result.test_id), _rolled_up(of_hashes, file.test_id)
+
+
+def _rolled_up(marked: Select[Any], run_id: Any) -> Select[Any]:
+    """The databases begin with the marks, which are few, whatever they guess."""
+    found = marked.join(RunRollup, RunRollup.test_id == unindexed(run_id)).distinct()
+    return in_this_order(found)
 
 
 ALL_CONCERNED = union(by_own_marks(), *by_definitions())
