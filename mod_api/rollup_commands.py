@@ -5,6 +5,9 @@ import sys
 import click
 from flask.cli import AppGroup
 
+from database import db
+from mod_auth.commands import told_in_one_line
+from mod_test import trigger_owners
 from mod_test.rollup import rebuild as rebuilding
 
 rollup = AppGroup("rollup", help="What is kept of ended runs.")
@@ -33,3 +36,13 @@ def verify() -> None:
         click.echo(f"run {difference.run_id}: kept {difference.kept}, is {difference.derived}")
     click.echo(f"{count} runs differ." if count else "Everything agrees.")
     sys.exit(1 if count else 0)
+
+
+@rollup.command("adopt")
+@told_in_one_line
+def adopt() -> None:
+    """Make the triggers anew as this account of the database: the one that made them is to go, or
+    is gone, and then nobody can write."""
+    with db.engine.begin() as connection:
+        count = trigger_owners.adopt(connection)
+    click.echo(f"Triggers made anew: {count}.")

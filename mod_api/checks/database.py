@@ -13,6 +13,7 @@ from database import Base, db, has_trigger
 from mod_api.checks.finding import Finding, fail, ok, warn
 from mod_api.middleware.unseen_runs import TRIGGER
 from mod_auth.models import AccountRecord, Role, User
+from mod_test import trigger_owners
 from mod_test.rollup import triggers as rollup
 
 VERSION_TABLE = "api_alembic_version"
@@ -89,6 +90,26 @@ def triggers() -> Iterator[Finding]:
     )
 
 
+def owners() -> Iterator[Finding]:
+    """Whether our triggers act as an account that exists; where it is ours, it does."""
+    with db.engine.connect() as connection:
+        others = trigger_owners.others(connection)
+        connection.rollback()
+        problem = trigger_owners.what_fails(connection) if others else None
+    if problem is not None:
+        yield fail(
+            "triggers",
+            f"No program can change a run: {problem}. As an account that may create triggers: "
+            "`flask --app run rollup adopt`.",
+        )
+    elif others:
+        yield warn(
+            "triggers",
+            f"They act as {', '.join(others)}: before that account is dropped, `flask --app run "
+            "rollup adopt` as another, or no program can change runs any more.",
+        )
+
+
 def admins() -> Finding:
     """Whether anybody can administer the API."""
     count = db.session.scalar(
@@ -114,5 +135,6 @@ def findings() -> Iterator[Finding]:
     complete = tables()
     yield complete
     yield from triggers()
+    yield from owners()
     if complete.level != "fail":
         yield admins()
