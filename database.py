@@ -403,8 +403,6 @@ def engine_options(url: str) -> dict[str, Any]:
         "isolation_level": "REPEATABLE READ",
         "connect_args": {
             "charset": "utf8mb4",
-            # What is joined into one text is long; MySQL's own limit would cut it at 1 KiB.
-            "init_command": "SET SESSION group_concat_max_len = 16777216",
             "connect_timeout": 5,
             "read_timeout": 60,
             "write_timeout": 60,

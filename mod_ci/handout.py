@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Integer, Select, bindparam, func, select
+from sqlalchemy import Integer, Select, bindparam, exists, func, select
 
 from database import db
 from mod_ci.models import Attempt
@@ -32,13 +32,11 @@ def handout(claim: Claim, *, git_base_url: str, main_repository: str, api: str) 
     Call it in the claim's unit of work. `api` is where the API is reached; sample addresses are
     below it.
     """
-    found = db.session.execute(
-        _OF_RECORDED if claim.has_recorded_set else _OF_ACTIVE,
-        {"attempt_id": claim.attempt_id, "run_id": claim.run_id},
-    ).one()
-    done = set(_rows(found.done))
-    tests, samples = _tests_and_samples(_rows(found.tests), done)
-    _add_outputs(tests, _rows(found.outputs))
+    ids = {"attempt_id": claim.attempt_id, "run_id": claim.run_id}
+    found = db.session.execute(_RUN, ids).one()
+    tests_of, outputs_of = _OF_RECORDED if claim.has_recorded_set else _OF_ACTIVE
+    tests, samples = _tests_and_samples(_rows(tests_of, claim.run_id))
+    _add_outputs(tests, _rows(outputs_of, claim.run_id))
     return {
         "lease_expires_at": found.lease_expires_at,
         "deadline_at": found.deadline_at,
@@ -80,30 +78,26 @@ def key_of_sample(sample_id: int) -> str | None:
         return None
 
 
-def _in_one(*columns: Any) -> Any:
-    """Rows as one text: their values as JSON arrays with commas between them.
-
-    A run has hundreds of tests; fetched row by row they cost more than everything else in a claim.
-    """
-    return func.aggregate_strings(func.json_array(*columns), ",")
-
-
-def _rows(joined: str | None) -> Any:
-    """What `_in_one` joined."""
-    return json.loads(f"[{joined or ''}]")
+def _rows(statement: Select[Any], run_id: int) -> list[list[Any]]:
+    """The rows of a statement whose only column has each of them as a JSON array."""
+    texts = db.session.scalars(statement, {"run_id": run_id})
+    rows: list[list[Any]] = json.loads(f"[{','.join(texts)}]")
+    return rows
 
 
-def _statement(members: Any) -> Select[Any]:
-    """All that is told of a claim whose run's tests are in `members.c.regression_id`, in one row.
+def _statements(members: Any) -> tuple[Select[Any], Select[Any]]:
+    """The tests in `members.c.regression_id` that have no result, with their samples; and the
+    outputs of all of them, with each accepted variant.
 
-    The texts have the tests with their samples, their outputs with each accepted variant, and the
-    tests that have a result.
+    A row is one JSON array: a run has hundreds of tests, and reading as many columns from the
+    driver cost more than everything else in a claim. They are not joined to one text: GROUP_CONCAT
+    makes a temporary table each time, and has crashed MariaDB 10.11 when that failed.
     """
     run_id = bindparam("run_id", type_=Integer)
     test, output, variant = RegressionTest, RegressionTestOutput, AcceptedVariant
-    tests = in_this_order(
+    tests = (
         select(
-            _in_one(
+            func.json_array(
                 test.id, test.command, test.input_type, test.output_type, test.expected_rc,
                 Sample.id, Sample.sha, Sample.extension, Sample.original_name,
             )
@@ -111,10 +105,11 @@ def _statement(members: Any) -> Select[Any]:
         .select_from(members)
         .join(test, test.id == members.c.regression_id)
         .join(Sample, Sample.id == test.sample_id)
+        .where(~exists().where(Result.test_id == run_id, Result.regression_test_id == test.id))
     )  # fmt: skip
-    outputs = in_this_order(
+    outputs = (
         select(
-            _in_one(
+            func.json_array(
                 output.regression_id, output.id, output.correct, output.correct_extension,
                 output.expected_filename, output.ignore, variant.file_hashes,
             )
@@ -124,33 +119,31 @@ def _statement(members: Any) -> Select[Any]:
         .outerjoin(variant, variant.regression_test_output_id == output.id)
         .where(output.id > 0)
     )  # fmt: skip
-    done = select(func.aggregate_strings(Result.regression_test_id, ",")).where(
-        Result.test_id == run_id
-    )
-    return (
-        select(
-            Run.platform,
-            Run.test_type,
-            Run.branch,
-            Run.commit,
-            Run.pr_nr,
-            Fork.github,
-            Attempt.deadline_at,
-            RunRecord.lease_expires_at,
-            tests.scalar_subquery().label("tests"),
-            outputs.scalar_subquery().label("outputs"),
-            done.scalar_subquery().label("done"),
-        )
-        .join(Fork, Fork.id == Run.fork_id)
-        .join(RunRecord, RunRecord.test_id == Run.id)
-        .join(Attempt, Attempt.test_id == Run.id)
-        .where(Run.id == run_id, Attempt.id == bindparam("attempt_id", type_=Integer))
-    )
+    return in_this_order(tests), in_this_order(outputs)
 
 
 # Composed once: building them costs more than the database needs for them.
-_OF_RECORDED = _statement(sets.recorded(bindparam("run_id", type_=Integer)).subquery("members"))
-_OF_ACTIVE = _statement(sets.active().subquery("members"))
+_RUN = (
+    select(
+        Run.platform,
+        Run.test_type,
+        Run.branch,
+        Run.commit,
+        Run.pr_nr,
+        Fork.github,
+        Attempt.deadline_at,
+        RunRecord.lease_expires_at,
+    )
+    .join(Fork, Fork.id == Run.fork_id)
+    .join(RunRecord, RunRecord.test_id == Run.id)
+    .join(Attempt, Attempt.test_id == Run.id)
+    .where(
+        Run.id == bindparam("run_id", type_=Integer),
+        Attempt.id == bindparam("attempt_id", type_=Integer),
+    )
+)
+_OF_RECORDED = _statements(sets.recorded(bindparam("run_id", type_=Integer)).subquery("members"))
+_OF_ACTIVE = _statements(sets.active().subquery("members"))
 
 
 def _run(run_id: int, run: Any, git_base_url: str, main_repository: str) -> dict[str, Any]:
@@ -170,9 +163,9 @@ def _run(run_id: int, run: Any, git_base_url: str, main_repository: str) -> dict
 
 
 def _tests_and_samples(
-    rows: Sequence[Any], done: set[int]
+    rows: Sequence[Any],
 ) -> tuple[dict[int, dict[str, Any]], dict[int, dict[str, Any]]]:
-    """The tests that are not `done`, and the samples that they need, by their ids."""
+    """The tests, and the samples that they need, by their ids."""
     tests: dict[int, dict[str, Any]] = {}
     samples: dict[int, dict[str, Any]] = {}
     for (
@@ -186,8 +179,6 @@ def _tests_and_samples(
         extension,
         name,
     ) in rows:
-        if regression_id in done:
-            continue
         tests[regression_id] = {
             "regression_id": regression_id,
             "sample_id": sample_id,

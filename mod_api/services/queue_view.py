@@ -1,10 +1,10 @@
 """The queue as people see it: who waits at which position, and what runs."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import func, literal, null, or_, select
 
 from database import db
 from mod_api.services.paging import Page, page
@@ -25,29 +25,29 @@ class Job:
     position: int | None
 
 
-@dataclass(frozen=True)
-class _Place:
-    run_id: int
-    platform: Platform
-    position: int | None = None
-
-
-# The ids of all that waits or runs in a few rows: places and counts follow from them, and thousands
-# of rows would cost more than everything else here.
-_OPEN = (
-    open_runs(
-        Run.platform,
-        IS_WAITING.label("waits"),
-        func.aggregate_strings(Run.id, ",").label("run_ids"),
-    )
+_COUNTS = (
+    open_runs(Run.platform, IS_WAITING.label("waits"), func.count().label("number"))
     .where(or_(IS_WAITING, IS_RUNNING))
     .group_by(Run.platform, IS_WAITING)
 )
-_TIMES = (
-    select(Run.id, RunRecord.created_at, started_at().label("started_at"))
-    .join(RunRecord, RunRecord.test_id == Run.id)
-    .where(Run.id.in_(bindparam("run_ids", expanding=True)))
+_RUNNING = (
+    open_runs(
+        Run.id,
+        literal("running"),
+        Run.platform,
+        RunRecord.created_at,
+        started_at().label("started_at"),
+        null().label("position"),
+    )
+    .where(IS_RUNNING)
+    .order_by(Run.id)
 )
+# The ids alone are numbered: what else a page shows is looked up for its rows only.
+_NUMBERED = open_runs(
+    Run.id.label("run_id"),
+    Run.platform.label("platform"),
+    func.row_number().over(partition_by=Run.platform, order_by=Run.id).label("position"),
+).where(IS_WAITING)
 
 
 def jobs(*, platform: str | None, status: str | None, limit: int, offset: int) -> Page[Job]:
@@ -55,41 +55,49 @@ def jobs(*, platform: str | None, status: str | None, limit: int, offset: int) -
 
     `queue_depth` and `running_count` obey `platform`, not `status`.
     """
-    running: list[_Place] = []
-    waiting: list[_Place] = []
-    for name, waits, run_ids in db.session.execute(_OPEN):
-        if platform not in (None, name.value):
-            continue
-        ids = sorted(map(int, run_ids.split(",")))
-        if waits:
-            waiting += (_Place(run_id, name, place) for place, run_id in enumerate(ids, start=1))
-        else:
-            running += (_Place(run_id, name) for run_id in ids)
-    running.sort(key=lambda job: job.run_id)
-    waiting.sort(key=lambda job: (job.position, job.run_id))
-    wanted = ([] if status == "queued" else running) + ([] if status == "running" else waiting)
+    only = Platform(platform) if platform else None
+    counts = {True: 0, False: 0}
+    for name, waits, number in db.session.execute(_COUNTS):
+        counts[bool(waits)] += number if only in (None, name) else 0
+    depth, running = counts[True], counts[False]
+    total = (0 if status == "queued" else running) + (0 if status == "running" else depth)
+    rows: list[Job] = []
+    if status != "queued" and offset < running:
+        rows += _jobs(_of(_RUNNING, only).limit(limit).offset(offset))
+    if status != "running" and len(rows) < limit and depth:
+        skipped = 0 if status == "queued" else running
+        rows += _jobs(_waiting(only, limit - len(rows), max(0, offset - skipped)))
     return page(
-        list(_jobs(wanted[offset : offset + limit])),
-        total=len(wanted),
-        limit=limit,
-        offset=offset,
-        queue_depth=len(waiting),
-        running_count=len(running),
+        rows, total=total, limit=limit, offset=offset, queue_depth=depth, running_count=running
     )
 
 
-def _jobs(places: Sequence[_Place]) -> Iterator[Job]:
-    if not places:
-        return
-    rows = db.session.execute(_TIMES, {"run_ids": [job.run_id for job in places]})
-    times = {row.id: row for row in rows}
-    for job in places:
-        waits = job.position is not None
-        yield Job(
-            run_id=job.run_id,
-            status="queued" if waits else "running",
-            platform=job.platform,
-            queued_at=times[job.run_id].created_at,
-            started_at=None if waits else times[job.run_id].started_at,
-            position=job.position,
+def _waiting(platform: Platform | None, limit: int, offset: int) -> Any:
+    numbered = _of(_NUMBERED, platform).subquery()
+    some = (
+        select(numbered)
+        .order_by(numbered.c.position, numbered.c.run_id)
+        .limit(limit)
+        .offset(offset)
+        .subquery("some")
+    )
+    return (
+        select(
+            some.c.run_id,
+            literal("queued"),
+            some.c.platform,
+            RunRecord.created_at,
+            null().label("started_at"),
+            some.c.position,
         )
+        .join(RunRecord, RunRecord.test_id == some.c.run_id)
+        .order_by(some.c.position, some.c.run_id)
+    )
+
+
+def _of(statement: Any, platform: Platform | None) -> Any:
+    return statement if platform is None else statement.where(Run.platform == platform)
+
+
+def _jobs(statement: Any) -> list[Job]:
+    return [Job(*row) for row in db.session.execute(statement)]
