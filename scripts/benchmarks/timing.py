@@ -25,7 +25,17 @@ class Asked:
     body: bytes = b""
 
     def once(self) -> float:
-        """Ask; the ms it took until the last byte was there. Raises WrongAnswer."""
+        """Ask; the ms it took until the last byte was there. Raises WrongAnswer.
+
+        A connection that the server has closed, since nothing was asked for 15 s, is opened anew.
+        """
+        try:
+            return self._once()
+        except ConnectionError:
+            self.connection.close()
+            return self._once()
+
+    def _once(self) -> float:
         began = time.perf_counter()
         self.connection.request("GET", self.url, headers=dict(self.headers))
         response = self.connection.getresponse()

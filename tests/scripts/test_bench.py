@@ -4,7 +4,10 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from flask import Flask
@@ -15,6 +18,7 @@ from scripts.benchmarks.definitions import Definitions, Row
 from scripts.benchmarks.operations import LINES, Kind, Line
 from scripts.benchmarks.report import Measured
 from scripts.benchmarks.sizes import SIZES
+from scripts.benchmarks.timing import Asked
 from tests.servers import MariaDB
 
 
@@ -146,6 +150,31 @@ def test_the_same_on_mariadb(mariadb: MariaDB, worker: str, tmp_path: Path) -> N
     assert rolled_up == (9,)
     assert newest is not None
     assert newest[0] == histories.NEWEST.replace(tzinfo=None)
+
+
+def test_a_kept_connection_that_the_server_has_closed_is_opened_anew() -> None:
+    class Forgetful(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # whose connections are kept unless somebody says otherwise
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+            self.close_connection = True
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forgetful) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        asked = Asked(HTTPConnection("127.0.0.1", server.server_port, timeout=10), "/", {})
+
+        took = [asked.once() for _ in range(3)]
+        server.shutdown()
+
+    assert len(took) == 3
+    assert asked.body == b"{}"
 
 
 @pytest.mark.parametrize("number", [1, 157, 200])
