@@ -4,6 +4,7 @@ Asked when Prometheus asks, in a few statements whose cost does not grow with th
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from flask import Flask
@@ -26,6 +27,9 @@ from mod_test.verdict import RunStatus, status_of_run, waits
 # Of so many runs that have ended and are not rolled up, the verdict is derived.
 MOST_DERIVED = 200
 UNSETTLED = "unsettled"
+# A database that hangs must not keep Prometheus, which waits for 10 s, from all other metrics.
+MOST_SECONDS = 5.0
+pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="metrics")
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,17 @@ class _Asked(Collector):
     def __init__(self, app: Flask) -> None:
         self._app = app
 
+    def _ask(self) -> State:
+        with self._app.app_context(), settled_reading():
+            return state()
+
     def collect(self) -> Iterator[Metric]:
         answers = GaugeMetricFamily(
             "ci_database_answers", "Whether the database answered for these metrics.", value=0
         )
         try:
-            with self._app.app_context(), settled_reading():
-                found = state()
-        except SQLAlchemyError:
+            found = pool.submit(self._ask).result(timeout=MOST_SECONDS)
+        except (SQLAlchemyError, TimeoutError):
             yield answers
             return
         answers.samples.clear()
