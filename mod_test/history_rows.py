@@ -30,7 +30,6 @@ from database import db, in_this_order
 from mod_regression.models import RegressionTest
 from mod_test import result_rows, run_filters, run_rows, verdict
 from mod_test.models import CustomizedTest, Platform, Result, ResultRecord, Run, RunRecord
-from mod_test.past_results import since
 from mod_test.result_rows import ResultRow
 from mod_test.rollup.kept import CONCERNED, IS_KEPT
 from mod_test.rollup.tables import FailingResult, RunRollup, RunSetMember
@@ -68,15 +67,13 @@ class HistoryFilter:
 
 @dataclass(frozen=True)
 class Entry:
-    """One regression test in one ended run. `since` is the run of the tenth result with a runtime
-    before it, on the same platform; 0 where there are fewer."""
+    """One regression test in one ended run."""
 
     result: ResultRow
     created_at: datetime
     commit_sha: str
     branch: str | None
     platform: Platform
-    since: int
 
     @property
     def run_id(self) -> int:
@@ -210,7 +207,6 @@ def shown(page: Subquery) -> Select[Any]:
             Run.commit,
             Run.branch,
             Run.platform,
-            since().label("since"),
         )
         .select_from(page)
         .join(Run, Run.id == page.c.run_id)
@@ -231,7 +227,6 @@ def as_entry(row: Any) -> Entry:
         commit_sha=row.commit.lower(),
         branch=row.branch or None,
         platform=row.platform,
-        since=row.since or 0,
     )
 
 

@@ -1,47 +1,47 @@
-"""How a regression test went before: how long it took, and whether it passed, in ended runs."""
+"""How a regression test went before: how long it took, and whether it passed, in ended runs.
+
+Of kept runs it is read test by test along the indexes; the others, few, are derived.
+"""
 
 import functools
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, Protocol
 
 from sqlalchemy import (
-    ColumnElement,
     Integer,
     Select,
     and_,
     bindparam,
-    case,
-    exists,
     func,
     literal,
     null,
-    or_,
     select,
     union_all,
 )
-from sqlalchemy.orm import aliased
 
 from database import db, in_this_order
 from mod_regression.models import RegressionTest
 from mod_test import run_rows, verdict
-from mod_test.models import Platform, Progress, Result, Run
-from mod_test.rollup.kept import CONCERNED, IS_KEPT
+from mod_test.models import Platform, Result, Run
+from mod_test.rollup.kept import IS_KEPT
 from mod_test.rollup.tables import FailingResult, RunRollup, RunSetMember
 from mod_test.verdict import ResultStatus
 
 BEFORE = 10  # how many results before it an entry's runtime is held against
 NEWEST = 50  # how many results of a test its flakiness is made of
-OF_SPAN, OF_TEST = 0, 1
-SPAN = ("span_test", "span_platform", "span_first", "span_behind")
+NEAR = 40  # entries whose runs are as near as this are looked up as one span
+OF_SPAN, OF_TEST, OF_OTHER_RUN = 0, 1, 2
+SPAN = ("span_test", "span_platform", "span_behind", "span_most")
 
-Timed = tuple[int, int]  # a run and a runtime
+TESTS: Any = bindparam("tests", expanding=True)
+Of = tuple[int, Platform]  # a regression test on a platform
 Span = tuple[int, Platform, int, int]
 
 
 class Timeable(Protocol):
-    """A result of a run; `since` is the run of the tenth result with a runtime before it."""
+    """A result of a run."""
 
     @property
     def regression_id(self) -> int: ...
@@ -49,8 +49,6 @@ class Timeable(Protocol):
     def run_id(self) -> int: ...
     @property
     def platform(self) -> Platform: ...
-    @property
-    def since(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -78,151 +76,122 @@ def past_of(entries: Sequence[Timeable]) -> Past:
         return Past()
     tests = sorted({entry.regression_id for entry in entries})
     spans = _spans(entries)
-    params: dict[str, Any] = {f"newest_{place}": test for place, test in enumerate(tests)}
+    params: dict[str, Any] = {"tests": tests}
+    params |= {f"newest_{place}": test for place, test in enumerate(tests)}
     for place, span in enumerate(spans):
         params |= {f"{name}_{place}": value for name, value in zip(SPAN, span, strict=True)}
-    timed: dict[tuple[int, Platform], list[Timed]] = {}
+    timed: dict[Of, dict[int, int]] = defaultdict(dict)
     outcomes: dict[int, list[Outcome]] = {test: [] for test in tests}
     for row in db.session.execute(_statement(len(spans), len(tests)), params):
-        if row.kind == OF_SPAN:
-            of = timed.setdefault((row.regression_id, row.platform), [])
-            of.append((row.run_id, row.runtime))
-        else:
+        if row.runtime is not None:
+            timed[row.regression_id, row.platform][row.run_id] = row.runtime
+        of_test = outcomes[row.regression_id]
+        if row.kind != OF_SPAN and len(of_test) < NEWEST:
             passed = row.status == ResultStatus.passed.value
-            outcomes[row.regression_id].insert(0, Outcome(row.commit.lower(), row.platform, passed))
-    return Past([_before(entry, timed) for entry in entries], outcomes)
+            of_test.append(Outcome(row.commit.lower(), row.platform, passed))
+    oldest_first = {test: of_test[::-1] for test, of_test in outcomes.items()}
+    return Past([_before(entry, timed) for entry in entries], oldest_first)
 
 
-def since() -> Any:
-    """The run of the tenth result with a runtime before the one of `Run` and `RegressionTest`."""
-    earlier, run, kept = aliased(Result), aliased(Run), aliased(RunRollup)
-    return (
-        in_this_order(select(earlier.test_id))
-        .select_from(earlier)
-        .join(run, run.id == earlier.test_id)
-        .outerjoin(kept, and_(kept.test_id == run.id, kept.test_id.not_in(CONCERNED)))
-        .where(
-            earlier.regression_test_id == RegressionTest.id,
-            earlier.test_id < Run.id,
-            earlier.runtime.is_not(None),
-            run.platform == Run.platform,
-            or_(kept.test_id.is_not(None), _has_ended(run.id)),
-        )
-        .order_by(earlier.test_id.desc())
-        .limit(1)
-        .offset(BEFORE - 1)
-        .correlate(Run, RegressionTest)
-        .scalar_subquery()
-    )
-
-
-@functools.lru_cache(maxsize=128)
+@functools.lru_cache(maxsize=256)
 def _statement(spans: int, tests: int) -> Select[Any]:
-    newest = [_newest(place).subquery() for place in range(tests)]
-    found = union_all(*(select(part) for part in newest), _timed(spans)).subquery("past")
+    kept = [_newest(place) for place in range(tests)] + [_timed(place) for place in range(spans)]
+    found = union_all(_of_other_runs(), *(select(part.subquery()) for part in kept)).subquery(
+        "past"
+    )
     return select(found).order_by(found.c.run_id.desc())
 
 
-def _timed(spans: int) -> Select[Any]:
-    """The results in the spans that have a runtime."""
-    in_spans = (
-        and_(
-            Result.regression_test_id == bindparam(f"span_test_{place}"),
-            Run.platform == bindparam(f"span_platform_{place}"),
-            Result.test_id >= bindparam(f"span_first_{place}"),
-            Result.test_id < bindparam(f"span_behind_{place}"),
-        )
-        for place in range(spans)
-    )
-    return (
+def _timed(place: int) -> Select[Any]:
+    """The results of one test on one platform before a run that have a runtime, in kept runs."""
+    return in_this_order(
         select(
-            literal(OF_SPAN, Integer),
-            Result.regression_test_id,
-            Run.platform,
-            Result.test_id,
-            Result.runtime,
-            null(),
-            null(),
+            literal(OF_SPAN, Integer).label("kind"),
+            Result.regression_test_id.label("regression_id"),
+            RunRollup.platform.label("platform"),
+            Result.test_id.label("run_id"),
+            Result.runtime.label("runtime"),
+            null().label("commit"),
+            null().label("status"),
         )
         .select_from(Result)
-        .join(Run, Run.id == Result.test_id)
-        .outerjoin(RunRollup, and_(RunRollup.test_id == Run.id, IS_KEPT))
+        .join(RunRollup, RunRollup.test_id == Result.test_id)
         .where(
-            or_(*in_spans),
+            Result.regression_test_id == bindparam(f"span_test_{place}"),
+            Result.test_id < bindparam(f"span_behind_{place}"),
             Result.runtime.is_not(None),
-            or_(RunRollup.test_id.is_not(None), _has_ended(Run.id)),
+            RunRollup.platform == bindparam(f"span_platform_{place}"),
+            IS_KEPT,
         )
+        .order_by(Result.test_id.desc())
+        .limit(bindparam(f"span_most_{place}", type_=Integer))
     )
 
 
 def _newest(place: int) -> Select[Any]:
-    """How one test ended in the newest of its ended runs."""
-    is_kept = RunRollup.test_id.is_not(None)
-    of_set = exists().where(
-        RunSetMember.regression_test_id == Result.regression_test_id,
-        RunSetMember.set_id == RunRollup.set_id,
+    """How one test ended in the newest kept runs that have a result of it."""
+    test: Any = bindparam(f"newest_{place}")
+    has_test = and_(
+        RunSetMember.set_id == RunRollup.set_id, RunSetMember.regression_test_id == test
     )
-    passed = literal(ResultStatus.passed.value)
-    status = case(
-        (is_kept, func.coalesce(FailingResult.status, passed)), else_=verdict.status_of_result()
+    is_failing = and_(
+        FailingResult.test_id == RunRollup.test_id, FailingResult.regression_test_id == test
     )
-    return (
-        run_rows.joined(
+    status = func.coalesce(FailingResult.status, literal(ResultStatus.passed.value))
+    return in_this_order(
+        select(
             literal(OF_TEST, Integer).label("kind"),
-            Result.regression_test_id.label("regression_id"),
-            Run.platform.label("platform"),
-            Result.test_id.label("run_id"),
-            Result.runtime.label("runtime"),
-            Run.commit.label("commit"),
+            RunSetMember.regression_test_id.label("regression_id"),
+            RunRollup.platform.label("platform"),
+            RunRollup.test_id.label("run_id"),
+            null().label("runtime"),
+            RunRollup.commit_sha.label("commit"),
             status.label("status"),
         )
-        .join(Result, Result.test_id == Run.id)
-        .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
-        .outerjoin(
-            FailingResult,
-            and_(
-                FailingResult.test_id == RunRollup.test_id,
-                FailingResult.regression_test_id == Result.regression_test_id,
-            ),
-        )
-        .where(
-            Result.regression_test_id == bindparam(f"newest_{place}"),
-            or_(
-                and_(is_kept, of_set),
-                and_(~is_kept, run_rows.has_ended(), verdict.in_set()),
-            ),
-        )
-        .order_by(Result.test_id.desc())
+        .select_from(RunRollup)
+        .join(RunSetMember, has_test)
+        .outerjoin(FailingResult, is_failing)
+        .where(IS_KEPT, status != ResultStatus.skipped.value)
+        .order_by(RunRollup.test_id.desc())
         .limit(NEWEST)
     )
 
 
-def _has_ended(run_id: Any) -> ColumnElement[bool]:
-    """Whether a run has ended, where its last progress is not joined."""
-    last = aliased(Progress)
-    return exists().where(
-        last.test_id == run_id,
-        last.id == verdict.last_progress_id(run_id),
-        last.status.in_(run_rows.ENDED),
+def _of_other_runs() -> Select[Any]:
+    """How the tests ended in the other ended runs, and how long they took."""
+    return (
+        run_rows.pending(
+            literal(OF_OTHER_RUN, Integer).label("kind"),
+            Result.regression_test_id.label("regression_id"),
+            Run.platform.label("platform"),
+            Run.id.label("run_id"),
+            Result.runtime.label("runtime"),
+            Run.commit.label("commit"),
+            verdict.status_of_result().label("status"),
+        )
+        .join(Result, and_(Result.test_id == Run.id, Result.regression_test_id.in_(TESTS)))
+        .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
+        .where(run_rows.has_ended(), verdict.in_set())
     )
 
 
-def _before(entry: Timeable, known: Mapping[tuple[int, Platform], Sequence[Timed]]) -> list[int]:
-    timed = known.get((entry.regression_id, entry.platform), ())
-    earlier = (runtime for run_id, runtime in timed if run_id < entry.run_id)
-    return list(islice(earlier, BEFORE))
+def _before(entry: Timeable, timed: Mapping[Of, Mapping[int, int]]) -> list[int]:
+    known = timed.get((entry.regression_id, entry.platform), {})
+    runs = sorted((run_id for run_id in known if run_id < entry.run_id), reverse=True)
+    return [known[run_id] for run_id in runs[:BEFORE]]
 
 
 def _spans(entries: Sequence[Timeable]) -> list[Span]:
-    """The runs to look through, by test and platform: from the first, up to and without the last.
-
-    What overlaps is one span: a page without gaps needs one for each test and platform.
-    """
+    """What to look up: a test, a platform, the run to begin before, and how many results at most:
+    as many as there can be down to the last near entry, and ten more."""
     spans: list[Span] = []
-    for entry in sorted(entries, key=lambda e: (e.regression_id, e.platform, e.since, e.run_id)):
+    first = last = 0
+    for entry in sorted(entries, key=lambda e: (e.regression_id, e.platform, -e.run_id)):
         of = entry.regression_id, entry.platform
-        if spans and spans[-1][:2] == of and entry.since <= spans[-1][3]:
-            spans[-1] = (*of, spans[-1][2], max(spans[-1][3], entry.run_id))
+        if spans and spans[-1][:2] == of and last - entry.run_id <= NEAR:
+            last = entry.run_id
+            spans[-1] = (*of, first, first - last + BEFORE)
         else:
-            spans.append((*of, entry.since, entry.run_id))
+            first = last = entry.run_id
+            spans.append((*of, first, BEFORE))
     return spans
