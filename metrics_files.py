@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 # What grows: its files are summed. A gauge ends with its process.
 ADDED_UP = ("counter", "histogram")
 ENDED = "ended"
+PREFIX = "ci-metrics-"
+ALIVE = "alive"
+_held: list[int] = []
 
 
 def share(within: str | None) -> None:
@@ -25,9 +28,15 @@ def share(within: str | None) -> None:
 
     Must come before `metrics` is imported. Called again in the same process it changes nothing.
     """
-    prefix = f"ci-metrics-{os.getpid()}-"
-    if not Path(os.environ.get(VARIABLE, "")).name.startswith(prefix):
-        os.environ[VARIABLE] = tempfile.mkdtemp(prefix=prefix, dir=within)
+    own = f"{PREFIX}{os.getpid()}-"
+    if Path(os.environ.get(VARIABLE, "")).name.startswith(own):
+        return
+    folder = Path(tempfile.mkdtemp(prefix=own, dir=within))
+    os.environ[VARIABLE] = str(folder)
+    # Held by this process and those that it forks, for as long as one of them lives.
+    _held.append(os.open(folder / ALIVE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC))
+    fcntl.flock(_held[-1], fcntl.LOCK_EX)
+    _sweep(folder.parent)
 
 
 def are_shared() -> bool:
@@ -64,6 +73,14 @@ def kept_still() -> Iterator[None]:
     """No process is buried meanwhile: none counts twice, or not at all."""
     with _locked(fcntl.LOCK_SH):
         yield
+
+
+def _sweep(within: Path) -> None:
+    """Remove the folders of those that were killed and could not do it themselves."""
+    for alive in within.glob(f"{PREFIX}*/{ALIVE}"):
+        with suppress(OSError), alive.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(alive.parent, ignore_errors=True)
 
 
 @contextmanager

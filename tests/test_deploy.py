@@ -234,7 +234,7 @@ def test_the_web_server_of_the_unit_answers_on_mariadb_and_redis(
         told = server.get("/metrics").body.decode()
         workers = server.told().count("Booting worker")
     finally:
-        server.kill()
+        server.stop()
         mariadb.drop(name)
 
     assert {part["name"]: part["status"] for part in health["dependencies"]} == {

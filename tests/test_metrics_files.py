@@ -3,6 +3,7 @@ whether it counts together."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 from config import ROOT
 
@@ -64,6 +65,46 @@ def test_what_ended_processes_have_counted_goes_on_counting_in_one_file_of_each_
         'ci_http_request_seconds_count{method="GET",route="/x"} 5.0',
         "ci_streams 0.0",
         f"ci_http_requests_total{labels} 9.0",
-        "['counter_ended.db', 'histogram_ended.db', 'lock']",
+        "['alive', 'counter_ended.db', 'histogram_ended.db', 'lock']",
         "False",
     ], done.stderr
+
+
+HOLDING = """
+import os, sys
+import metrics_files
+metrics_files.share({folder!r})
+print(os.environ[metrics_files.VARIABLE], flush=True)
+sys.stdin.read()
+os.kill(os.getpid(), 9)
+"""
+
+
+def holding(folder: Path) -> "tuple[subprocess.Popen[str], Path]":
+    """A process that counts into a folder of its own, and that folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDING.format(folder=str(folder))],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    return process, Path(process.stdout.readline().strip())
+
+
+def test_the_folder_of_a_killed_server_is_removed_by_the_next_one_and_a_live_ones_is_not(
+    tmp_path: Path,
+) -> None:
+    killed, its_folder = holding(tmp_path)
+    alive, other_folder = holding(tmp_path)
+    killed.communicate()
+    was_left = its_folder.exists()
+
+    last, _ = holding(tmp_path)
+    found = its_folder.exists(), other_folder.exists()
+    for process in (alive, last):
+        process.communicate()
+
+    assert was_left
+    assert found == (False, True)

@@ -51,6 +51,7 @@ def test_metrics_of_all_processes_are_on_their_own_address_only(serve, sqlite_ap
     server.port, public = port, server.port
     assert server.get(HEALTH).status == 404
     server.port = public
+    server.stop()
 
 
 def test_what_a_killed_process_has_counted_stays_and_its_streams_do_not(serve, sqlite_app) -> None:
@@ -69,6 +70,7 @@ def test_what_a_killed_process_has_counted_stays_and_its_streams_do_not(serve, s
             break
         time.sleep(0.1)
 
+    server.stop()
     assert health_requests(told) == before
     assert b"\nci_streams_limit 200.0" in told
 
