@@ -198,19 +198,31 @@ COLUMNS = (
     RunRollup.errors,
 )
 
-# Written once: composing a statement of this size costs more than the database needs for it.
+# Written once: composing statements of this size costs more than the database needs for them.
 ROWS = _with_people(joined(*COLUMNS))
+_KEPT_ONE = shown(
+    select(RunRollup.test_id.label("run_id"), RunRollup.status, RunRollup.started_at)
+    .where(RunRollup.test_id == bindparam("run_id"), IS_KEPT)
+    .subquery("page")
+)
 _ONE = ROWS.where(Run.id == bindparam("run_id"))
 
 
-def find(run_id: int) -> RunRow | None:
-    """One run, or None when there is none that is valid."""
-    row = db.session.execute(_ONE, {"run_id": run_id}).first()
-    return None if row is None else as_run(row)
+def find(run_id: int, *, at_once: bool = False) -> RunRow | None:
+    """One run, or None when there is none that is valid; in two statements where it is not kept,
+    unless it is wanted `at_once`.
+
+    Deriving is a long statement to read for the database, and most runs need none.
+    """
+    for statement in (_ONE,) if at_once else (_KEPT_ONE, _ONE):
+        row = db.session.execute(statement, {"run_id": run_id}).first()
+        if row is not None:
+            return as_run(row)
+    return None
 
 
 def find_all(run_ids: Sequence[int]) -> dict[int, RunRow]:
-    """Several runs by id; the ones that are not there are left out."""
+    """Several runs by id, in one statement; the ones that are not there are left out."""
     rows = db.session.execute(ROWS.where(Run.id.in_(run_ids)))
     return {row.id: as_run(row) for row in rows}
 

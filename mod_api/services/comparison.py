@@ -10,7 +10,6 @@ from database import db, exact
 from errors import NotFound
 from mod_api.services import links
 from mod_api.services.paging import Page, page
-from mod_api.services.runs import get_row
 from mod_test import repositories, result_rows, run_rows
 from mod_test.comparison import Change, Side, change_between
 from mod_test.models import Run
@@ -53,8 +52,9 @@ def compare(
     Without `to` it is the newest ended run of the main branch on the same platform before this run.
     Raises NotFound, also where there is no such run to compare with.
     """
-    run = get_row(run_id)
-    other = get_row(to) if to is not None else _main_run_before(run, main_repository)
+    found = run_rows.find_all([run_id] if to is None else [run_id, to])
+    run = _found(found, run_id)
+    other = _main_run_before(run, main_repository) if to is None else _found(found, to)
     rows = _compared(run, other, base)
     counts = Counter(row.change for row in rows)
     wanted = [row for row in rows if change in (None, row.change)]
@@ -67,6 +67,12 @@ def compare(
         to=other.run_id,
         counts={kind.value: counts[kind] for kind in Change},
     )
+
+
+def _found(runs: Mapping[int, RunRow], run_id: int) -> RunRow:
+    if run_id not in runs:
+        raise NotFound("run", run_id)
+    return runs[run_id]
 
 
 def _main_run_before(run: RunRow, main_repository: str) -> RunRow:

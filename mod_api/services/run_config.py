@@ -18,7 +18,7 @@ def config(run_id: int) -> dict[str, Any]:
 
     `command_defaults` are the options that every command of the matrix has in common.
     """
-    run = get_row(run_id)
+    run = get_row(run_id, at_once=True)
     members = sets.members([run]).subquery("members")
     tests = db.session.scalars(
         select(RegressionTest)

@@ -108,9 +108,9 @@ class RunAction:
     new_run_id: int | None = None
 
 
-def get_row(run_id: int) -> RunRow:
-    """A run's row. Raises NotFound."""
-    row = run_rows.find(run_id)
+def get_row(run_id: int, *, at_once: bool = False) -> RunRow:
+    """A run's row; `at_once`: in one statement, whichever run it is. Raises NotFound."""
+    row = run_rows.find(run_id, at_once=at_once)
     if row is None:
         raise NotFound("run", run_id)
     return row
