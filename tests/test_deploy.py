@@ -206,7 +206,7 @@ def test_the_images_have_all_that_the_program_imports() -> None:
     dockerfile = (DEPLOY / "Dockerfile").read_text("utf-8")
     copied = re.findall(r"^COPY (\S+) \S+$", dockerfile, re.MULTILINE)
 
-    packages = {path.name for path in ROOT.glob("mod_*")} | {"migrations"}
+    packages = {path.name for path in ROOT.glob("mod_*")} | {"database", "migrations"}
     assert set(copied) >= {"*.py", "requirements.txt", *packages}
     assert not [name for name in copied if "*" not in name and not (ROOT / name).exists()]
     assert re.findall(r"^USER (\S+)$", dockerfile, re.MULTILINE) == ["ci", "ci-runner"]

@@ -7,8 +7,8 @@ from time import perf_counter
 import structlog
 from flask import Flask, Response, g, request
 
-import database_timing
 import metrics
+from database import timing
 
 log = structlog.get_logger("access")
 
@@ -27,7 +27,7 @@ def _begin() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if re.fullmatch("[A-Za-z0-9._-]{1,64}", given) else secrets.token_hex(8)
     g.began = perf_counter()
-    g.statements_before = database_timing.statements_of_this_thread()
+    g.statements_before = timing.statements_of_this_thread()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
@@ -44,9 +44,9 @@ def _finish(response: Response) -> Response:
         status=response.status_code,
         account=caller.account.name if caller else None,
         ms=round(seconds * 1000, 1),
-        sql=database_timing.statements_of_this_thread() - g.statements_before,
+        sql=timing.statements_of_this_thread() - g.statements_before,
     )
-    database_timing.tell()
+    timing.tell()
     metrics.request_answered(request.method, route, response.status_code, seconds)
     return response
 

@@ -38,9 +38,9 @@ def main(asked: argparse.Namespace) -> int:
 def compare(folder: Path, rounds: int) -> None:
     import flask_migrate
 
-    import database
     import metrics
     from config import Settings
+    from database import connections, db
     from mod_auth.models import Role
     from mod_auth.scopes import Scope
     from run import create_app
@@ -55,14 +55,14 @@ def compare(folder: Path, rounds: int) -> None:
         rate_limit_auth=None,
         rate_limit_runner=None,
     )
-    timing = database.time_statements
+    timing = connections.time_statements
     measured = create_app(settings)
-    database.time_statements = lambda engine: None
+    connections.time_statements = lambda engine: None
     plain = create_app(settings)
-    database.time_statements = timing
+    connections.time_statements = timing
     with measured.app_context():
         flask_migrate.upgrade()
-        factories.bind(database.db.engine)
+        factories.bind(db.engine)
     tests = [factories.regression_test() for _ in range(20)]
     runs = [factories.run(tests=tests, progress=["testing", "completed"]) for _ in range(60)]
     headers = factories.signed_in(Role.admin, Scope.RUNS_READ, Scope.SYSTEM_READ)

@@ -1,0 +1,57 @@
+"""The database: one session per request, column types, and what differs by dialect.
+
+SQLite and MariaDB (or MySQL) are equals here. What one of them does otherwise than the other
+(beginning a transaction, the clock, exact comparison) is written in this package and nowhere else.
+"""
+
+from database.base import Base, db, given, key, ours
+from database.clock import now
+from database.column_types import Bytewise, EnumText, UtcDateTime
+from database.connections import engine_options, has_trigger, init_database, prepare
+from database.functions import (
+    ASCII_LOWER,
+    contains,
+    contains_text,
+    epoch_ms,
+    exact,
+    in_this_order,
+    is_commit,
+    is_repository,
+    is_sha256,
+    unindexed,
+    utc_after,
+    utc_now,
+)
+from database.units import begin_writing, reading, writing, written
+
+__all__ = [
+    "ASCII_LOWER",
+    "Base",
+    "Bytewise",
+    "EnumText",
+    "UtcDateTime",
+    "begin_writing",
+    "contains",
+    "contains_text",
+    "db",
+    "engine_options",
+    "epoch_ms",
+    "exact",
+    "given",
+    "has_trigger",
+    "in_this_order",
+    "init_database",
+    "is_commit",
+    "is_repository",
+    "is_sha256",
+    "key",
+    "now",
+    "ours",
+    "prepare",
+    "reading",
+    "unindexed",
+    "utc_after",
+    "utc_now",
+    "writing",
+    "written",
+]

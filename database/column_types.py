@@ -1,0 +1,80 @@
+"""Types of columns that read alike on every database: enums, short texts, moments in UTC."""
+
+import enum
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Dialect, String
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine
+
+
+class EnumText(TypeDecorator[enum.StrEnum]):
+    """An enum kept as its word. A word that the enum does not know reads as None."""
+
+    impl = String(50)
+    cache_ok = True
+
+    def __init__(self, kind: type[enum.StrEnum]) -> None:
+        super().__init__()
+        self.kind = kind
+        self._members = {member.value: member for member in kind}
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else self.kind(value).value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> enum.StrEnum | None:
+        return self._members.get(value)
+
+
+class Bytewise(TypeDecorator[str]):
+    """A short text of `most` characters that is compared and grouped byte by byte everywhere."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.VARBINARY(self.most * 4))
+        return dialect.type_descriptor(String(self.most))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        return value if dialect.name == "sqlite" or value is None else value.encode()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        return value.decode() if isinstance(value, bytes) else value
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC: aware in Python, without zone in the database, as the given tables have it.
+
+    `fraction=True` keeps milliseconds (our own tables); the given tables have whole seconds, which
+    MariaDB would get by cutting, MySQL by rounding into the future, and SQLite not at all.
+    """
+
+    impl = DateTime
+    cache_ok = True
+
+    def __init__(self, *, fraction: bool = False) -> None:
+        super().__init__()
+        self.fraction = fraction
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in ("mysql", "mariadb") and self.fraction:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=3))
+        return dialect.type_descriptor(DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no zone")
+        value = value.astimezone(UTC).replace(tzinfo=None)
+        return value.replace(microsecond=value.microsecond // 1000 * 1000 if self.fraction else 0)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)

@@ -1,0 +1,66 @@
+"""Units of work: one that reads, one that writes, and one that is done again after a deadlock."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from sqlalchemy.exc import OperationalError
+
+from database.base import db
+
+DEADLOCK = 1213
+TRIES = 6
+T = TypeVar("T")
+
+
+def begin_writing(*, snapshot: bool = False) -> None:
+    """Begin this session's transaction as one that writes (decision 5).
+
+    SQLite: BEGIN IMMEDIATE, since a reader that turns writer may fail at once. MariaDB: READ
+    COMMITTED, so that what is read after taking a lock is what the lock protects; with `snapshot`
+    REPEATABLE READ, whose one snapshot begins at the first read that does not lock.
+    """
+    db.session.connection(execution_options={"writes": True, "snapshot": snapshot})
+
+
+@contextmanager
+def writing(*, snapshot: bool = False) -> Iterator[None]:
+    """One unit of work that writes: committed at the end, rolled back on anything raised."""
+    db.session.rollback()
+    begin_writing(snapshot=snapshot)
+    try:
+        yield
+        db.session.commit()
+    except BaseException:
+        db.session.rollback()
+        raise
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """One unit of work that reads one snapshot and gives its connection back at the end."""
+    db.session.rollback()
+    try:
+        yield
+    finally:
+        db.session.rollback()
+
+
+def written(work: Callable[[], T]) -> T:
+    """Do `work` as one unit of work that writes, and return what it returned.
+
+    MariaDB may choose a transaction as a deadlock's victim at any statement; the work is then done
+    again from its start, which is what it would have been asked for anyway.
+    """
+    for attempt in range(1, TRIES + 1):
+        try:
+            with writing():
+                return work()
+        except OperationalError as error:
+            victim = error.orig is not None and error.orig.args[:1] == (DEADLOCK,)
+            if not victim or attempt == TRIES:
+                raise
+            time.sleep(0.01 * attempt * random.uniform(0.5, 1.5))  # noqa: S311  parts the two
+    raise AssertionError("unreachable")
