@@ -13,7 +13,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    exists,
     func,
     literal,
     or_,
@@ -42,15 +41,11 @@ def of_runs(run_id: Any, regression_id: Any) -> ColumnElement[bool]:
 
 
 def of_kept_runs(run_id: Any, regression_id: Any) -> ColumnElement[bool]:
-    """The same where all of these runs are rolled up: only the results that are known to fail."""
-    return and_(
-        run_id.in_(IDS),
-        exists().where(
-            FailingResult.test_id == run_id,
-            FailingResult.regression_test_id == regression_id,
-            FailingResult.status != ResultStatus.skipped.value,
-        ),
+    """The same where all of these runs are rolled up: only tests that are known to fail."""
+    failing = select(FailingResult.regression_test_id).where(
+        FailingResult.test_id.in_(IDS), FailingResult.status != ResultStatus.skipped.value
     )
+    return and_(run_id.in_(IDS), regression_id.in_(failing))
 
 
 def entries(where: Where) -> Select[Any]:
