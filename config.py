@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -155,6 +156,9 @@ def _read(name: str, text: str, reader: Callable[[str], T]) -> T:
         raise SettingsError(f"{name} is {shown}: {error}") from None
 
 
+DRIVERS = ("sqlite", "mysql+pymysql", "mariadb+pymysql", "mysql+mysqldb", "mariadb+mysqldb")
+
+
 def _database_url(text: str) -> str:
     try:
         url = make_url(text)
@@ -163,8 +167,10 @@ def _database_url(text: str) -> str:
             "not a database URL; try sqlite:////path/to/file or "
             "mysql+pymysql://user:password@host/name"
         ) from None
-    if url.drivername not in ("sqlite", "mysql+pymysql", "mariadb+pymysql"):
-        raise ValueError("the driver must be sqlite, mysql+pymysql or mariadb+pymysql")
+    if url.drivername not in DRIVERS:
+        raise ValueError("the driver must be sqlite, mysql+pymysql or mysql+mysqldb")
+    if url.drivername.endswith("+mysqldb") and find_spec("MySQLdb") is None:
+        raise ValueError("this driver needs the packages of requirements-mysqlclient.txt")
     if url.drivername != "sqlite":
         if not url.host or not url.database:
             raise ValueError("the host or the name of the database is missing")

@@ -40,6 +40,10 @@ ALL_BUT_TRIGGER = (
 )
 
 
+# Ours, unless the tests are to be run with the compiled one: `mysql+mysqldb`.
+DRIVER = os.environ.get("TEST_MARIADB_DRIVER", "mysql+pymysql")
+
+
 class ServerError(Exception):
     """A server did not start; the message ends with what it printed."""
 
@@ -58,7 +62,7 @@ class MariaDB:
         """The SQLAlchemy URL of `database`; with `limited`, as the account without triggers."""
         user = self.limited_user if limited else self.user
         return URL.create(
-            "mysql+pymysql", user, self.password, self.host, self.port, database
+            DRIVER, user, self.password, self.host, self.port, database
         ).render_as_string(hide_password=False)
 
     def connect(self, database: str | None = None) -> "pymysql.Connection[pymysql.cursors.Cursor]":
