@@ -74,18 +74,9 @@ def may_retry(
     )
 
 
-def may_approve(account: Account) -> bool:
-    """Whether `account` may ask for a new baseline, or undo one."""
-    return account.role in APPROVERS
-
-
 def may_see_stacks(account: Account, scopes: Collection[Scope]) -> bool:
     """Whether stack traces of infrastructure errors are shown to this account's token."""
     return account.role in APPROVERS and Scope.SYSTEM_READ in scopes
-
-
-def may_read_audit_log(account: Account) -> bool:
-    return account.is_admin
 
 
 def is_blocked(account: Account) -> bool:

@@ -164,21 +164,27 @@ def count_tokens(account: Account) -> int:
     return db.session.scalar(mine) or 0
 
 
-def revoke(account: Account, token_id: int, *, by: Account | None = None) -> None:
+def revoke(account: Account, token_id: int) -> None:
     """Take back a token of `account`; one that is revoked already stays so.
 
-    `by` is who asks, `account` itself unless said otherwise. Raises NotFound for any other token.
+    Raises NotFound for any other token.
     """
     row = db.session.execute(_tokens(account).where(ApiToken.id == token_id)).one_or_none()
     if row is None:
         raise NotFound("token", token_id)
-    _revoke([_token(row)], by or account)
-
-
-def revoke_all(account: Account, *, by: Account | None = None) -> int:
-    """Take back every live token of `account`; how many there were."""
-    live = [_token(row) for row in db.session.execute(_tokens(account).where(_LIVE))]
-    return _revoke(live, by or account)
+    change = (
+        update(ApiToken)
+        .where(ApiToken.id == token_id, ApiToken.revoked_at.is_(None))
+        .values(revoked_at=now().replace(microsecond=0))
+    )
+    # Of two who revoke it at once, the log names the one who did.
+    if cast(CursorResult[Any], db.session.execute(change)).rowcount:
+        audit.record(
+            "token.revoked",
+            by=account,
+            subject=("token", token_id),
+            token_name=_token(row).name,
+        )
 
 
 def digest_of(text: str) -> str:
@@ -280,18 +286,3 @@ def _token(row: Row[Any]) -> Token:
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
     )
-
-
-def _revoke(tokens: list[Token], by: Account) -> int:
-    revoked = 0
-    for token in tokens:
-        change = (
-            update(ApiToken)
-            .where(ApiToken.id == token.id, ApiToken.revoked_at.is_(None))
-            .values(revoked_at=now().replace(microsecond=0))
-        )
-        # Of two who revoke it at once, the log names the one who did.
-        if cast(CursorResult[Any], db.session.execute(change)).rowcount:
-            revoked += 1
-            audit.record("token.revoked", by=by, subject=("token", token.id), token_name=token.name)
-    return revoked

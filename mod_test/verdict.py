@@ -139,13 +139,6 @@ def result_status(
     return ResultStatus.passed
 
 
-def status_without_result(*, run_has_ended: bool, is_running: bool) -> ResultStatus:
-    """A regression test of a run that has no result."""
-    if run_has_ended:
-        return ResultStatus.skipped
-    return ResultStatus.running if is_running else ResultStatus.not_started
-
-
 def run_status(
     last: TestStatus | None,
     *,

@@ -29,7 +29,7 @@ from mod_regression.models import (
     RegressionTestOutput,
     test_categories,
 )
-from mod_sample.models import Sample, SampleExtra, Tag, Upload, sample_tags
+from mod_sample.models import Sample, Tag, Upload, sample_tags
 from mod_test.models import (
     CustomizedTest,
     Fork,
@@ -244,11 +244,6 @@ def sample(
 
 
 _sample = sample  # where a parameter has the function's name
-
-
-def extra_file(of: SampleRow, *, name: str = "notes.txt", extension: str = "txt") -> int:
-    """The id of a file that lies beside a sample."""
-    return _insert(SampleExtra(sample_id=of.id, original_name=name, extension=extension)).id
 
 
 def tag(name: str | None = None, description: str | None = None) -> int:

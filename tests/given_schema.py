@@ -9,7 +9,6 @@ from pathlib import Path
 from tests.raw import Raw
 
 SCHEMA = Path(__file__).parent / "data" / "schema-mariadb.sql"
-FIRST_STATEMENT_OF_TOKENS = "CREATE TABLE `api_token`"
 TABLE = re.compile(r"^CREATE TABLE `(\w+)`", re.MULTILINE)
 
 ROWS = (

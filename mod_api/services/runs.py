@@ -39,9 +39,6 @@ from mod_test.sets import is_active
 from mod_test.standings import standing, standings, with_errors
 from mod_test.verdict import RunStatus
 
-MOST_TESTS = 500
-
-
 ORDERS = {
     f"{sign}{name}": (name,) if name == "run_id" else (name, "run_id")
     for sign in ("", "-")

@@ -7,7 +7,6 @@ interval, and the newest bytes are in memory once, however many read them.
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -60,44 +59,6 @@ def next_batch(
     return Batch(page.lines, page.position, page.end_reached)
 
 
-def follow(
-    log: LogSource,
-    offset: int,
-    *,
-    is_finished: Callable[[], bool],
-    wait: Callable[[int], object],
-    started_at: datetime,
-    filters: Filters = EVERYTHING,
-    limit: int = BATCH_LINES,
-    bounds: Bounds = BATCH_BOUNDS,
-) -> Iterator[Batch]:
-    """Batches from `offset` on until the log is finished and read to its end.
-
-    `is_finished()` says that nothing more will be appended. `wait(size)` comes back when the
-    log may have more than `size` bytes or some time has passed; after each wait there is a
-    batch, empty ones too, so that the caller can look at its clock.
-    """
-    while True:
-        # Asked before reading: what was appended until then is still read.
-        finished = is_finished()
-        seen = log.size()
-        batch = next_batch(
-            log,
-            offset,
-            started_at=started_at,
-            finished=finished,
-            filters=filters,
-            limit=limit,
-            bounds=bounds,
-        )
-        offset = batch.offset
-        yield batch
-        if batch.at_end:
-            if finished:
-                return
-            wait(seen)
-
-
 class Tailer:
     """A growing log file, shared by all of its followers in this process (a `LogSource`).
 
@@ -111,7 +72,7 @@ class Tailer:
         self._file: FileLog | None = None
         # Replaced as a whole, so that readers need no lock: where it starts, and the bytes.
         self._recent: tuple[int, bytes] = (0, b"")
-        self._changed = threading.Condition()
+        self._opening = threading.Lock()
         self._known = 0
 
     def size(self) -> int:
@@ -128,7 +89,7 @@ class Tailer:
         return file.read(offset, length) if file else b""
 
     def refresh(self) -> None:
-        """Look at the file once: keep what is new, and wake who waits for it."""
+        """Look at the file once, and keep what is new."""
         size = self.size()
         if size == self._known:
             return
@@ -141,14 +102,7 @@ class Tailer:
         recent += file.read(end, size - end) if file else b""
         newest = recent[-self._recent_bytes :]
         self._recent = (start + len(recent) - len(newest), newest)
-        with self._changed:
-            self._known = size
-            self._changed.notify_all()
-
-    def wait(self, size: int, timeout_s: float) -> bool:
-        """Wait until the log is known to have more than `size` bytes; False after the time."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._known > size, timeout_s)
+        self._known = size
 
     def close(self) -> None:
         """Give the file back."""
@@ -158,65 +112,6 @@ class Tailer:
 
     def _opened(self) -> FileLog | None:
         if self._file is None:
-            with self._changed, contextlib.suppress(FileNotFoundError):
+            with self._opening, contextlib.suppress(FileNotFoundError):
                 self._file = self._file or FileLog.open(self._path)
         return self._file
-
-
-class Tailers:
-    """The tailers of this process: one per log that is followed, one thread for all."""
-
-    def __init__(self, *, interval_s: float = 0.2) -> None:
-        """`interval_s`: how often the followed files are looked at."""
-        self._interval_s = interval_s
-        self._lock = threading.Lock()
-        self._used: dict[Path, tuple[Tailer, int]] = {}
-        self._thread: threading.Thread | None = None
-        self._idle = threading.Event()
-
-    @contextlib.contextmanager
-    def following(self, path: Path) -> Iterator[Tailer]:
-        """The tailer of the log at `path`, for as long as the `with` lasts.
-
-        Raises OSError when there is something that is not a regular file.
-        """
-        tailer = self._taken(path)
-        try:
-            yield tailer
-        finally:
-            self._given_back(path)
-
-    def _taken(self, path: Path) -> Tailer:
-        with self._lock:
-            tailer, users = self._used.get(path) or (Tailer(path), 0)
-            tailer.refresh()
-            self._used[path] = (tailer, users + 1)
-            self._idle.clear()
-            # None either when nobody followed anything, or in a process that was forked.
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="log-tailers", daemon=True)
-                self._thread.start()
-            return tailer
-
-    def _given_back(self, path: Path) -> None:
-        with self._lock:
-            tailer, users = self._used.pop(path)
-            if users > 1:
-                self._used[path] = (tailer, users - 1)
-                return
-            tailer.close()
-            if not self._used:
-                self._idle.set()
-
-    def _run(self) -> None:
-        """Refresh what is followed, until nothing is."""
-        while True:
-            with self._lock:
-                if not self._used:
-                    self._thread = None
-                    return
-                # Under the lock, so that none is closed while it is read.
-                for tailer, _ in self._used.values():
-                    with contextlib.suppress(OSError):
-                        tailer.refresh()
-            self._idle.wait(self._interval_s)

@@ -80,16 +80,6 @@ def parse(raw: bytes) -> Parsed:
     )
 
 
-def parse_line(
-    raw: bytes, *, offset: int, next_offset: int, before: Callable[[int], datetime]
-) -> LogLine:
-    """The line whose bytes (without the newline) are `raw` and which starts at `offset`.
-
-    `before(offset)` is asked for the time of a line that carries none.
-    """
-    return parse(raw).placed(offset, next_offset, before)
-
-
 def own_timestamp(raw: bytes) -> datetime | None:
     """The time that the line itself carries, in UTC."""
     header = _STRUCTURED.match(raw)

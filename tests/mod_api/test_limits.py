@@ -316,7 +316,7 @@ def test_a_method_that_is_not_taken_is_405_naming_those_that_are(sqlite_app, cli
 
 
 def test_an_error_of_ours_is_500_in_the_one_shape_with_the_requests_id(
-    sqlite_app, client, raw, caplog
+    sqlite_app, client, raw
 ) -> None:
     headers = factories.signed_in("user", READ)
     run = factories.run(progress=["preparation"])

@@ -401,20 +401,6 @@ def test_a_token_is_revoked_once_and_the_log_says_by_whom(app: Flask, raw: Raw) 
     ]
 
 
-def test_all_live_tokens_of_one_account_can_be_revoked(app: Flask) -> None:
-    mine, other = factories.account(), factories.account()
-
-    with app.app_context():
-        texts = [issue(mine, name).text for name in ("a", "b")]
-        theirs = issue(other).text
-        with writing():
-            me = accounts.get(mine.id)
-            assert tokens.revoke_all(me) == 2
-            assert tokens.revoke_all(me) == 0
-        assert [caller_of(text) for text in texts] == [None, None]
-        assert caller_of(theirs)
-
-
 def test_no_secret_of_a_token_is_in_the_audit_log(app: Flask, raw: Raw) -> None:
     mine = factories.account()
 

@@ -18,7 +18,7 @@ STATUSES = ["preparation", "testing", "completed", "canceled"]
 SENTINEL = -1
 NOW = "2026-01-01 00:00:00"
 FIRST_SAMPLE, FIRST_TEST, FIRST_OUTPUT, FIRST_RUN = 11, 21, 101, 301
-CATEGORY, TAG = 51, 61
+CATEGORY = 51
 
 
 @dataclass

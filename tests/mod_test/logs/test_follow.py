@@ -2,8 +2,7 @@
 
 import functools
 import itertools
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from mod_test.logs.append import append
 from mod_test.logs.filters import Filters
-from mod_test.logs.follow import RECENT_BYTES, Tailer, Tailers, follow, next_batch
+from mod_test.logs.follow import RECENT_BYTES, Batch, Tailer, next_batch
 from mod_test.logs.lines import LogLine
 from mod_test.logs.pages import Bounds
 from tests.mod_test.logs.samples import (
@@ -50,16 +49,10 @@ def test_a_follower_cut_off_again_and_again_has_each_line_once(
     offset = 0
     for connection in range(12):
         tailer = Tailer(log.path, recent_bytes=recent)
-        batches = follow(
-            tailer,
-            offset,
-            is_finished=log.is_whole,
-            wait=functools.partial(log.grow_seen_by, tailer),
-            started_at=STARTED_AT,
-            filters=filters,
-            limit=3,
-            bounds=bounds,
+        read = functools.partial(
+            next_batch, tailer, started_at=STARTED_AT, filters=filters, limit=3, bounds=bounds
         )
+        batches = followed(read, offset, log, tailer)
         # The last connection is not cut.
         for batch in itertools.islice(batches, cut_after if connection < 11 else None):
             got += batch.lines
@@ -69,6 +62,23 @@ def test_a_follower_cut_off_again_and_again_has_each_line_once(
 
     assert log.path.read_bytes() == whole
     assert told(got) == told(all_lines(whole, filters, finished=True))
+
+
+def followed(
+    read: Callable[..., Batch], offset: int, log: "GrowingFile", tailer: Tailer
+) -> Iterator[Batch]:
+    """What one connection is told until the log is whole and read to its end."""
+    while True:
+        # Asked before reading: what was appended until then is still read.
+        finished = log.is_whole()
+        batch = read(offset, finished=finished)
+        offset = batch.offset
+        yield batch
+        if batch.at_end and finished:
+            return
+        if batch.at_end:
+            log.grow()
+            tailer.refresh()
 
 
 class GrowingFile:
@@ -87,67 +97,6 @@ class GrowingFile:
         with self.path.open("ab") as file:
             file.write(self.left[:size])
         self.left = self.left[size:]
-
-    def grow_seen_by(self, tailer: Tailer, _: int) -> None:
-        self.grow()
-        tailer.refresh()
-
-
-def test_followers_in_threads_get_every_line_as_it_is_appended(tmp_path: Path) -> None:
-    path = tmp_path / "5.txt"
-    tailers = Tailers(interval_s=0.01)
-    done = threading.Event()
-    got: list[list[str]] = [[] for _ in range(20)]
-
-    def listen(mine: list[str]) -> None:
-        with tailers.following(path) as tailer:
-            for batch in follow(
-                tailer,
-                0,
-                is_finished=done.is_set,
-                wait=lambda size: tailer.wait(size, 0.5),
-                started_at=STARTED_AT,
-            ):
-                mine += [line.message for line in batch.lines]
-
-    threads = [threading.Thread(target=listen, args=(mine,)) for mine in got]
-    for thread in threads:
-        thread.start()
-    offset = 0
-    for number in range(100):
-        offset = append(path, offset, f"line {number} ü漢🎬\n".encode()).offset
-    done.set()
-    for thread in threads:
-        thread.join(timeout=30)
-
-    expected = [f"line {number} ü漢🎬" for number in range(100)]
-    assert got == [expected] * 20
-
-
-def test_followers_of_one_log_share_what_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "5.txt"
-    append(path, 0, b"one\n")
-    tailers = Tailers(interval_s=0.01)
-
-    with tailers.following(path) as first, tailers.following(path) as second:
-        assert first is second
-    with tailers.following(path) as third:
-        assert third is not first
-
-
-def test_the_last_follower_gives_the_file_and_the_thread_back(tmp_path: Path) -> None:
-    def threads() -> list[threading.Thread]:
-        return [thread for thread in threading.enumerate() if thread.name == "log-tailers"]
-
-    path = tmp_path / "5.txt"
-    append(path, 0, b"one\n")
-    tailers = Tailers(interval_s=30)
-    with tailers.following(path):
-        (running,) = threads()
-
-    running.join(timeout=10)
-
-    assert not running.is_alive()
 
 
 def test_a_slow_follower_holds_an_offset_and_not_what_it_has_not_read(tmp_path: Path) -> None:
@@ -195,19 +144,15 @@ def test_a_tailer_reads_what_the_file_holds(tmp_path: Path, more: bytes) -> None
         assert read(offset, 10) == whole[offset : offset + 10]
 
     assert tailer.size() == len(whole)
-    assert tailer.wait(3, timeout_s=0)
-    assert not tailer.wait(len(whole), timeout_s=0)
     tailer.close()
 
 
 def test_the_file_of_a_follower_is_read_to_its_very_end(tmp_path: Path) -> None:
     log = MemoryLog(b"one\ntwo without its newline")
 
-    batches = list(
-        follow(
-            log, 0, is_finished=lambda: True, wait=lambda _: None, started_at=STARTED_AT, limit=1
-        )
-    )
+    first = next_batch(log, 0, started_at=STARTED_AT, finished=True, limit=1)
+    second = next_batch(log, first.offset, started_at=STARTED_AT, finished=True, limit=1)
 
-    messages = [line.message for batch in batches for line in batch.lines]
+    messages = [line.message for batch in (first, second) for line in batch.lines]
     assert messages == ["one", "two without its newline"]
+    assert second.at_end

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mod_test.logs.guesses import Level, Source
-from mod_test.logs.lines import LogLine, own_timestamp, parse, parse_line
+from mod_test.logs.lines import LogLine, own_timestamp, parse
 from mod_test.logs.text import clean, folded_if_plain
 from tests.mod_test.logs.samples import STARTED_AT
 
 
 def line_of(raw: bytes) -> LogLine:
-    return parse_line(raw, offset=0, next_offset=len(raw) + 1, before=lambda _: STARTED_AT)
+    return parse(raw).placed(0, len(raw) + 1, lambda _: STARTED_AT)
 
 
 def test_a_line_of_our_runner_is_parsed_exactly() -> None:
