@@ -22,7 +22,7 @@ from database.functions import (
     utc_after,
     utc_now,
 )
-from database.units import begin_writing, reading, writing, written
+from database.units import begin_writing, fetch, reading, writing, written
 
 __all__ = [
     "ASCII_LOWER",
@@ -37,6 +37,7 @@ __all__ = [
     "engine_options",
     "epoch_ms",
     "exact",
+    "fetch",
     "given",
     "has_trigger",
     "in_this_order",

@@ -2,10 +2,11 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from sqlalchemy import CursorResult, Executable
 from sqlalchemy.exc import OperationalError
 
 from database.base import db
@@ -64,3 +65,11 @@ def written(work: Callable[[], T]) -> T:
                 raise
             time.sleep(0.01 * attempt * random.uniform(0.5, 1.5))  # noqa: S311  parts the two
     raise AssertionError("unreachable")
+
+
+def fetch(statement: Executable, params: Mapping[str, Any] | None = None) -> CursorResult[Any]:
+    """The rows of a statement of columns, in the session's unit of work.
+
+    For what is read on every request: the session would look for entities in it each time.
+    """
+    return db.session.connection().execute(statement, params)

@@ -21,7 +21,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, Row, Select, and_, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from database import db, now, utc_now
+from database import db, fetch, now, utc_now
 from errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from mod_auth import accounts, audit
 from mod_auth.accounts import Account
@@ -91,7 +91,7 @@ def authenticate(text: str) -> Caller | None:
         return None
     digest = digest_of(text).encode()
     found = None
-    for row in db.session.execute(_BY_PREFIX, {"prefix": text[:PREFIX_LENGTH]}):
+    for row in fetch(_BY_PREFIX, {"prefix": text[:PREFIX_LENGTH]}):
         # Every candidate is compared, so that the time tells nothing about which one it was.
         if hmac.compare_digest(digest, row.token_hash.encode()):
             found = row

@@ -21,7 +21,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from database import db, in_this_order
+from database import fetch, in_this_order
 from mod_regression.models import RegressionTest
 from mod_test import run_rows, verdict
 from mod_test.models import Platform, Result, Run
@@ -82,7 +82,7 @@ def past_of(entries: Sequence[Timeable]) -> Past:
         params |= {f"{name}_{place}": value for name, value in zip(SPAN, span, strict=True)}
     timed: dict[Of, dict[int, int]] = defaultdict(dict)
     outcomes: dict[int, list[Outcome]] = {test: [] for test in tests}
-    for row in db.session.execute(_statement(len(spans), len(tests)), params):
+    for row in fetch(_statement(len(spans), len(tests)), params):
         if row.runtime is not None:
             timed[row.regression_id, row.platform][row.run_id] = row.runtime
         of_test = outcomes[row.regression_id]

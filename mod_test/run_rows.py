@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from database import db, in_this_order, utc_now
+from database import db, fetch, in_this_order, utc_now
 from mod_auth.models import User
 from mod_test import repositories
 from mod_test.counts import Standing
@@ -215,7 +215,7 @@ def find(run_id: int, *, at_once: bool = False) -> RunRow | None:
     Deriving is a long statement to read for the database, and most runs need none.
     """
     for statement in (_ONE,) if at_once else (_KEPT_ONE, _ONE):
-        row = db.session.execute(statement, {"run_id": run_id}).first()
+        row = fetch(statement, {"run_id": run_id}).first()
         if row is not None:
             return as_run(row)
     return None

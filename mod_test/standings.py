@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, case, func, literal, select, union_all
 
-from database import db
+from database import fetch
 from mod_test import failures
 from mod_test.counts import Standing
 from mod_test.models import Result, Run
@@ -25,7 +25,7 @@ def standings(runs: Iterable[RunRow]) -> dict[int, Standing]:
         return found
     members: dict[int, Any] = {}
     failing: dict[int, Any] = {}
-    for row in db.session.execute(COUNTS, ids_of(runs)):
+    for row in fetch(COUNTS, ids_of(runs)):
         (members if row.kind == MEMBERS else failing)[row.test_id] = row
     for run in runs:
         found[run.run_id] = _standing(members.get(run.run_id), failing.get(run.run_id))
@@ -38,7 +38,7 @@ def with_errors(runs: Iterable[RunRow]) -> set[int]:
     found = {run.run_id for run in runs if run.standing is not None and run.standing.errors}
     rest = [run.run_id for run in runs if run.standing is None]
     if rest:
-        found.update(db.session.scalars(WITH_ERRORS, {"ids": rest}))
+        found.update(fetch(WITH_ERRORS, {"ids": rest}).scalars())
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from database import db
+from database import fetch
 from mod_api.services.paging import Page, page
 from mod_ci.models import Attempt, EndReason
 from mod_test.cancellations import infrastructure_type, is_by_a_person, is_traceback
@@ -64,7 +64,19 @@ def list_errors(
 
 # Written once: every answer that shows a run asks it.
 _FAILED = (
-    select(Attempt)
+    select(
+        Attempt.id,
+        Attempt.test_id,
+        Attempt.number,
+        Attempt.runner_name,
+        Attempt.stage,
+        Attempt.end_reason,
+        Attempt.claimed_at,
+        Attempt.ended_at,
+        Attempt.error_type,
+        Attempt.error_message,
+        Attempt.error_stack,
+    )
     .where(
         Attempt.test_id.in_(bindparam("run_ids", expanding=True)), Attempt.end_reason.in_(FAILURES)
     )
@@ -78,7 +90,7 @@ def errors_of(runs: Iterable[RunRow]) -> dict[int, list[InfrastructureError]]:
     found: dict[int, list[InfrastructureError]] = {run.run_id: [] for run in runs}
     told: set[int] = set()
     if runs:
-        rows = db.session.scalars(_FAILED, {"run_ids": list(found)})
+        rows = fetch(_FAILED, {"run_ids": list(found)})
         for attempt in rows:
             found[attempt.test_id].append(_of_attempt(attempt))
             told.add(attempt.test_id)
@@ -95,7 +107,7 @@ def _shown(error: InfrastructureError, include_stack: bool) -> dict[str, Any]:
     return shown | ({"stack": list(error.stack)[-MOST_STACK_LINES:]} if include_stack else {})
 
 
-def _of_attempt(attempt: Attempt) -> InfrastructureError:
+def _of_attempt(attempt: Any) -> InfrastructureError:
     message = attempt.error_message or LOST.format(
         number=attempt.number, runner=attempt.runner_name
     )

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Integer, Select, bindparam, func, literal, select
 from sqlalchemy import Row as SqlRow
 
-from database import db
+from database import db, fetch
 
 Row = TypeVar("Row")
 Shown = TypeVar("Shown")
@@ -67,7 +67,7 @@ def rows_with_total(
 ) -> tuple[Sequence[SqlRow[Any]], int]:
     """The rows of `statement` (`with_total`), and how many there are on all pages; counted on its
     own only where there are no rows."""
-    rows = db.session.execute(statement, params).all()
+    rows = fetch(statement, params).all()
     if isinstance(total, int):
         return rows, total
     if rows:

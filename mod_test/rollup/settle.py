@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import CompoundSelect, delete, exists, func, insert, literal, or_, select, union_all
 from sqlalchemy.exc import IntegrityError
 
-from database import db, reading, writing
+from database import db, fetch, reading, writing
 from mod_test.rollup import derive
 from mod_test.rollup.kept import by_definitions, by_own_marks, remember
 from mod_test.rollup.tables import OpenRun, RollupMark, RollupState
@@ -72,7 +72,7 @@ def _look() -> tuple[bool, bool]:
     """Whether marks of definitions concern so many runs that deriving them would be slow, and
     whether there is anything worth settling: a mark of a rolled-up run or of a definition, the
     progress of an open run, or very many marks."""
-    rows = db.session.execute(WHAT_WAITS).all()
+    rows = fetch(WHAT_WAITS).all()
     must = len({run_id for why, run_id in rows if why == OF_DEFINITION}) > FEW
     if not must:
         remember({run_id for why, run_id in rows if why != MATTERS})
