@@ -32,6 +32,9 @@ values = st.recursive(
 # What would end the search (it revokes the token that searches), hold it up, or never end.
 LEFT_OUT = re.compile(r"/auth/tokens/current|/attempts$|/auth/tokens$|stream|/logs/live")
 
+# What tells, as documented, that it cannot work without a PUBLIC_URL, which the tests do not set.
+NEEDS_PUBLIC_URL = ("/auth/github",)
+
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     return [
@@ -101,6 +104,9 @@ def test_hostile_values_anywhere_are_answered_as_documented(dialect, sites) -> N
 
         response = client.open(url, method=method, headers=headers, **options)
 
-        assert response.status_code < 500, (method, url, options, response.data[:300])
+        is_without_address = response.status_code == 503 and path in NEEDS_PUBLIC_URL
+        assert response.status_code < 500 or is_without_address, (
+            method, url, options, response.data[:300],
+        )  # fmt: skip
 
     attack()
