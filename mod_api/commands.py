@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 import click
-from flask import Flask, current_app
+from flask import Flask
 from flask.cli import with_appcontext
 
 from config import Settings
 from database import reading
+from mod_api import application
 from mod_api.checks import database, runs, services, settings
 from mod_api.checks.finding import Finding, Level
 
@@ -18,7 +19,7 @@ COLORS = {Level.ok: "green", Level.warn: "yellow", Level.fail: "red"}
 @with_appcontext
 def check() -> None:
     """Say how each thing is that the platform stands on; exit status 1 when one does not work."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy's own
+    app = application.current()
     failed = False
     with reading():
         for finding in findings(app):

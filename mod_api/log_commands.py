@@ -1,9 +1,9 @@
 """`flask logs ...`: what a timer does about logs."""
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 
+from mod_api import application
 from mod_api.services import log_archive
 
 logs = AppGroup("logs", help="Logs of runs.")
@@ -13,7 +13,7 @@ logs = AppGroup("logs", help="Logs of runs.")
 def keep() -> None:
     """Keep the logs of ended runs in the bucket, with their sizes and hashes (a timer)."""
     count = log_archive.keep_all(
-        settings=current_app.extensions["settings"],
-        repository=current_app.extensions["repository"],
+        settings=application.settings(),
+        repository=application.repository(),
     )
     click.echo(f"Kept the logs of {count} runs.")

@@ -82,7 +82,9 @@ def _kinds(where: Where) -> list[Select[Any]]:
         (_was_killed(), ErrorType.test_failure.value), else_=ErrorType.exit_code_mismatch.value
     )
     missing_output = literal(ErrorType.missing_output.value)
-    exits = _as_entry(results, EXIT, literal(NO_OUTPUT), kind).outerjoin(ResultRecord, is_record())
+    exits = _as_entry(results, EXIT, literal(NO_OUTPUT), kind).outerjoin(
+        ResultRecord, ResultRecord.is_of_result()
+    )
     differing = (
         _as_entry(results, OUTPUT, output, literal(ErrorType.diff_mismatch.value))
         .join(
@@ -118,14 +120,6 @@ def failing(where: Where) -> Select[Any]:
 
 
 FAIL = literal(ResultStatus.fail.value)
-
-
-def is_record() -> ColumnElement[bool]:
-    """Whether a `ResultRecord` is that of a `Result`."""
-    return and_(
-        ResultRecord.test_id == Result.test_id,
-        ResultRecord.regression_test_id == Result.regression_test_id,
-    )
 
 
 def _as_entry(

@@ -213,7 +213,7 @@ def shown(page: Subquery) -> Select[Any]:
         .join(RunRecord, RunRecord.test_id == Run.id)
         .join(RegressionTest, RegressionTest.id == page.c.regression_test_id)
         .outerjoin(Result, _is_result(Run.id))
-        .outerjoin(ResultRecord, result_rows.is_record())
+        .outerjoin(ResultRecord, ResultRecord.is_of_result())
         .outerjoin(RunRollup, and_(RunRollup.test_id == Run.id, IS_KEPT))
         .outerjoin(FailingResult, _is_failing(RunRollup.test_id, RegressionTest.id))
     )

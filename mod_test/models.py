@@ -5,12 +5,14 @@ from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     String,
     Text,
     UniqueConstraint,
+    and_,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -277,6 +279,13 @@ class ResultRecord(Base):
     tail: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime(fraction=True))
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
+
+    @classmethod
+    def is_of_result(cls) -> ColumnElement[bool]:
+        """Whether a record is that of the `Result` beside it."""
+        return and_(
+            cls.test_id == Result.test_id, cls.regression_test_id == Result.regression_test_id
+        )
 
 
 class RunLog(Base):

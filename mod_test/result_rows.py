@@ -206,16 +206,8 @@ def _of_runs(given: frozenset[str]) -> Select[Any]:
                 Result.test_id == of_set.c.test_id, Result.regression_test_id == RegressionTest.id
             ),
         )
-        .outerjoin(ResultRecord, is_record())
+        .outerjoin(ResultRecord, ResultRecord.is_of_result())
         .where(*(conditions[name](bindparam(name)) for name in sorted(given)))
-    )
-
-
-def is_record() -> ColumnElement[bool]:
-    """Whether a `ResultRecord` is that of a `Result`."""
-    return and_(
-        ResultRecord.test_id == Result.test_id,
-        ResultRecord.regression_test_id == Result.regression_test_id,
     )
 
 

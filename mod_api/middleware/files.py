@@ -2,12 +2,12 @@
 
 import mimetypes
 
-from flask import Response, current_app, request
+from flask import Response, request
 from werkzeug.datastructures import Range
 from werkzeug.http import is_resource_modified, parse_range_header
 
-from config import Settings
 from errors import NotFound, Unavailable
+from mod_api import application
 from mod_api.middleware.errors import answer
 from mod_api.middleware.headers import base_url
 from mod_api.services.downloads import Shelf
@@ -24,9 +24,9 @@ from mod_sample.storage import (
 
 def shelf() -> Shelf:
     """Where this application's files are, and how this request's client reaches them."""
-    settings: Settings = current_app.extensions["settings"]
+    settings = application.settings()
     return Shelf(
-        repository=current_app.extensions["repository"],
+        repository=application.repository(),
         signing_key=settings.secret_key.encode(),
         base=base_url(),
     )

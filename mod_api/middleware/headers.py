@@ -1,10 +1,11 @@
 """Security headers of every response; which host links may name."""
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
 from config import TRUSTED_HOST, Settings
+from mod_api import application
 
 PREFIX = "/api/v1"
 SECURITY = {
@@ -28,7 +29,7 @@ def install(app: Flask, settings: Settings) -> None:
 def base_url() -> str:
     """What links start with: PUBLIC_URL, else the request's own host where it is trusted, else
     nothing, so that a forged Host never enters an answer."""
-    settings: Settings = current_app.extensions["settings"]
+    settings = application.settings()
     if settings.public_url:
         return settings.public_url + PREFIX
     host, trusted = request.host, settings.trusted_hosts
@@ -41,7 +42,7 @@ def base_url() -> str:
 def _finish(response: Response) -> Response:
     for name, value in SECURITY.items():
         response.headers.setdefault(name, value)
-    settings: Settings = current_app.extensions["settings"]
+    settings = application.settings()
     if settings.public_url and settings.public_url.startswith("https:"):
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     return response

@@ -3,8 +3,9 @@
 import functools
 
 import structlog
-from flask import Flask, Response, after_this_request, current_app
+from flask import Flask, Response, after_this_request
 
+from mod_api import application
 from mod_test.rollup.settle import settle_marks
 
 log = structlog.get_logger("rollup")
@@ -12,7 +13,7 @@ log = structlog.get_logger("rollup")
 
 def settle_after_this_request() -> None:
     """Settle what waits when the response of this request is closed."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy's own
+    app = application.current()
 
     @after_this_request
     def on_close(response: Response) -> Response:

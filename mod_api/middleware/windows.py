@@ -1,12 +1,10 @@
 """Where a page by offset or by cursor begins, with the key that its cursors are signed with."""
 
-from flask import current_app
-
-from config import Settings
+from mod_api import application
 from mod_api.services.keyset import Window
 
 
 def window(limit: int, offset: int, cursor: str | None) -> Window:
     """The window that a request's `limit`, `offset` and `cursor` ask for."""
-    settings: Settings = current_app.extensions["settings"]
+    settings = application.settings()
     return Window(limit, settings.secret_key.encode(), offset, cursor)

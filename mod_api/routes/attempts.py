@@ -3,9 +3,9 @@
 import functools
 from typing import Any
 
-from flask import Flask, Response, after_this_request, current_app, g
+from flask import Response, after_this_request, g
 
-from config import Settings
+from mod_api import application
 from mod_api.middleware import parsing
 from mod_api.middleware.auth import current_account, requires, requires_attempt
 from mod_api.middleware.files import send
@@ -25,7 +25,6 @@ from mod_api.schemas.attempts import (
 from mod_api.services import attempts, log_archive
 from mod_auth.scopes import Scope
 from mod_ci.attempts import Hold
-from mod_sample.storage import Repository
 
 bp = Resource("Runners", __name__, url_prefix="/attempts", description="For runners only")
 
@@ -39,7 +38,11 @@ bp = Resource("Runners", __name__, url_prefix="/attempts", description="For runn
 def claim(body: dict[str, Any]) -> Any:
     """Take the next run of a platform from the queue, waiting for one if asked to."""
     taken = attempts.claim(
-        by=current_account(), settings=_settings(), repository=_repository(), api=base_url(), **body
+        by=current_account(),
+        settings=application.settings(),
+        repository=application.repository(),
+        api=base_url(),
+        **body,
     )
     return taken or Response(status=204)
 
@@ -51,7 +54,7 @@ def claim(body: dict[str, Any]) -> Any:
 @bp.fails(400, 401, 409, 429)
 def heartbeat(body: dict[str, Any], attempt_id: int) -> Any:
     """Renew the lease, and say which stage and which tests are being executed."""
-    return attempts.heartbeat(_hold(), settings=_settings(), **body)
+    return attempts.heartbeat(_hold(), settings=application.settings(), **body)
 
 
 @bp.patch("/<id:attempt_id>/log")
@@ -67,7 +70,9 @@ def append_log(headers: dict[str, Any], attempt_id: int) -> Any:
     """Append whole lines to the run's log, at the byte offset where they belong."""
     parsing.expect_type("application/octet-stream")
     data = parsing.whole_body()
-    return attempts.append_log(_hold(), headers["upload_offset"], data, settings=_settings())
+    return attempts.append_log(
+        _hold(), headers["upload_offset"], data, settings=application.settings()
+    )
 
 
 @bp.put("/<id:attempt_id>/results/<id:regression_id>")
@@ -90,11 +95,16 @@ def append_log(headers: dict[str, Any], attempt_id: int) -> Any:
 })  # fmt: skip
 def report_result(attempt_id: int, regression_id: int) -> Any:
     """Report how one regression test ended, with its outputs; it replaces what was reported."""
-    parsing.expect_type("multipart/form-data", largest=_settings().max_upload)
+    parsing.expect_type("multipart/form-data", largest=application.settings().max_upload)
     report = ResultReportSchema().load(parsing.json_part("result"))
     files = {part: upload.stream for part, upload in parsing.file_parts(besides="result").items()}
     return attempts.report(
-        _hold(), regression_id, report, files, repository=_repository(), settings=_settings()
+        _hold(),
+        regression_id,
+        report,
+        files,
+        repository=application.repository(),
+        settings=application.settings(),
     )
 
 
@@ -107,7 +117,7 @@ def finish(body: dict[str, Any], attempt_id: int) -> Any:
     """End the attempt: the run is completed, given back, or ended by the infrastructure."""
     run_id = _hold().run_id
     after_this_request(functools.partial(_keep_log, run_id))
-    return attempts.finish(_hold(), settings=_settings(), **body)
+    return attempts.finish(_hold(), settings=application.settings(), **body)
 
 
 @bp.get("/<id:attempt_id>/samples/<id:sample_id>")
@@ -118,13 +128,13 @@ def finish(body: dict[str, Any], attempt_id: int) -> Any:
 @bp.fails(400, 401, 404, 416, 429, 503)
 def sample(attempt_id: int, sample_id: int) -> Any:
     """The media file of a sample; ranges are taken."""
-    return send(_repository(), attempts.sample_key(sample_id), f"sample-{sample_id}")
+    return send(application.repository(), attempts.sample_key(sample_id), f"sample-{sample_id}")
 
 
 def _keep_log(run_id: int, response: Response) -> Response:
     """The log is final once the attempt's end is committed: keep it, in the background."""
     if response.status_code == 200:
-        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # its own
+        app = application.current()
         log_archive.keep_later(app, run_id)
     return response
 
@@ -132,13 +142,3 @@ def _keep_log(run_id: int, response: Response) -> Response:
 def _hold() -> Hold:
     hold: Hold = g.attempt
     return hold
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["settings"]
-    return settings
-
-
-def _repository() -> Repository:
-    repository: Repository = current_app.extensions["repository"]
-    return repository

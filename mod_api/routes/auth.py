@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Response, current_app, request
 
+from mod_api import application
 from mod_api.middleware.auth import current_caller, open_to_all, requires
 from mod_api.middleware.limits import Rate
 from mod_api.middleware.resource import Resource
@@ -23,7 +24,7 @@ def create_token(body: dict[str, Any]) -> Any:
     """Create an API token. It is shown this once."""
     return tokens.sign_in_and_issue(
         address=request.remote_addr or "",
-        settings=current_app.extensions["settings"],
+        settings=application.settings(),
         throttle=current_app.extensions["throttle"],
         **body,
     )

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from flask import current_app
-
+from mod_api import application
 from mod_api.middleware.auth import current_account, requires
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.baselines import (
@@ -20,7 +19,6 @@ from mod_api.services import approvals, baselines
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
 from mod_regression.models import ApprovalStatus
-from mod_sample.storage import Repository
 
 bp = Resource("Baselines", __name__, description="New baselines: asked for, decided, undone")
 APPROVERS = (Role.admin, Role.contributor)
@@ -74,7 +72,7 @@ def list_approvals(
 @bp.fails(400, 401, 403, 404, 429)
 def get_approval(approval_id: int) -> Any:
     """Get a request for a new baseline, with the summary of what it changes."""
-    return approvals.with_difference(approval_id, _repository())
+    return approvals.with_difference(approval_id, application.repository())
 
 
 @bp.post("/baseline-approvals/<id:approval_id>/approve")
@@ -84,7 +82,9 @@ def get_approval(approval_id: int) -> Any:
 @bp.fails(400, 401, 403, 404, 409, 415, 422, 429, 503)
 def approve(body: dict[str, Any], approval_id: int) -> Any:
     """Approve somebody else's request; an admin may approve their own, and the record says so."""
-    return baselines.approve(approval_id, by=current_account(), repository=_repository(), **body)
+    return baselines.approve(
+        approval_id, by=current_account(), repository=application.repository(), **body
+    )
 
 
 @bp.post("/baseline-approvals/<id:approval_id>/reject")
@@ -105,8 +105,3 @@ def reject(body: dict[str, Any], approval_id: int) -> Any:
 def undo(body: dict[str, Any], approval_id: int) -> Any:
     """Bring back what an approval replaced, as a new record; what it brought is revoked."""
     return baselines.undo(approval_id, by=current_account(), **body)
-
-
-def _repository() -> Repository:
-    repository: Repository = current_app.extensions["repository"]
-    return repository

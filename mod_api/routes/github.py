@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from flask import current_app
-
-from config import Settings
 from errors import Unavailable, Unprocessable
+from mod_api import application
 from mod_api.middleware.auth import current_account, open_to_all, requires
 from mod_api.middleware.headers import base_url
 from mod_api.middleware.resource import Resource
@@ -30,7 +28,7 @@ bp = Resource(
 def start_connecting() -> Any:
     """Get the address at GitHub where the account's owner says yes."""
     account = current_account()
-    url = github.authorize_url(_settings(), account, _callback_url())
+    url = github.authorize_url(application.settings(), account, _callback_url())
     return {"authorize_url": url, "github_login": account.github_login}
 
 
@@ -57,7 +55,7 @@ def bring_back(code: str = "", state: str = "", error: str | None = None, **_: s
 @bp.fails(400, 401, 413, 415, 422, 429, 503)
 def connect(body: dict[str, str]) -> Any:
     """Connect this token's account with the GitHub user who said yes."""
-    return github.connect(_settings(), current_account(), **body)
+    return github.connect(application.settings(), current_account(), **body)
 
 
 def _callback_url() -> str:
@@ -70,8 +68,3 @@ def _callback_url() -> str:
             retry_after=3600,
         )
     return f"{base}/auth/github/callback"
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["settings"]
-    return settings

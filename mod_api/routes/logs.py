@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Response, request
 
-from config import Settings
+from mod_api import application
 from mod_api.middleware.auth import current_caller, requires
 from mod_api.middleware.resource import Resource
 from mod_api.middleware.text_files import send_text
@@ -23,7 +23,6 @@ from mod_api.services import logs, run_events, streams
 from mod_api.streaming import frames
 from mod_api.streaming.stream import Stream
 from mod_auth.scopes import Scope
-from mod_sample.storage import Repository
 
 bp = Resource(
     "Errors and Logs", __name__, url_prefix="/runs", description="Structured errors and logs"
@@ -43,7 +42,9 @@ def read_log(run_id: int, **asked: Any) -> Any:
     A page looks at a bounded part of the log: with a rare filter it may come back short or
     empty, with a cursor to go on.
     """
-    return logs.read_run(run_id, settings=_settings(), repository=_repository(), **asked)
+    return logs.read_run(
+        run_id, settings=application.settings(), repository=application.repository(), **asked
+    )
 
 
 @bp.get("/<id:run_id>/samples/<id:sample_id>/logs")
@@ -54,7 +55,11 @@ def read_log(run_id: int, **asked: Any) -> Any:
 def read_test_log(run_id: int, sample_id: int, **asked: Any) -> Any:
     """Read what one regression test of a run printed (`sample_id` is the result's id)."""
     return logs.read_test(
-        run_id, sample_id, settings=_settings(), repository=_repository(), **asked
+        run_id,
+        sample_id,
+        settings=application.settings(),
+        repository=application.repository(),
+        **asked,
     )
 
 
@@ -66,8 +71,10 @@ def read_test_log(run_id: int, sample_id: int, **asked: Any) -> Any:
 @bp.fails(400, 401, 403, 404, 416, 429, 503)
 def raw_log(run_id: int) -> Any:
     """Fetch a run's log whole or by Range, compressed where the client takes it."""
-    key, filename = logs.raw(run_id, settings=_settings(), repository=_repository())
-    return send_text(_repository(), key, filename)
+    key, filename = logs.raw(
+        run_id, settings=application.settings(), repository=application.repository()
+    )
+    return send_text(application.repository(), key, filename)
 
 
 @bp.get("/<id:run_id>/logs/stream")
@@ -85,9 +92,9 @@ def follow_log(headers: dict[str, Any], run_id: int, **asked: Any) -> Any:
     return _streamed(
         lambda: streams.follow_log(
             run_id,
-            app=_app(),
-            settings=_settings(),
-            repository=_repository(),
+            app=application.current(),
+            settings=application.settings(),
+            repository=application.repository(),
             token_id=current_caller().token_id,
             last_event_id=headers.get("last_event_id"),
             **asked,
@@ -105,8 +112,8 @@ def follow_run(headers: dict[str, Any], run_id: int) -> Any:
     return _streamed(
         lambda: run_events.follow(
             run_id,
-            app=_app(),
-            settings=_settings(),
+            app=application.current(),
+            settings=application.settings(),
             token_id=current_caller().token_id,
             last_event_id=headers.get("last_event_id"),
         )
@@ -123,18 +130,3 @@ def _streamed(open_stream: Any) -> Response:
         headers=frames.HEADERS,
         direct_passthrough=True,
     )
-
-
-def _app() -> Flask:
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy's own
-    return app
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["settings"]
-    return settings
-
-
-def _repository() -> Repository:
-    repository: Repository = current_app.extensions["repository"]
-    return repository

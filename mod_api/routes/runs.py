@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from flask import current_app
-
-from config import Settings
 from database import reading, written
+from mod_api import application
 from mod_api.middleware.auth import current_account, requires
 from mod_api.middleware.headers import base_url
 from mod_api.middleware.resource import Resource, unit_of_work
@@ -80,10 +78,10 @@ def create_run(headers: dict[str, Any], body: dict[str, Any]) -> Any:
         if key is not None and key.run_id is not None:
             with reading():
                 return runs.get(key.run_id, base=base_url())
-        starter = runs.known_to_github(by, _settings(), body["repository"])
+        starter = runs.known_to_github(by, application.settings(), body["repository"])
 
         def work() -> RunView:
-            run = runs.create(by=starter, settings=_settings(), base=base_url(), **body)
+            run = runs.create(by=starter, settings=application.settings(), base=base_url(), **body)
             if key is not None:
                 key.answered_with(run.run_id)
             return run
@@ -100,7 +98,7 @@ def get_run(run_id: int, wait: int, status: str | None = None) -> Any:
     """Get a run, now or as soon as its status changes."""
     if wait:
         known = RunStatus(status) if status else None
-        runs.wait_for_change(run_id, wait, known=known, most=_settings().max_waiters)
+        runs.wait_for_change(run_id, wait, known=known, most=application.settings().max_waiters)
     return unit_of_work(runs.get)(run_id, base=base_url())
 
 
@@ -130,7 +128,7 @@ def compare_runs(
         run_id,
         to,
         change=Change(change) if change else None,
-        main_repository=_settings().main_repository,
+        main_repository=application.settings().main_repository,
         limit=limit,
         offset=offset,
         base=base_url(),
@@ -173,9 +171,4 @@ def cancel_run(body: dict[str, Any], run_id: int) -> Any:
 @bp.fails(400, 401, 403, 404, 415, 422, 429)
 def retry_run(body: dict[str, Any], run_id: int) -> Any:
     """Queue a new run of the same commit, set and platform; the source stays as it is."""
-    return runs.retry(run_id, by=current_account(), settings=_settings(), **body)
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["settings"]
-    return settings
+    return runs.retry(run_id, by=current_account(), settings=application.settings(), **body)

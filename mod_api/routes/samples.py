@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from flask import current_app
-
+from mod_api import application
 from mod_api.middleware.auth import requires
 from mod_api.middleware.headers import base_url
 from mod_api.middleware.resource import Resource
@@ -15,7 +14,6 @@ from mod_api.schemas.samples import SampleListQuery, SampleSchema
 from mod_api.services import history, samples
 from mod_api.services.samples import SampleFilter
 from mod_auth.scopes import Scope
-from mod_sample.storage import Repository
 from mod_test.history_rows import HistoryFilter
 from mod_test.verdict import ResultStatus
 
@@ -44,7 +42,7 @@ def list_samples(limit: int, offset: int, status: str | None = None, **wanted: A
 @bp.fails(400, 401, 403, 404, 429)
 def get_sample(sample_id: int) -> Any:
     """Get a media sample with what is known of the file."""
-    return samples.get_sample(sample_id, repository=_repository(), base=base_url())
+    return samples.get_sample(sample_id, repository=application.repository(), base=base_url())
 
 
 @bp.get("/<id:sample_id>/history")
@@ -68,8 +66,3 @@ def get_history(
         regression_id=regression_id,
     )
     return history.history(sample_id, wanted, window(limit, offset, cursor), base=base_url())
-
-
-def _repository() -> Repository:
-    repository: Repository = current_app.extensions["repository"]
-    return repository

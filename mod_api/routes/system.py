@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from flask import Flask, current_app, jsonify
+from flask import jsonify
 
+from mod_api import application
 from mod_api.middleware.auth import open_to_all, requires
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.fields import Number
@@ -32,7 +33,7 @@ bp = Resource("System", __name__, description="Health, queue, branches, environm
 @bp.fails(429)
 def get_health() -> Any:
     """Ask every dependency whether it answers, and how the whole is."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy's own
+    app = application.current()
     state, status = health.health(
         app, app.extensions["repository"], app.extensions["limit_storage"]
     )

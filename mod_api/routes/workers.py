@@ -2,8 +2,9 @@
 
 import re
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, g, request
 
+from mod_api import application
 from mod_api.middleware import limits
 from mod_api.middleware.ids import LARGEST_ID
 from mod_api.middleware.limits import Rate
@@ -18,7 +19,7 @@ bp = Blueprint("workers", __name__)
 @bp.post("/progress-reporter/<run_id>/<token>")
 def progress_reporter(run_id: str, token: str) -> Response:
     """Take one post of an existing worker (legacy/worker-protocol.md)."""
-    settings = current_app.extensions["settings"]
+    settings = application.settings()
     g.rate_key = f"worker:{run_id}:{request.remote_addr}"
     limits.check(Rate.runner)
     request.max_content_length = settings.max_upload
@@ -31,7 +32,7 @@ def progress_reporter(run_id: str, token: str) -> Response:
         token,
         request.form,
         upload.stream if upload and upload.filename else None,
-        repository=current_app.extensions["repository"],
+        repository=application.repository(),
         limit=settings.max_upload,
     )
     return _plain(answer)

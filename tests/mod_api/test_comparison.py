@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from tests import factories
 from tests.factories import RunRow, TestRow, digest
@@ -13,18 +11,6 @@ from tests.sql import counted
 
 Get = Callable[..., Any]
 ENDED = ("preparation", "testing", "completed")
-
-
-@pytest.fixture
-def get(app: Flask, client: FlaskClient) -> Get:
-    headers = factories.signed_in("user", "runs:read")
-
-    def get(path: str, expected: int = 200, /, **query: Any) -> Any:
-        response = client.get(f"/api/v1{path}", query_string=query, headers=headers)
-        assert response.status_code == expected, response.text
-        return response.json
-
-    return get
 
 
 def ended(tests: dict[TestRow, dict[str, Any] | None], **of_run: Any) -> RunRow:

@@ -4,9 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from tests import factories
 from tests.factories import MATCH, START, Expected, RunRow, TestRow, digest
@@ -15,18 +13,6 @@ from tests.sql import counted
 
 Get = Callable[..., Any]
 ENDED = ("preparation", "testing", "completed")
-
-
-@pytest.fixture
-def get(app: Flask, client: FlaskClient) -> Get:
-    headers = factories.signed_in("user", "runs:read")
-
-    def get(path: str, expected: int = 200, /, **query: Any) -> Any:
-        response = client.get(f"/api/v1{path}", query_string=query, headers=headers)
-        assert response.status_code == expected, response.text
-        return response.json
-
-    return get
 
 
 def ended(test: TestRow, *, got: str | None = MATCH, exit_code: int | None = 0,

@@ -5,8 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
 
 from mod_api.schemas.runs import SORTS
 from tests import factories
@@ -14,18 +12,6 @@ from tests.factories import START
 from tests.raw import Raw
 
 Get = Callable[..., Any]
-
-
-@pytest.fixture
-def get(app: Flask, client: FlaskClient) -> Get:
-    headers = factories.signed_in("user", "runs:read")
-
-    def get(path: str, expected: int = 200, /, **query: Any) -> Any:
-        response = client.get(f"/api/v1{path}", query_string=query, headers=headers)
-        assert response.status_code == expected, response.text
-        return response.json
-
-    return get
 
 
 def walk(get: Get, path: str, between: Callable[[], object] = lambda: None, **query: Any) -> Any:

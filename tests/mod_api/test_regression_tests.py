@@ -5,9 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from tests import factories
 from tests.factories import Expected, digest
@@ -15,18 +13,6 @@ from tests.raw import Raw
 from tests.sql import counted
 
 Get = Callable[..., Any]
-
-
-@pytest.fixture
-def get(app: Flask, client: FlaskClient) -> Get:
-    headers = factories.signed_in("user", "runs:read")
-
-    def get(path: str, expected: int = 200, /, **query: Any) -> Any:
-        response = client.get(f"/api/v1{path}", query_string=query, headers=headers)
-        assert response.status_code == expected, response.text
-        return response.json
-
-    return get
 
 
 def test_a_regression_test_shows_what_it_should_produce(get: Get, sample_repository: Path) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -14,18 +13,6 @@ from tests.sql import counted
 
 Get = Callable[..., Any]
 ENDED = ("preparation", "testing", "completed")
-
-
-@pytest.fixture
-def get(app: Flask, client: FlaskClient) -> Get:
-    headers = factories.signed_in("user", "runs:read")
-
-    def get(path: str, expected: int = 200, /, **query: Any) -> Any:
-        response = client.get(f"/api/v1{path}", query_string=query, headers=headers)
-        assert response.status_code == expected, response.text
-        return response.json
-
-    return get
 
 
 def statuses(page: Any) -> dict[int, str]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from mod_api.services.media_info import MOST_BYTES, MOST_ELEMENTS, parse
 from tests import factories
@@ -25,18 +24,6 @@ BOMB = b"""<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">
 <MediaInfo><track type="General"><Format>&b;</Format></track></MediaInfo>"""
 OUTSIDE = b"""<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>
 <MediaInfo><track type="General"><Format>&a;</Format></track></MediaInfo>"""
-
-
-@pytest.fixture
-def get(app: Flask, client: FlaskClient) -> Get:
-    headers = factories.signed_in("user", "runs:read")
-
-    def get(path: str, expected: int = 200, /, **query: Any) -> Any:
-        response = client.get(f"/api/v1{path}", query_string=query, headers=headers)
-        assert response.status_code == expected, response.text
-        return response.json
-
-    return get
 
 
 def media_info(folder: Path, sample: factories.SampleRow, content: bytes) -> None:
