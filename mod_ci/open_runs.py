@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select, union
 
-from database import db
+from database import db, in_this_order
 from mod_ci.models import GcpInstance, Maintenance
 from mod_test.models import Fork, Platform, Run, RunRecord, TestStatus
 from mod_test.rollup.tables import OpenRun, RollupMark, RunRollup
@@ -19,14 +19,6 @@ from mod_test.verdict import waits
 
 CANDIDATES = 20
 LIVE = [TestStatus.preparation, TestStatus.testing]
-
-
-def in_this_order(statement: Select[Any]) -> Select[Any]:
-    """`statement` with its tables joined as written: MariaDB would begin with all repositories."""
-    for dialect in ("mysql", "mariadb"):
-        statement = statement.prefix_with("STRAIGHT_JOIN", dialect=dialect)
-    return statement
-
 
 OPEN = select(OpenRun.test_id)
 RESTARTED = in_this_order(
