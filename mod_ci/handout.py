@@ -6,9 +6,8 @@ from typing import Any
 
 from sqlalchemy import Integer, Select, bindparam, exists, func, select
 
-from database import db
+from database import db, in_this_order
 from mod_ci.models import Attempt
-from mod_ci.open_runs import in_this_order
 from mod_ci.queue import Claim
 from mod_regression.models import (
     AcceptedVariant,
