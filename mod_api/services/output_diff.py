@@ -23,7 +23,7 @@ IDENTICAL = Difference(Comparison(identical=True), None)
 def diff(address: Address, *, context_lines: int, unified: bool, shelf: Shelf) -> dict[str, Any]:
     """How the output differs from its baseline. Raises NotFound, Unavailable."""
     with reading():
-        output = find(address, at_once=True)
+        output = find(address)
         expected_hash, actual_hash = output.baseline_hash, output.actual_hash or output.expected
         kept = None
         if expected_hash and actual_hash:

@@ -52,12 +52,9 @@ def actual(address: Address, *, as_text: bool, shelf: Shelf) -> dict[str, Any] |
     return _file(output, output.actual_hash, "missing_actual", as_text=as_text, shelf=shelf)
 
 
-def find(address: Address, *, at_once: bool = False) -> ComparedOutput:
-    """The output that is meant, within the caller's unit of work; `at_once` as for `get_row`.
-
-    Raises NotFound.
-    """
-    run = get_row(address.run_id, at_once=at_once)
+def find(address: Address) -> ComparedOutput:
+    """The output that is meant, within the caller's unit of work. Raises NotFound."""
+    run = get_row(address.run_id, at_once=True)
     return outputs.find(run, address.sample_id, address.regression_id, address.output_id)
 
 
