@@ -116,6 +116,13 @@ def _timed(place: int) -> Select[Any]:
         )
         .select_from(Result)
         .join(RunRollup, RunRollup.test_id == Result.test_id)
+        .join(
+            RunSetMember,
+            and_(
+                RunSetMember.set_id == RunRollup.set_id,
+                RunSetMember.regression_test_id == Result.regression_test_id,
+            ),
+        )
         .where(
             Result.regression_test_id == bindparam(f"span_test_{place}"),
             Result.test_id < bindparam(f"span_behind_{place}"),

@@ -183,6 +183,7 @@ def differs(file: Any = ResultFile, output: Any = RegressionTestOutput) -> Colum
         exists().where(
             BaselineRevocation.output_id == file.regression_test_output_id,
             BaselineRevocation.file_hash == file.expected,
+            exact(BaselineRevocation.file_hash) == exact(file.expected),
         ),
     )
     return and_(suspicious, ~accepted)
