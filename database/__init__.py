@@ -22,7 +22,7 @@ from database.functions import (
     utc_after,
     utc_now,
 )
-from database.units import begin_writing, fetch, reading, writing, written
+from database.units import begin_writing, fetch, reading, replace_rows, writing, written
 
 __all__ = [
     "ASCII_LOWER",
@@ -50,6 +50,7 @@ __all__ = [
     "ours",
     "prepare",
     "reading",
+    "replace_rows",
     "unindexed",
     "utc_after",
     "utc_now",

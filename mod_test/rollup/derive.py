@@ -1,12 +1,12 @@
 """Deriving what is rolled up: ended runs as a whole, or single results of many runs."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, exists, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, exists, func, insert, select
 
-from database import db
+from database import db, fetch, replace_rows
 from mod_regression.models import RegressionTest
 from mod_test import failures
 from mod_test.models import CustomizedTest, Progress, Result, ResultFile, Run, TestStatus
@@ -21,7 +21,7 @@ from mod_test.verdict import (
 )
 
 BATCH = 100
-PAIRS = 500
+RUNS = 1000
 SKIPPED = ResultStatus.skipped.value
 T = TypeVar("T")
 Pair = tuple[int, int]
@@ -173,46 +173,48 @@ def results_of_hashes(hashes: Collection[tuple[int, str]]) -> set[Pair]:
 
 def derive_results(pairs: Collection[Pair]) -> None:
     """Derive single results of rolled-up runs anew, and what follows for their runs."""
-    for batch in batches(sorted(pairs), PAIRS):
-        failing = failing_results(_among(batch))
-        db.session.execute(
-            delete(FailingResult)
-            .where(
-                tuple_(FailingResult.test_id, FailingResult.regression_test_id).in_(batch),
-                FailingResult.status != SKIPPED,  # of those there is no result to derive
-            )
-            .execution_options(synchronize_session=False)
+    runs_of: dict[int, list[int]] = defaultdict(list)
+    for run_id, regression_id in sorted(pairs):
+        runs_of[regression_id].append(run_id)
+    for regression_id, run_ids in runs_of.items():
+        for batch in batches(run_ids, RUNS):
+            _derive_test(regression_id, batch)
+    for batch in batches(sorted({run_id for run_id, _ in pairs}), RUNS):
+        _judge_again(batch)
+
+
+def _derive_test(regression_id: int, run_ids: list[int]) -> None:
+    """The results of one test in these runs."""
+    failing = fetch(_FAILING_OF_TEST, {"ids": run_ids, "test": regression_id}).mappings().all()
+    db.session.execute(
+        delete(FailingResult)
+        .where(
+            FailingResult.test_id.in_(run_ids),
+            FailingResult.regression_test_id == regression_id,
+            FailingResult.status != SKIPPED,  # of those there is no result to derive
         )
-        _insert(FailingResult, failing)
-    for ids in batches(sorted({run_id for run_id, _ in pairs}), PAIRS):
-        _judge_again(ids)
-
-
-def _among(pairs: Collection[Pair]) -> failures.Where:
-    """Whether a run and a regression test are one of these pairs."""
-    return lambda run_id, regression_id: tuple_(run_id, regression_id).in_(pairs)
+        .execution_options(synchronize_session=False)
+    )
+    _insert(FailingResult, [dict(row) for row in failing])
 
 
 def _judge_again(run_ids: list[int]) -> None:
     """Status and counts of rolled-up runs whose failing results have changed."""
-    rollups = db.session.execute(
-        select(RunRollup.__table__).where(RunRollup.test_id.in_(run_ids))
-    ).mappings()
-    kept = [dict(row) for row in rollups]
-    failing = [
-        {"test_id": row.test_id, "status": row.status, "errors": row.errors}
-        for row in db.session.execute(
-            select(FailingResult.test_id, FailingResult.status, FailingResult.errors).where(
-                FailingResult.test_id.in_(run_ids), FailingResult.status != SKIPPED
-            )
+    counts = {row.test_id: row for row in fetch(_COUNTS, {"ids": run_ids})}
+    changed = []
+    for row in fetch(_ROLLUPS, {"ids": run_ids}).mappings():
+        of = counts.get(row["test_id"])
+        judged = _judged(
+            {
+                **row,
+                "failed": int(of.failed) if of else 0,
+                "missing_output": int(of.missing_output) if of else 0,
+                "errors": int(of.errors) if of else 0,
+            }
         )
-    ]
-    db.session.execute(
-        delete(RunRollup)
-        .where(RunRollup.test_id.in_(run_ids))
-        .execution_options(synchronize_session=False)
-    )
-    _insert(RunRollup, [_judged(row) for row in _with_failures(kept, failing)])
+        if judged != dict(row):
+            changed.append(judged)
+    replace_rows(RunRollup, ("status", "failed", "missing_output", "errors"), changed)
 
 
 def _with_failures(
@@ -244,3 +246,26 @@ def _judged(row: dict[str, Any]) -> dict[str, Any]:
 def _insert(table: Any, rows: list[dict[str, Any]]) -> None:
     if rows:
         db.session.execute(insert(table), rows)
+
+
+def _of_test(run_id: Any, regression_id: Any) -> ColumnElement[bool]:
+    return and_(run_id.in_(failures.IDS), regression_id == bindparam("test"))
+
+
+def _number(status: ResultStatus) -> Any:
+    return func.sum(case((FailingResult.status == status.value, 1), else_=0))
+
+
+# Composed once: an approval may concern thousands of runs.
+_FAILING_OF_TEST = failures.failing(_of_test)
+_ROLLUPS = select(RunRollup.__table__).where(RunRollup.test_id.in_(failures.IDS))
+_COUNTS = (
+    select(
+        FailingResult.test_id,
+        _number(ResultStatus.fail).label("failed"),
+        _number(ResultStatus.missing_output).label("missing_output"),
+        func.sum(FailingResult.errors).label("errors"),
+    )
+    .where(FailingResult.test_id.in_(failures.IDS))
+    .group_by(FailingResult.test_id)
+)
