@@ -1,10 +1,11 @@
 """Environments: one per platform, with who executes runs there and how long runs take."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, func, literal, null, select, union_all
+from sqlalchemy import CompoundSelect, Select, func, literal, null, select, type_coerce, union_all
 
 from database import db, epoch_ms
 from mod_api.services.paging import Page, page
@@ -46,30 +47,43 @@ def environment(platform: Platform) -> Environment:
 
 
 def _environments(platforms: list[Platform]) -> list[Environment]:
-    newest = select(func.max(Attempt.id)).group_by(Attempt.platform)
-    pauses = select(Maintenance.platform, null()).where(Maintenance.disabled.is_(True))
-    names = select(Attempt.platform, Attempt.runner_name).where(Attempt.id.in_(newest))
-    told: Sequence[Row[Any]] = db.session.execute(union_all(pauses, names)).all()
-    paused = {name for name, label in told if label is None}
-    labels = {name: label for name, label in told if label is not None}
-    durations = dict(db.session.execute(_DURATIONS).tuples().all())
+    paused: set[Platform] = set()
+    labels: dict[Platform, str] = {}
+    durations: dict[Platform, int] = {}
+    rows: Sequence[Any] = db.session.execute(_facts(tuple(platforms))).all()
+    for platform, label, took in rows:
+        if label is not None:
+            labels[platform] = label
+        elif took is not None:
+            durations[platform] = round(took)
+        else:
+            paused.add(platform)
     return [
         Environment(
             environment_id=platform.value,
             platform=platform,
             active=platform not in paused,
             runner_label=labels.get(platform),
-            average_duration_ms=_whole(durations[platform.value]),
+            average_duration_ms=durations.get(platform),
         )
         for platform in platforms
     ]
 
 
-def _whole(number: Any) -> int | None:
-    return None if number is None else round(number)
+# Composed once: building it costs more than the database needs for it.
+@functools.cache
+def _facts(platforms: tuple[Platform, ...]) -> CompoundSelect[Any]:
+    """What is known of platforms: a label where a runner has claimed, a mean duration where runs
+    have been completed, and neither of them for a pause."""
+    newest = select(func.max(Attempt.id)).group_by(Attempt.platform)
+    pauses = select(Maintenance.platform, null().label("label"), null().label("took")).where(
+        Maintenance.disabled.is_(True)
+    )
+    names = select(Attempt.platform, Attempt.runner_name, null()).where(Attempt.id.in_(newest))
+    return union_all(pauses, names, *map(_duration, platforms))
 
 
-def _durations(platform: Platform) -> Select[Any]:
+def _duration(platform: Platform) -> Select[Any]:
     """The mean duration of a platform's newest completed runs, in milliseconds."""
     kept = (
         select(
@@ -85,31 +99,29 @@ def _durations(platform: Platform) -> Select[Any]:
         )
         .order_by(RunRollup.created_at.desc(), RunRollup.test_id.desc())
         .limit(RECENT_RUNS)
-        .subquery("kept")
     )
-    pending = (
-        among(
-            PENDING,
-            PENDING.c.test_id,
-            RunRecord.created_at,
-            (epoch_ms(Last.timestamp) - epoch_ms(started_at())).label("took"),
-        )
-        .where(
-            Run.platform == platform,
-            Last.status == TestStatus.completed,
-            started_at().is_not(None),
-        )
-        .subquery("pending")
+    # MariaDB would sometimes sort all runs of the platform instead of reading the newest ones.
+    for dialect in ("mysql", "mariadb"):
+        kept = kept.with_hint(RunRollup, "FORCE INDEX (ix_run_rollup_platform)", dialect)
+    pending = among(
+        PENDING,
+        PENDING.c.test_id,
+        RunRecord.created_at,
+        (epoch_ms(Last.timestamp) - epoch_ms(started_at())).label("took"),
+    ).where(
+        Run.platform == platform,
+        Last.status == TestStatus.completed,
+        started_at().is_not(None),
     )
-    both = union_all(select(kept), select(pending)).subquery()
+    both = union_all(select(kept.subquery("kept")), select(pending.subquery("pending"))).subquery()
     newest = (
         select(both.c.took)
         .order_by(both.c.created_at.desc(), both.c.test_id.desc())
         .limit(RECENT_RUNS)
         .subquery("newest")
     )
-    return select(literal(platform.value), func.avg(newest.c.took))
-
-
-# Composed once: building it costs more than the database needs for it.
-_DURATIONS = union_all(*(_durations(platform) for platform in Platform))
+    return select(
+        type_coerce(literal(platform.value), Maintenance.platform.type),
+        null(),
+        func.avg(newest.c.took),
+    ).having(func.count(newest.c.took) > 0)
