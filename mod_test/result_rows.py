@@ -9,15 +9,26 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, literal, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    select,
+    union_all,
+)
 
 from database import ASCII_LOWER, contains_text, db, exact
 from mod_regression.models import Category, RegressionTest, RegressionTestOutput, test_categories
 from mod_sample.models import Sample, Tag, sample_tags
 from mod_test import verdict
 from mod_test.models import Outcome, Result, ResultFile, ResultRecord
+from mod_test.rollup.tables import FailingResult
 from mod_test.run_rows import RunRow
-from mod_test.sets import ids_of, members_of
+from mod_test.sets import are_kept, ids_of, kept_members_of, members_of
 from mod_test.verdict import OutputStatus, ResultStatus
 
 Place = tuple[int, int]  # a run and a regression test
@@ -25,6 +36,8 @@ Place = tuple[int, int]  # a run and a regression test
 # Statements are composed once: composing one costs more than the database needs for it.
 IDS: Any = bindparam("ids", expanding=True)
 TESTS: Any = bindparam("tests", expanding=True)
+TAG, CATEGORY = 0, 1
+COLUMNS = 12
 
 
 @dataclass(frozen=True)
@@ -149,20 +162,24 @@ def columns(status: ColumnElement[str], run_id: Any) -> tuple[Any, ...]:
 
 
 def as_result(row: Any, *, tail: str | None = None) -> ResultRow:
-    """A row of `columns`."""
+    """A row of `columns`, which may have more behind them."""
+    (
+        run_id, regression_id, sample_id, command, status, runtime, exit_code, expected_exit_code,
+        wrong_exit, outcome, signal, told,
+    ) = row[:COLUMNS]  # fmt: skip
     return ResultRow(
-        run_id=row.run_id,
-        regression_id=row.regression_id,
-        sample_id=row.sample_id,
-        command=row.command,
-        status=ResultStatus(row.status),
-        runtime_ms=None if row.runtime is None else max(0, row.runtime),
-        exit_code=row.exit_code,
-        expected_exit_code=row.expected_exit_code,
-        wrong_exit=bool(row.wrong_exit),
-        outcome=row.outcome,
-        signal=row.signal,
-        told=row.told or None,
+        run_id=run_id,
+        regression_id=regression_id,
+        sample_id=sample_id,
+        command=command,
+        status=ResultStatus(status),
+        runtime_ms=None if runtime is None else max(0, runtime),
+        exit_code=exit_code,
+        expected_exit_code=expected_exit_code,
+        wrong_exit=bool(wrong_exit),
+        outcome=outcome,
+        signal=signal,
+        told=told or None,
         tail=tail,
     )
 
@@ -177,16 +194,21 @@ def of_runs(
     """
     ended = [run.run_id for run in runs if run.status.has_ended]
     params = {**ids_of(runs), "ended": ended, "running": list(running), **wanted.params}
-    return _of_runs(frozenset(wanted.params)), params
+    return _of_runs(frozenset(wanted.params), kept=are_kept(runs)), params
 
 
 @functools.cache
-def _of_runs(given: frozenset[str]) -> Select[Any]:
-    of_set = members_of(IDS, bindparam("live", expanding=True)).subquery("members")
-    status = verdict.status_in_run(
-        of_set.c.test_id.in_(bindparam("ended", expanding=True)),
-        RegressionTest.id.in_(bindparam("running", expanding=True)),
-    )
+def _of_runs(given: frozenset[str], *, kept: bool) -> Select[Any]:
+    """`kept`: how the results read is looked up, for runs whose sets and failing results are."""
+    if kept:
+        of_set = kept_members_of(IDS).subquery("members")
+        status: Any = func.coalesce(FailingResult.status, ResultStatus.passed.value)
+    else:
+        of_set = members_of(IDS, bindparam("live", expanding=True)).subquery("members")
+        status = verdict.status_in_run(
+            of_set.c.test_id.in_(bindparam("ended", expanding=True)),
+            RegressionTest.id.in_(bindparam("running", expanding=True)),
+        )
     conditions: dict[str, Callable[[Any], ColumnElement[bool]]] = {
         "of_status": lambda value: status == value,
         "of_name": lambda value: contains_text(Sample.original_name, value),
@@ -195,11 +217,10 @@ def _of_runs(given: frozenset[str]) -> Select[Any]:
         "of_sample_id": lambda value: RegressionTest.sample_id == value,
         "of_regression_id": lambda value: RegressionTest.id == value,
     }
-    return (
+    rows = (
         select(*columns(status, of_set.c.test_id))
         .select_from(of_set)
         .join(RegressionTest, RegressionTest.id == of_set.c.regression_id)
-        .join(Sample, Sample.id == RegressionTest.sample_id)
         .outerjoin(
             Result,
             and_(
@@ -208,6 +229,17 @@ def _of_runs(given: frozenset[str]) -> Select[Any]:
         )
         .outerjoin(ResultRecord, ResultRecord.is_of_result())
         .where(*(conditions[name](bindparam(name)) for name in sorted(given)))
+    )
+    if "of_name" in given:
+        rows = rows.join(Sample, Sample.id == RegressionTest.sample_id)
+    if not kept:
+        return rows
+    return rows.outerjoin(
+        FailingResult,
+        and_(
+            FailingResult.test_id == of_set.c.test_id,
+            FailingResult.regression_test_id == of_set.c.regression_id,
+        ),
     )
 
 
@@ -224,9 +256,10 @@ def outputs_of(places: Collection[Place]) -> dict[Place, list[OutputRow]]:
         "tests": sorted({regression_id for _, regression_id in found}),
     }
     for row in db.session.execute(_outputs(), params):
-        of = found.get((row.test_id, row.regression_test_id))
+        run_id, regression_id, *output = row
+        of = found.get((run_id, regression_id))
         if of is not None:
-            of.append(_as_output(row))
+            of.append(_as_output(*output))
     return found
 
 
@@ -242,9 +275,8 @@ def labels(sample_ids: Collection[int], regression_ids: Collection[int]) -> Labe
     if not sample_ids and not regression_ids:
         return found
     params = {"samples": list(sample_ids), "tests": list(regression_ids)}
-    for row in db.session.execute(_labels(), params):
-        of = found.tags if row.kind == "tag" else found.categories
-        of.setdefault(row.owner, []).append(row.name)
+    for kind, owner, name in db.session.execute(_labels(), params):
+        (found.tags if kind == TAG else found.categories).setdefault(owner, []).append(name)
     return found
 
 
@@ -252,27 +284,27 @@ def labels(sample_ids: Collection[int], regression_ids: Collection[int]) -> Labe
 def _labels() -> Select[Any]:
     tags = (
         select(
-            literal("tag").label("kind"),
+            literal(TAG).label("kind"),
             sample_tags.c.sample_id.label("owner"),
-            Tag.id.label("place"),
             Tag.name.label("name"),
+            Tag.id.label("place"),
         )
         .join(Tag, Tag.id == sample_tags.c.tag_id)
         .where(sample_tags.c.sample_id.in_(bindparam("samples", expanding=True)))
     )
     categories = (
         select(
-            literal("category"),
+            literal(CATEGORY),
             test_categories.c.regression_id,
-            Category.id,
             Category.name,
+            Category.id,
         )
         .distinct()
         .join(Category, Category.id == test_categories.c.category_id)
         .where(test_categories.c.regression_id.in_(TESTS), Category.name.is_not(None))
     )
     both = union_all(tags, categories).subquery("labels")
-    return select(both).order_by(both.c.place)
+    return select(both.c.kind, both.c.owner, both.c.name).order_by(both.c.place)
 
 
 @functools.cache
@@ -292,7 +324,6 @@ def _outputs() -> Select[Any]:
             output.expected_filename,
             case((verdict.takes_part(output), 0), else_=1).label("ignored"),
             output.correct,
-            file.test_id.label("compared"),
             file.expected,
             file.got,
             status.label("status"),
@@ -316,15 +347,24 @@ def _outputs() -> Select[Any]:
     )
 
 
-def _as_output(row: Any) -> OutputRow:
+def _as_output(
+    output_id: int,
+    extension: str,
+    expected_filename: str | None,
+    ignored: int,
+    correct: str | None,
+    expected: str | None,
+    got: str | None,
+    status: str,
+) -> OutputRow:
     return OutputRow(
-        output_id=row.output_id,
-        extension=row.correct_extension,
-        expected_filename=row.expected_filename,
-        ignored=bool(row.ignored),
-        correct=row.correct,
-        has_row=row.compared is not None,
-        expected=row.expected,
-        got=row.got,
-        status=OutputStatus(row.status),
+        output_id=output_id,
+        extension=extension,
+        expected_filename=expected_filename,
+        ignored=bool(ignored),
+        correct=correct,
+        has_row=expected is not None,  # the column of a row that is there is never NULL
+        expected=expected,
+        got=got,
+        status=OutputStatus(status),
     )

@@ -8,6 +8,7 @@ from sqlalchemy import CompoundSelect, Select, and_, exists, func, select, true,
 from database import db
 from mod_regression.models import RegressionTest
 from mod_test.models import CustomizedTest, Result, Run
+from mod_test.rollup.tables import RunRollup, RunSetMember
 from mod_test.run_rows import RunRow
 from mod_test.verdict import has_sample
 
@@ -59,6 +60,20 @@ def members_of(ids: Any, live: Any) -> CompoundSelect[Any]:
         .where(Run.id.in_(live), is_active(), ~_is_recorded(Run.id))
     )
     return union(recorded, reported, expected)
+
+
+def are_kept(runs: Sequence[RunRow]) -> bool:
+    """Whether the sets of all of `runs` are kept: `kept_members_of` has them, much cheaper."""
+    return all(run.standing is not None for run in runs)
+
+
+def kept_members_of(ids: Any) -> Select[Any]:
+    """`members` of runs whose sets are kept, of ids or of a parameter for them."""
+    return (
+        select(RunRollup.test_id, RunSetMember.regression_test_id.label("regression_id"))
+        .join(RunSetMember, RunSetMember.set_id == RunRollup.set_id)
+        .where(RunRollup.test_id.in_(ids))
+    )
 
 
 def regression_ids(run: RunRow) -> list[int]:

@@ -1,5 +1,6 @@
 """Names and types of files as clients see them, and the keys under which they are stored."""
 
+import functools
 import re
 from pathlib import PurePosixPath
 
@@ -26,6 +27,7 @@ _LONGEST = 255
 _HASH = re.compile("[0-9a-fA-F]{64}")
 
 
+@functools.lru_cache(maxsize=4096)
 def filename_of(expected_filename: str | None, extension: str) -> str:
     """The name of an output's file: the one it was written under, without any folder."""
     name = PurePosixPath((expected_filename or "").replace("\\", "/")).name
@@ -37,6 +39,7 @@ def shortened(name: str) -> str:
     return name if len(name) <= _LONGEST else f"…{name[1 - _LONGEST :]}"
 
 
+@functools.lru_cache(maxsize=4096)
 def content_type_of(filename: str) -> str:
     """The type under which a file is served."""
     return _TYPES.get(PurePosixPath(filename).suffix.lower(), "application/octet-stream")

@@ -42,12 +42,13 @@ def select_page(
     *,
     limit: int,
     offset: int,
-    total: Select[Any] | None = None,
+    total: int | Select[Any] | None = None,
     params: Mapping[str, Any] | None = None,
 ) -> Page[SqlRow[Any]]:
     """The rows of `statement` from `offset` on, in a total order, with the exact number of all.
 
-    `total` counts them where that is cheaper than counting the statement's own rows. `params` are
+    `total` is that number, or counts them where that is cheaper than counting the statement's own
+    rows. `params` are
     the values of statements that are composed once; what is made of those is kept, too.
     """
     keep = params is not None
@@ -55,7 +56,7 @@ def select_page(
     if total is None:
         total = (counting if keep else counting.__wrapped__)(statement)
     rows, number = rows_with_total(
-        compose(statement, tuple(order), total),
+        compose(statement, tuple(order), None if isinstance(total, int) else total),
         total,
         {**(params or {}), "page_limit": limit, "page_offset": offset},
     )
@@ -90,9 +91,11 @@ def counting(statement: Select[Any]) -> Select[Any]:
 
 
 @functools.lru_cache(maxsize=256)
-def _paged(statement: Select[Any], order: tuple[Any, ...], total: Select[Any]) -> Select[Any]:
+def _paged(
+    statement: Select[Any], order: tuple[Any, ...], total: Select[Any] | None
+) -> Select[Any]:
     paged = statement.order_by(*order).limit(LIMIT).offset(OFFSET)
-    return with_total(paged, total)
+    return paged if total is None else with_total(paged, total)
 
 
 def page(rows: list[Row], *, total: int, limit: int, offset: int, **more: Any) -> Page[Row]:

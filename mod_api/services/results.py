@@ -45,19 +45,15 @@ class OutputView:
 
 
 @dataclass(frozen=True)
-class ResultView:
+class ResultView(ResultRow):
     """One regression test of a run as the API shows it."""
 
-    row: ResultRow
     outputs: list[OutputView]
     ignored_outputs: list[OutputView]
     tags: list[str]
     categories: list[str]
     result_message: str | None
     links: dict[str, str]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.row, name)
 
     @property
     def category(self) -> str:
@@ -73,13 +69,11 @@ def list_results(
     exact number of all that match. Raises NotFound."""
     run, running = _run(run_id)
     statement, params = result_rows.of_runs([run], wanted, running)
+    total: int | Select[Any] | None = None
+    if wanted == ResultFilter():
+        total = HOW_MANY if run.standing is None else run.standing.total
     found = select_page(
-        statement,
-        [RegressionTest.id],
-        limit=limit,
-        offset=offset,
-        total=HOW_MANY if wanted == ResultFilter() else None,
-        params=params,
+        statement, [RegressionTest.id], limit=limit, offset=offset, total=total, params=params
     )
     return found.showing(_views([result_rows.as_result(row) for row in found.data], base))
 
@@ -120,7 +114,7 @@ def _views(rows: Sequence[ResultRow], base: str) -> list[ResultView]:
 
 def _view(row: ResultRow, outputs: Sequence[OutputRow], labels: Labels, base: str) -> ResultView:
     return ResultView(
-        row=row,
+        **vars(row),
         outputs=_shown([output for output in outputs if not output.ignored]),
         ignored_outputs=_shown([output for output in outputs if output.ignored]),
         tags=labels.tags.get(row.sample_id, [])[:MOST_TAGS],

@@ -1,8 +1,9 @@
 """What a run executes: its environment and its matrix of regression tests."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, SelectBase, bindparam, select
 
 from database import db
 from mod_api.services.environments import environment
@@ -13,32 +14,50 @@ from mod_test import sets
 MOST = 500
 
 
+def _matrix(members: SelectBase) -> Select[Any]:
+    of_set = members.subquery("members")
+    return (
+        select(
+            RegressionTest.id,
+            RegressionTest.sample_id,
+            RegressionTest.command,
+            RegressionTest.input_type,
+            RegressionTest.output_type,
+        )
+        .join(of_set, of_set.c.regression_id == RegressionTest.id)
+        .order_by(RegressionTest.id)
+        .limit(MOST)
+    )
+
+
+# Composed once: composing them costs more than the database needs for them.
+IDS: Any = bindparam("ids", expanding=True)
+KEPT = _matrix(sets.kept_members_of(IDS))
+DERIVED = _matrix(sets.members_of(IDS, bindparam("live", expanding=True)))
+
+
 def config(run_id: int) -> dict[str, Any]:
     """The configuration of a run. Raises NotFound.
 
     `command_defaults` are the options that every command of the matrix has in common.
     """
     run = get_row(run_id, at_once=True)
-    members = sets.members([run]).subquery("members")
-    tests = db.session.scalars(
-        select(RegressionTest)
-        .join(members, members.c.regression_id == RegressionTest.id)
-        .order_by(RegressionTest.id)
-        .limit(MOST)
+    tests: Sequence[Any] = db.session.execute(
+        KEPT if sets.are_kept([run]) else DERIVED, sets.ids_of([run])
     ).all()
     return {
         "run_id": run_id,
         "environment": environment(run.platform),
         "matrix": [
             {
-                "regression_id": test.id,
-                "sample_id": test.sample_id,
-                "command": test.command,
-                "input_type": test.input_type,
-                "output_type": test.output_type,
+                "regression_id": regression_id,
+                "sample_id": sample_id,
+                "command": command,
+                "input_type": input_type,
+                "output_type": output_type,
                 "platform": run.platform,
             }
-            for test in tests
+            for regression_id, sample_id, command, input_type, output_type in tests
         ],
         "regression_test_ids": [test.id for test in tests],
         "command_defaults": _shared_options([test.command for test in tests]),
