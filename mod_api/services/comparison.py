@@ -1,10 +1,12 @@
 """Two runs compared, test by test: what the one fixed, what it broke."""
 
+import functools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import or_
+from sqlalchemy import Integer, Select, bindparam, func, or_, select, union_all
 
 from database import db, exact
 from errors import NotFound
@@ -12,13 +14,17 @@ from mod_api.services import links
 from mod_api.services.paging import Page, page
 from mod_test import repositories, result_rows, run_rows
 from mod_test.comparison import Change, Side, change_between
-from mod_test.models import Run
-from mod_test.result_rows import OutputRow, Place, ResultFilter, ResultRow
+from mod_test.models import Fork, Run
+from mod_test.result_rows import ResultFilter
+from mod_test.rollup.kept import IS_KEPT
+from mod_test.rollup.tables import RunRollup
 from mod_test.run_rows import RunRow
 from mod_test.signatures import failure_signature
 from mod_test.verdict import ResultStatus
 
 MAIN_BRANCHES = ("master", "main")
+NOWHERE = Side(None, None)
+_SIDES = {status.value: Side(status, None) for status in ResultStatus}
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,11 @@ def compare(
     found = run_rows.find_all([run_id] if to is None else [run_id, to])
     run = _found(found, run_id)
     other = _main_run_before(run, main_repository) if to is None else _found(found, to)
-    rows = _compared(run, other, base)
+    rows = _compared(run, other)
     counts = Counter(row.change for row in rows)
     wanted = [row for row in rows if change in (None, row.change)]
     return page(
-        wanted[offset : offset + limit],
+        [_comparison(row, run.run_id, base) for row in wanted[offset : offset + limit]],
         total=len(wanted),
         limit=limit,
         offset=offset,
@@ -76,20 +82,8 @@ def _found(runs: Mapping[int, RunRow], run_id: int) -> RunRow:
 
 
 def _main_run_before(run: RunRow, main_repository: str) -> RunRow:
-    newest = (
-        run_rows.ROWS.where(
-            Run.id < run.run_id,
-            Run.platform == run.platform,
-            Run.pr_nr <= 0,
-            Run.branch.in_(MAIN_BRANCHES),
-            or_(*(exact(Run.branch) == exact(branch) for branch in MAIN_BRANCHES)),
-            repositories.is_named(main_repository),
-            run_rows.has_ended(),
-        )
-        .order_by(Run.id.desc())
-        .limit(1)
-    )
-    row = db.session.execute(newest).first()
+    params = {"run_id": run.run_id, "platform": run.platform}
+    row = db.session.execute(_newest_of(main_repository), params).first()
     if row is None:
         raise NotFound(
             "run", "to", "There is no ended run of the main branch to compare with; name one in to."
@@ -97,43 +91,78 @@ def _main_run_before(run: RunRow, main_repository: str) -> RunRow:
     return run_rows.as_run(row)
 
 
-def _compared(run: RunRow, other: RunRow, base: str) -> list[Comparison]:
+# Composed once: composing it costs more than the database needs for it.
+@functools.cache
+def _newest_of(main_repository: str) -> Select[Any]:
+    """The newest ended run of a repository's main branch before `run_id`, on `platform`."""
+    before = bindparam("run_id", type_=Integer)
+    platform = bindparam("platform", type_=Run.platform.type)
+    of_repository = repositories.is_named(main_repository)
+
+    def kept(branch: str) -> Select[Any]:
+        newest = select(RunRollup.test_id).where(
+            RunRollup.fork_id == Fork.id,
+            RunRollup.branch == branch,
+            RunRollup.test_id < before,
+            RunRollup.platform == platform,
+            RunRollup.pull_request.is_(None),
+            IS_KEPT,
+        )
+        # Backwards from the run, however many there are: MariaDB would read what is before it.
+        for dialect in ("mysql", "mariadb"):
+            newest = newest.with_hint(RunRollup, "FORCE INDEX (ix_run_rollup_branches)", dialect)
+        last = newest.order_by(RunRollup.test_id.desc()).limit(1).correlate(Fork)
+        return select(last.scalar_subquery().label("run_id")).where(of_repository)
+
+    others = run_rows.pending(Run.id).where(
+        Run.id < before,
+        Run.platform == platform,
+        Run.pr_nr <= 0,
+        or_(*(exact(Run.branch) == exact(branch) for branch in MAIN_BRANCHES)),
+        of_repository,
+        run_rows.has_ended(),
+    )
+    found = union_all(*map(kept, MAIN_BRANCHES), others).subquery("found")
+    return run_rows.ROWS.where(Run.id == select(func.max(found.c.run_id)).scalar_subquery())
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A regression test (a row of `result_rows.columns`) and how it went in both runs."""
+
+    test: Any
+    here: Side
+    there: Side
+    change: Change
+
+
+def _compared(run: RunRow, other: RunRow) -> list[Compared]:
     statement, params = result_rows.of_runs([run, other], ResultFilter())
-    found = db.session.execute(statement, params)
-    rows = sorted(map(result_rows.as_result, found), key=lambda row: row.regression_id)
-    outputs = result_rows.outputs_of([row.place for row in rows if row.status.is_failure])
-    by_place = {row.place: row for row in rows}
-    tests = {row.regression_id: row for row in rows}
-    return [
-        _comparison(test, run.run_id, other.run_id, by_place, outputs, base)
-        for test in tests.values()
-    ]
+    found = db.session.execute(statement, params).all()
+    tests = {row.regression_id: row for row in found}
+    failed = [result_rows.as_result(row) for row in found if ResultStatus(row.status).is_failure]
+    outputs = result_rows.outputs_of([row.place for row in failed])
+    sides = {(row.run_id, row.regression_id): _SIDES[row.status] for row in found}
+    for row in failed:
+        sides[row.place] = Side(row.status, failure_signature(row, outputs[row.place]))
+    compared = []
+    for test_id in sorted(tests):
+        here = sides.get((run.run_id, test_id), NOWHERE)
+        there = sides.get((other.run_id, test_id), NOWHERE)
+        compared.append(Compared(tests[test_id], here, there, change_between(here, there)))
+    return compared
 
 
-def _comparison(
-    test: ResultRow,
-    run_id: int,
-    other_id: int,
-    rows: Mapping[Place, ResultRow],
-    outputs: Mapping[Place, Sequence[OutputRow]],
-    base: str,
-) -> Comparison:
-    here = _side(rows.get((run_id, test.regression_id)), outputs)
-    there = _side(rows.get((other_id, test.regression_id)), outputs)
+def _comparison(row: Compared, run_id: int, base: str) -> Comparison:
+    test = row.test
     return Comparison(
         regression_id=test.regression_id,
         sample_id=test.sample_id,
         command=test.command,
-        change=change_between(here, there),
-        status=here.status,
-        to_status=there.status,
-        failure_signature=here.signature,
-        to_failure_signature=there.signature,
+        change=row.change,
+        status=row.here.status,
+        to_status=row.there.status,
+        failure_signature=row.here.signature,
+        to_failure_signature=row.there.signature,
         links=links.of_result(run_id, test.regression_id, test.sample_id, base),
     )
-
-
-def _side(row: ResultRow | None, outputs: Mapping[Place, Sequence[OutputRow]]) -> Side:
-    if row is None:
-        return Side(None, None)
-    return Side(row.status, failure_signature(row, outputs.get(row.place, ())))
