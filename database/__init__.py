@@ -22,7 +22,8 @@ from database.functions import (
     utc_after,
     utc_now,
 )
-from database.units import begin_writing, fetch, reading, replace_rows, writing, written
+from database.statements import fetch, replace_rows
+from database.units import begin_writing, reading, writing, written
 
 __all__ = [
     "ASCII_LOWER",

@@ -2,15 +2,13 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import CursorResult, Executable, inspect
-from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import OperationalError
 
-from database.base import Base, db
+from database.base import db
 
 DEADLOCK = 1213
 TRIES = 6
@@ -66,29 +64,3 @@ def written(work: Callable[[], T]) -> T:
                 raise
             time.sleep(0.01 * attempt * random.uniform(0.5, 1.5))  # noqa: S311  parts the two
     raise AssertionError("unreachable")
-
-
-def fetch(statement: Executable, params: Mapping[str, Any] | None = None) -> CursorResult[Any]:
-    """The rows of a statement of columns, in the session's unit of work.
-
-    For what is read on every request: the session would look for entities in it each time.
-    """
-    return db.session.connection().execute(statement, params)
-
-
-def replace_rows(
-    table: type[Base], columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
-) -> None:
-    """Write these columns of rows that are there, found by their primary keys; `rows` are whole."""
-    if not rows:
-        return
-    if db.engine.dialect.name == "sqlite":
-        new = sqlite.insert(table)
-        keys = [column.name for column in inspect(table).primary_key]
-        statement: Any = new.on_conflict_do_update(
-            index_elements=keys, set_={name: new.excluded[name] for name in columns}
-        )
-    else:
-        given = mysql.insert(table)
-        statement = given.on_duplicate_key_update({name: given.inserted[name] for name in columns})
-    db.session.connection().execute(statement, list(rows))
