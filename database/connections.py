@@ -50,14 +50,19 @@ def engine_options(url: str) -> dict[str, Any]:
     }
 
 
+IMPATIENT = "waits for locks less than others do"
+
+
 def prepare(engine: Engine) -> None:
     """Make transactions begin as `writing` asks, and SQLite keep foreign keys."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _connected_sqlite)
         event.listen(engine, "begin", _begun_sqlite)
+        event.listen(engine, "checkin", _patient_again_sqlite)
     else:
         event.listen(engine, "connect", _connected_mysql)
         event.listen(engine, "begin", _begun_mysql)
+        event.listen(engine, "checkin", _patient_again_mysql)
 
 
 def _connected_mysql(connection: Any, record: Any) -> None:
@@ -76,7 +81,11 @@ def _connected_sqlite(connection: Any, record: Any) -> None:
 
 
 def _begun_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
+    options = connection.get_execution_options()
+    writes = options.get("writes", False)
+    if (seconds := options.get("patience")) is not None:
+        connection.info[IMPATIENT] = True
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {seconds * 1000}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
@@ -87,6 +96,21 @@ def _begun_mysql(connection: Connection) -> None:
         # changes the session, changes it back, and commits both times.
         with closing(connection.connection.cursor()) as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    if (seconds := options.get("patience")) is not None:
+        connection.info[IMPATIENT] = True
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {seconds}")
+
+
+def _patient_again_sqlite(connection: Any, record: Any) -> None:
+    if connection is not None and record.info.pop(IMPATIENT, False):
+        connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_SECONDS * 1000}").close()
+
+
+def _patient_again_mysql(connection: Any, record: Any) -> None:
+    if connection is not None and record.info.pop(IMPATIENT, False):
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("SET SESSION innodb_lock_wait_timeout = DEFAULT")
 
 
 def has_trigger(name: str) -> bool:

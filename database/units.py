@@ -15,21 +15,24 @@ TRIES = 6
 T = TypeVar("T")
 
 
-def begin_writing(*, snapshot: bool = False) -> None:
+def begin_writing(*, snapshot: bool = False, patience: int | None = None) -> None:
     """Begin this session's transaction as one that writes (decision 5).
 
     SQLite: BEGIN IMMEDIATE, since a reader that turns writer may fail at once. MariaDB: READ
     COMMITTED, so that what is read after taking a lock is what the lock protects; with `snapshot`
-    REPEATABLE READ, whose one snapshot begins at the first read that does not lock.
+    REPEATABLE READ, whose one snapshot begins at the first read that does not lock. `patience` is
+    for how many seconds at most it waits for a lock; without it as long as the database says.
     """
-    db.session.connection(execution_options={"writes": True, "snapshot": snapshot})
+    options = {"writes": True, "snapshot": snapshot, "patience": patience}
+    db.session.connection(execution_options=options)
 
 
 @contextmanager
-def writing(*, snapshot: bool = False) -> Iterator[None]:
-    """One unit of work that writes: committed at the end, rolled back on anything raised."""
+def writing(*, snapshot: bool = False, patience: int | None = None) -> Iterator[None]:
+    """One unit of work that writes (`begin_writing`): committed at the end, rolled back on anything
+    raised."""
     db.session.rollback()
-    begin_writing(snapshot=snapshot)
+    begin_writing(snapshot=snapshot, patience=patience)
     try:
         yield
         db.session.commit()

@@ -4,19 +4,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import structlog
 from sqlalchemy import CompoundSelect, delete, exists, func, insert, literal, or_, select, union_all
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from database import db, fetch, reading, writing
 from mod_test.rollup import derive
 from mod_test.rollup.kept import by_definitions, by_own_marks, remember
 from mod_test.rollup.tables import OpenRun, RollupMark, RollupState
 
+log = structlog.get_logger("rollup")
 AT_ONCE = 5000
 # Marks of open runs change no answer; they are tidied away when there are many.
 MANY = 2000
 # So many runs are derived in an answer before settling them first is quicker.
 FEW = 20
+PATIENCE = 5  # seconds
 OWN, OF_DEFINITION, MATTERS = 0, 1, 2
 WITH_OWN_MARKS = select(RollupMark.run_id).where(RollupMark.run_id.is_not(None)).distinct()
 
@@ -33,7 +36,11 @@ def settled_reading() -> Iterator[bool]:
         if not must:
             yield may
             return
-    settle_marks(of_definitions=True)
+    try:
+        settle_marks(of_definitions=True)
+    except DBAPIError:
+        # Somebody holds a row for long, or has deleted a run meanwhile: what is marked is derived.
+        log.warning("marks_not_settled", exc_info=True)
     with reading():
         yield True
 
@@ -47,8 +54,12 @@ def settling() -> Iterator[None]:
 
 
 def settle_marks(*, of_definitions: bool = False) -> None:
-    """Settle every mark, or those of definitions and hashes only, in a unit of work of its own."""
-    with writing(snapshot=True):
+    """Settle every mark, or those of definitions and hashes only, in a unit of work of its own.
+
+    Raises DBAPIError where others hold what it needs: it gives way soon, since it can be done later
+    and whoever waits for it holds up an answer.
+    """
+    with writing(snapshot=True, patience=PATIENCE):
         settle(of_definitions=of_definitions)
 
 
