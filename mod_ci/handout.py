@@ -60,10 +60,10 @@ def with_sizes(samples: Sequence[dict[str, Any]], repository: Repository) -> Non
             keys[sample["sample_id"]] = sample_key(sample["sha256"] or "", sample["extension"])
         except UnsafeName:
             continue
-    found = repository.locate(keys.values())
+    sizes = repository.sizes(keys.values())
     for sample in samples:
         key = keys.get(sample["sample_id"])
-        sample["size_bytes"] = found[key].size if key else None
+        sample["size_bytes"] = sizes[key] if key else None
 
 
 def key_of_sample(sample_id: int) -> str | None:

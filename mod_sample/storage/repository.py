@@ -34,6 +34,9 @@ class Stored:
     problem: str | None = None
 
 
+MOST_SIZES = 100_000
+
+
 class Repository:
     """Files in the folder, in the bucket, or in both; read from the folder first.
 
@@ -55,6 +58,7 @@ class Repository:
         self.bucket = bucket
         self.breaker = breaker or Breaker()
         self._existence = existence or Existence()
+        self._sizes: dict[str, int] = {}
 
     def locate(self, keys: Iterable[str], deadline_s: float = 1.5) -> dict[str, Located]:
         """Where each of `keys` is, asked side by side and answered within `deadline_s`.
@@ -80,6 +84,22 @@ class Repository:
         return {
             key: located(answers[key], configured) if key in answers else nowhere for key in wanted
         }
+
+    def sizes(self, keys: Iterable[str]) -> dict[str, int | None]:
+        """The size in bytes of each of `keys`, None where no storage has the file.
+
+        For names that stand for their content, as a sample's does: a size that was seen is not
+        asked for again.
+        """
+        wanted = list(keys)
+        unseen = [key for key in wanted if key not in self._sizes]
+        if unseen:
+            if len(self._sizes) > MOST_SIZES:
+                self._sizes.clear()
+            for key, found in self.locate(unseen).items():
+                if found.size is not None:
+                    self._sizes[key] = found.size
+        return {key: self._sizes.get(key) for key in wanted}
 
     def open(
         self, key: str, start: int = 0, length: int | None = None, within_s: float | None = None
