@@ -1,10 +1,11 @@
 """Regression tests as they are defined today: rows of the catalogue."""
 
+import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, literal, select, union_all
+from sqlalchemy import ColumnElement, Select, bindparam, literal, select, union_all
 
 from database import db
 from mod_regression.models import AcceptedVariant, RegressionTest, RegressionTestOutput
@@ -46,8 +47,33 @@ def outputs_of(regression_ids: Collection[int]) -> dict[int, list[DefinedOutput]
     found: dict[int, list[DefinedOutput]] = {test_id: [] for test_id in regression_ids}
     if not found:
         return found
+    rows = db.session.execute(_outputs(), {"tests": list(regression_ids)}).all()
+    variants: dict[int, list[str]] = {}
+    for row in rows:
+        if row.variant_id and row.hash:
+            variants.setdefault(row.output_id, []).append(row.hash)
+    for row in rows:
+        if not row.variant_id:
+            found[row.regression_id].append(
+                DefinedOutput(
+                    output_id=row.output_id,
+                    extension=row.correct_extension,
+                    expected_filename=row.expected_filename,
+                    ignored=bool(row.ignore),
+                    correct=row.hash,
+                    variants=tuple(variants.get(row.output_id, ())),
+                )
+            )
+    return found
+
+
+# Composed once: composing it costs more than the database needs for it.
+@functools.cache
+def _outputs() -> Select[Any]:
+    """The outputs of `tests`, each before its variants."""
     output = RegressionTestOutput
-    of_tests = (output.regression_id.in_(regression_ids), output.id > 0)
+    tests = bindparam("tests", expanding=True)
+    of_tests = (output.regression_id.in_(tests), output.id > 0)
     every = union_all(
         select(
             output.id.label("output_id"),
@@ -70,21 +96,4 @@ def outputs_of(regression_ids: Collection[int]) -> dict[int, list[DefinedOutput]
         .join(output, output.id == AcceptedVariant.regression_test_output_id)
         .where(*of_tests),
     ).subquery("outputs")
-    rows = db.session.execute(select(every).order_by(every.c.output_id, every.c.variant_id)).all()
-    variants: dict[int, list[str]] = {}
-    for row in rows:
-        if row.variant_id and row.hash:
-            variants.setdefault(row.output_id, []).append(row.hash)
-    for row in rows:
-        if not row.variant_id:
-            found[row.regression_id].append(
-                DefinedOutput(
-                    output_id=row.output_id,
-                    extension=row.correct_extension,
-                    expected_filename=row.expected_filename,
-                    ignored=bool(row.ignore),
-                    correct=row.hash,
-                    variants=tuple(variants.get(row.output_id, ())),
-                )
-            )
-    return found
+    return select(every).order_by(every.c.output_id, every.c.variant_id)
