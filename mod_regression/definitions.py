@@ -72,7 +72,7 @@ def outputs_of(regression_ids: Collection[int]) -> dict[int, list[DefinedOutput]
 def _outputs() -> Select[Any]:
     """The outputs of `tests`, each before its variants."""
     output = RegressionTestOutput
-    tests = bindparam("tests", expanding=True)
+    tests: Any = bindparam("tests", expanding=True)
     of_tests = (output.regression_id.in_(tests), output.id > 0)
     every = union_all(
         select(

@@ -7,6 +7,7 @@ import pytest
 from database import now
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
+from mod_test.rollup import rebuild
 from tests import factories
 from tests.factories import MAIN_REPOSITORY, commit_of
 from tests.sql import counted
@@ -97,6 +98,41 @@ def test_filters_are_text(app, client, reader) -> None:
     assert names(name="_o") == names(name="'") == names(name="\\") == []
     assert names(repository=FORK) == names(repository=FORK.upper()) == ["feature/mine"]
     assert names(repository="nobody/here") == []
+
+
+def test_a_branch_reads_the_same_whether_its_runs_are_kept_or_derived(
+    app, client, reader, raw
+) -> None:
+    long = "topic/" + "x" * 120
+    old = now() - timedelta(days=300)
+    for branch in ("master", "Topic", "topic", "tÖpic", long + "a", long + "b", "z" * 100):
+        factories.run(branch=branch, progress=["completed"], created_at=old)
+    factories.run(branch="topic", commit=commit_of("new"), progress=["completed"], created_at=old)
+    factories.run(branch="used", progress=["completed"], created_at=now())
+    factories.run(branch="used", progress=["completed"], created_at=old)
+    fork = factories.run(repository=FORK, progress=["completed"], created_at=now())
+    plain = factories.run(commit=commit_of("plain"), progress=["completed"], created_at=now())
+    factories.run(branch="", progress=["completed"])
+    raw.execute("INSERT INTO fork (github) VALUES ('https://github.com/ccextractor/CCExtractor')")
+    raw.execute("UPDATE test SET fork_id = ? WHERE id = ?", [raw.last_id, plain.id])
+    queries: list[dict] = [{}, {"active": "true"}, {"active": "false"}, {"name": "xA"}]
+    queries += [{"repository": FORK}, {"name": "TOPIC"}]
+    derived = [branches(client, reader, **query) for query in queries]
+
+    with app.app_context():
+        list(rebuild.rebuild())
+
+    assert [branches(client, reader, **query) for query in queries] == derived
+    names = [name for _, name, *_ in derived[0]]
+    assert {"z" * 100, "tÖpic", "Topic", "topic"} < set(names)
+    assert names == [*sorted(names[:-1]), "master"]
+    assert len([name for name in names if name.startswith("topic/x")]) == 2
+    assert ("master", commit_of("plain"), True) in [row[1:] for row in derived[0]]
+    assert len(derived[3]) == 1
+
+    raw.execute("UPDATE test SET branch = 'moved' WHERE id = ?", [fork.id])
+
+    assert [name for _, name, *_ in branches(client, reader, repository=FORK)] == ["moved"]
 
 
 def test_pages_are_the_whole_list(app, client, reader) -> None:
