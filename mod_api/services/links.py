@@ -11,24 +11,29 @@ PARTS = (
     "artifacts",
     "logs",
 )
+NAMED = tuple((part.replace("-", "_"), f"/{part}") for part in PARTS)
 
 
 def of_run(run_id: int, base: str) -> dict[str, str]:
     """Where everything about a run is."""
     run = f"{base}/runs/{run_id}"
-    return {"self": run, **{part.replace("-", "_"): f"{run}/{part}" for part in PARTS}}
+    links = {"self": run}
+    for name, path in NAMED:
+        links[name] = run + path
+    return links
 
 
 def of_result(run_id: int, regression_id: int, sample_id: int, base: str) -> dict[str, str]:
     """Where everything about one regression test of a run is."""
-    result = f"{base}/runs/{run_id}/samples/{regression_id}"
+    run, sample = f"{base}/runs/{run_id}", f"{base}/samples/{sample_id}"
+    result = f"{run}/samples/{regression_id}"
     return {
         "self": result,
-        "run": f"{base}/runs/{run_id}",
-        "logs": f"{result}/logs",
+        "run": run,
+        "logs": result + "/logs",
         "regression_test": f"{base}/regression-tests/{regression_id}",
-        "sample": f"{base}/samples/{sample_id}",
-        "history": f"{base}/samples/{sample_id}/history?regression_id={regression_id}",
+        "sample": sample,
+        "history": f"{sample}/history?regression_id={regression_id}",
     }
 
 
