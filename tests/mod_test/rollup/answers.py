@@ -57,7 +57,7 @@ def questions(raw: Raw) -> list[str]:
         ("pr_nr", "pull_request"),
     ):
         for (value,) in raw.execute(f"SELECT DISTINCT {column} FROM test ORDER BY 1"):
-            if value and value != "broken":
+            if value and value != "broken" and len(str(value)) <= 100:
                 filters.append(f"{name}={value}")
     for (github,) in raw.execute("SELECT github FROM fork WHERE github LIKE 'https:%' ORDER BY id"):
         filters.append(f"repository={github[19:].removesuffix('.git')}")

@@ -1,11 +1,18 @@
 """Whoever writes, and whatever: every answer is right at that moment.
 
-A program that knows nothing of ours changes the given tables in raw SQL; after every few
-statements a reader asks, and gets what a full derivation gives.
+Another process, which knows nothing of ours, changes the given tables in raw SQL. While it rests,
+every answer is held against that with nothing kept; while it writes, what is kept is held against
+a derivation in the same snapshot. `FRESHNESS_SECONDS` says for how long (of each test, 6 unless
+said), `FRESHNESS_SEED` from where.
 """
 
+import os
 import random
-from collections.abc import Callable
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,190 +21,210 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from database import db, reading
+from mod_test import run_rows, sets
 from mod_test.models import Result, Run
-from mod_test.rollup import rebuild
-from mod_test.rollup.settle import settle_marks
-from mod_test.rollup.tables import OpenRun, RunRollup
+from mod_test.rollup import rebuild, settle
+from mod_test.rollup.kept import IS_KEPT
+from mod_test.rollup.settle import settle_marks, settled_reading
+from mod_test.rollup.tables import FailingResult, OpenRun, RunRollup, RunSetMember
 from mod_test.run_rows import Last, joined
-from mod_test.verdict import RunStatus, result_verdicts, status_of_run
+from mod_test.standings import standings
+from mod_test.verdict import ResultStatus, result_verdicts, status_of_run
 from tests import factories
+from tests.conftest import Site
+from tests.mod_test.rollup.answers import (
+    answers,
+    assert_same,
+    derived_answers,
+    questions,
+)
+from tests.mod_test.rollup.foreign import HASHES
 from tests.raw import Raw
 
-TESTS, OUTPUTS, RUNS = 4, 2, 8
-HASHES = [factories.digest(f"content {number}") for number in range(4)]
-NOW = "2026-01-02 00:00:00"
+ROOT = Path(__file__).parents[3]
+SECONDS = float(os.environ.get("FRESHNESS_SECONDS", "6"))
+SEED = int(os.environ.get("FRESHNESS_SEED", "1"))
+ASKED = 25
 
 
-class Foreign:
-    """Another program's writes, chosen at random from what it may do."""
+class OtherProcess:
+    """The program that writes, told what to do line by line."""
 
-    def __init__(self, raw: Raw, chance: random.Random, tests: list[Any], runs: list[int]) -> None:
-        self.raw, self.chance, self.runs = raw, chance, runs
-        self.tests = [test.id for test in tests]
-        self.outputs = [(test.id, output.id) for test in tests for output in test.outputs]
-        self.sample_of = {test.id: test.sample.id for test in tests}
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
 
-    def act(self) -> None:
-        actions: list[Callable[[], None]] = [
-            self.end, self.end, self.result, self.result, self.output, self.output,
-            self.approve, self.variant, self.drop_variant, self.restart, self.choose,
-            self.forget_result, self.expect, self.ignore, self.add_run, self.remove_run,
-            self.forget_outputs, self.remove_test,
-        ]  # fmt: skip
-        self.chance.choice(actions)()
+    def tell(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
 
-    def run(self) -> int:
-        return self.chance.choice(self.runs)
+    def wait(self) -> None:
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline(), "the other program has died"
 
-    def end(self) -> None:
-        status = self.chance.choice(["completed", "completed", "canceled", "testing"])
-        self.raw.execute(
-            "INSERT INTO test_progress (test_id, status, timestamp, message) VALUES (?, ?, ?, ?)",
-            (self.run(), status, NOW, "raw"),
-        )
-
-    def result(self) -> None:
-        run, test = self.run(), self.chance.choice(self.tests)
-        self.raw.execute(
-            "DELETE FROM test_result WHERE test_id = ? AND regression_test_id = ?", (run, test)
-        )
-        code = self.chance.choice([0, 0, 0, 1, None])
-        self.raw.execute(
-            "INSERT INTO test_result (test_id, regression_test_id, runtime, exit_code, expected_rc)"
-            " VALUES (?, ?, 5, ?, ?)",
-            (run, test, code, self.chance.choice([0, None])),
-        )
-        if self.chance.random() < 0.7:
-            for owner, output in self.outputs:
-                if owner == test:
-                    self._output(run, test, output)
-
-    def output(self) -> None:
-        test, output = self.chance.choice(self.outputs)
-        self._output(self.run(), test, output)
-
-    def _output(self, run: int, test: int, output: int) -> None:
-        key = (run, test, output)
-        where = "test_id = ? AND regression_test_id = ? AND regression_test_output_id = ?"
-        self.raw.execute(f"DELETE FROM test_result_file WHERE {where}", key)
-        got = self.chance.choice([None, *HASHES])
-        self.raw.execute(
-            "INSERT INTO test_result_file (test_id, regression_test_id, regression_test_output_id,"
-            " expected, got) VALUES (?, ?, ?, ?, ?)",
-            (*key, HASHES[0], got),
-        )
-
-    def approve(self) -> None:
-        self.raw.execute(
-            "UPDATE regression_test_output SET correct = ? WHERE id = ?",
-            (self.chance.choice([*HASHES, None]), self.chance.choice(self.outputs)[1]),
-        )
-
-    def variant(self) -> None:
-        self.raw.execute(
-            "INSERT INTO regression_test_output_files (file_hashes, regression_test_output_id)"
-            " VALUES (?, ?)",
-            (self.chance.choice(HASHES), self.chance.choice(self.outputs)[1]),
-        )
-
-    def drop_variant(self) -> None:
-        self.raw.execute(
-            "DELETE FROM regression_test_output_files WHERE regression_test_output_id = ?",
-            (self.chance.choice(self.outputs)[1],),
-        )
-
-    def restart(self) -> None:
-        run = self.run()
-        with self.raw.transaction():
-            for table in ("test_result_file", "test_result", "test_progress"):
-                self.raw.execute(f"DELETE FROM {table} WHERE test_id = ?", (run,))
-
-    def choose(self) -> None:
-        run = self.run()
-        if self.chance.random() < 0.5:
-            self.raw.execute("DELETE FROM customized_test WHERE test_id = ?", (run,))
-        else:
-            self.raw.execute(
-                "INSERT INTO customized_test (test_id, regression_id) VALUES (?, ?)",
-                (run, self.chance.choice(self.tests)),
-            )
-
-    def forget_result(self) -> None:
-        self.raw.execute(
-            "DELETE FROM test_result WHERE regression_test_id = ? AND test_id = ?",
-            (self.chance.choice(self.tests), self.run()),
-        )
-
-    def forget_outputs(self) -> None:
-        self.raw.execute("DELETE FROM test_result_file WHERE test_id = ?", (self.run(),))
-
-    def expect(self) -> None:
-        self.raw.execute(
-            "UPDATE regression_test SET expected_rc = ? WHERE id = ?",
-            (self.chance.choice([0, 1, None]), self.chance.choice(self.tests)),
-        )
-
-    def ignore(self) -> None:
-        self.raw.execute(
-            "UPDATE regression_test_output SET `ignore` = ? WHERE id = ?",
-            (self.chance.choice([0, 1, None]), self.chance.choice(self.outputs)[1]),
-        )
-
-    def add_run(self) -> None:
-        self.raw.execute(
-            "INSERT INTO test (platform, test_type, fork_id, branch, `commit`, pr_nr)"
-            " SELECT platform, test_type, fork_id, branch, `commit`, pr_nr FROM test LIMIT 1"
-        )
-        assert self.raw.last_id is not None
-        self.runs.append(self.raw.last_id)
-
-    def remove_run(self) -> None:
-        if len(self.runs) < 3:
-            return
-        run = self.runs.pop(self.chance.randrange(len(self.runs)))
-        self.raw.execute("DELETE FROM customized_test WHERE test_id = ?", (run,))
-        self.raw.execute("DELETE FROM test WHERE id = ?", (run,))
-
-    def remove_test(self) -> None:
-        """By way of its sample or itself, whose children go by cascades that fire no trigger."""
-        if len(self.tests) < 3 or self.chance.random() < 0.6:
-            return
-        test = self.tests.pop(self.chance.randrange(len(self.tests)))
-        for owner, output in [pair for pair in self.outputs if pair[0] == test]:
-            self.outputs.remove((owner, output))
-            self.raw.execute(
-                "DELETE FROM regression_test_output_files WHERE regression_test_output_id = ?",
-                (output,),
-            )
-            self.raw.execute("DELETE FROM regression_test_output WHERE id = ?", (output,))
-        if self.chance.random() < 0.5:
-            self.raw.execute("DELETE FROM sample WHERE id = ?", (self.sample_of[test],))
-        else:
-            self.raw.execute("DELETE FROM regression_test WHERE id = ?", (test,))
+    def write(self, transactions: int) -> None:
+        """Let it make some transactions, and wait until it has."""
+        self.tell(str(transactions))
+        self.wait()
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_every_answer_is_right_whatever_another_program_writes(
-    app: Flask, client: FlaskClient, raw: Raw, seed: int
-) -> None:
+@pytest.fixture
+def other(app: Flask, site: Site) -> Iterator[OtherProcess]:
+    """A process that writes into the application's database, where there are some runs."""
+    make_runs()
+    command = [sys.executable, "-m", "tests.mod_test.rollup.foreign", site.url, str(SEED)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield OtherProcess(process)
+        process.kill()
+
+
+@pytest.fixture
+def headers(app: Flask) -> dict[str, str]:
+    return factories.signed_in("contributor", "runs:read", "results:read")
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are few runs: let some marks be settled before the answer all the same."""
+    monkeypatch.setattr(settle, "FEW", 3)
+
+
+def make_runs() -> None:
+    sample = factories.sample()
+    of_sample = [sample, sample, factories.sample(), factories.sample()]
     tests = [
         factories.regression_test(
-            outputs=[factories.Expected(correct=HASHES[0]) for _ in range(OUTPUTS)]
+            sample=each, outputs=[factories.Expected(correct=HASHES[0]) for _ in range(2)]
         )
-        for _ in range(TESTS)
+        for each in of_sample
     ]
-    runs = [factories.run().id for _ in range(RUNS)]
-    headers = factories.signed_in("contributor", "runs:read")
-    foreign = Foreign(raw, random.Random(seed), tests, runs)  # noqa: S311  reproducible, not secret
+    factories.repository("someone/ccextractor")
+    for number in range(8):
+        run = factories.run(
+            platform=("linux", "windows")[number % 2],
+            progress=["testing", "completed"],
+            tests=tests[:3] if number == 3 else (),
+        )
+        for place, test in enumerate(tests):
+            factories.result(run, test, exit_code=int(place == number % 5))
 
-    for _ in range(15):
-        for _ in range(foreign.chance.randrange(1, 8)):
-            foreign.act()
-        if foreign.chance.random() < 0.3:
+
+def test_every_answer_is_right_whatever_another_program_has_written(
+    app: Flask, client: FlaskClient, raw: Raw, headers: dict[str, str], other: OtherProcess
+) -> None:
+    chance = random.Random(SEED)  # noqa: S311  reproducible, not secret
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        other.write(chance.randrange(1, 8))
+        asked = questions(raw)
+        asked = chance.sample(asked, min(ASKED, len(asked)))
+
+        derived = derived_answers(client, headers, raw, asked)
+        assert_same(answers(client, headers, asked), derived)
+        if chance.random() < 0.3:
             with app.app_context():
                 settle_marks()
+            assert_same(answers(client, headers, asked), derived)
+    assert_all_is_right(app, client, raw, headers)
 
-        assert answered(client, headers) == derived(app)
+
+def test_what_is_kept_is_right_in_every_snapshot_while_another_program_writes(
+    app: Flask, client: FlaskClient, raw: Raw, headers: dict[str, str], other: OtherProcess
+) -> None:
+    chance = random.Random(SEED)  # noqa: S311  reproducible, not secret
+    until = time.monotonic() + SECONDS
+    other.tell("0")
+    while time.monotonic() < until:
+        with app.app_context():
+            assert_kept_is_derived()
+        asked = questions(raw)
+        for question in chance.sample(asked, min(3, len(asked))):
+            assert_consistent(client, headers, question)
+    other.tell("stop")
+    other.wait()
+    assert_all_is_right(app, client, raw, headers)
+
+
+def assert_consistent(client: FlaskClient, headers: dict[str, str], question: str) -> None:
+    """What holds of an answer in whatever moment it was given."""
+    ((code, body, *_),) = answers(client, headers, [question]).values()
+    assert code in (200, 404), (question, body)  # what is asked for may have gone meanwhile
+    if code == 404 or not isinstance(body, dict):
+        return
+    rows = body.get("data", [])
+    if "limit=100" in question:
+        assert body["pagination"]["total"] == len(rows), question
+    asked = dict(pair.split("=") for pair in question.partition("?")[2].split("&") if "=" in pair)
+    for row in rows:
+        for name in asked.keys() & {"status", "platform", "branch", "regression_id"}:
+            if question.startswith("/runs?") or name in ("platform", "branch", "regression_id"):
+                assert str(row[name]) == asked[name], question
+        if "result_status" in asked:
+            assert row["status"] == asked["result_status"], question
+        if "summary" in row:
+            assert_counts_are_of(row["summary"], row["status"])
+    if "total_samples" in body:
+        assert_counts_are_of(body, body["status"])
+
+
+def assert_counts_are_of(summary: dict[str, Any], status: str) -> None:
+    """Counts and status of a run agree with each other."""
+    names = ("pass_count", "fail_count", "missing_output_count", "skipped_count")
+    assert summary["total_samples"] == sum(summary[name] for name in names)
+    failures = summary["fail_count"] + summary["missing_output_count"]
+    assert summary["error_count"] >= failures
+    assert bool(failures) == bool(summary["error_count"])
+    if status in ("pass", "error", "incomplete"):
+        assert failures == 0
+    if status == "fail":
+        assert failures > 0
+    assert (summary["skipped_count"] > 0) or status != "incomplete"
+
+
+def assert_kept_is_derived() -> None:
+    """Hold what is kept against the given tables, in one snapshot."""
+    with settled_reading():
+        rows = [run_rows.as_run(row) for row in db.session.execute(run_rows.ROWS)]
+        counts = standings(rows)
+        kept = list(db.session.scalars(select(RunRollup.test_id).where(IS_KEPT)))
+        statuses = dict(db.session.execute(joined(Run.id, status_of_run(Last))).tuples().all())
+        members = sets.members([row for row in rows if row.run_id in set(kept)])
+        kept_members = (
+            select(RunRollup.test_id, RunSetMember.regression_test_id)
+            .join(RunSetMember, RunSetMember.set_id == RunRollup.set_id)
+            .where(IS_KEPT)
+        )
+        kept_failing = (
+            select(FailingResult.test_id, FailingResult.regression_test_id, FailingResult.status)
+            .join(RunRollup, RunRollup.test_id == FailingResult.test_id)
+            .where(IS_KEPT, FailingResult.status != ResultStatus.skipped.value)
+        )
+        verdicts = list(db.session.execute(result_verdicts(Result.test_id.in_(list(statuses)))))
+        failing = set(db.session.execute(kept_failing).tuples())
+        in_sets = set(db.session.execute(kept_members).tuples())
+        set_of = set(db.session.execute(members).tuples())
+    assert {row.run_id: row.status.value for row in rows} == statuses
+    assert {row.run_id for row in rows if row.standing is not None} == set(kept)
+    assert in_sets == set_of
+    not_passed = [row for row in verdicts if row.status != ResultStatus.passed.value]
+    assert failing == {
+        (row.test_id, row.regression_test_id, row.status)
+        for row in not_passed
+        if row.test_id in set(kept)
+    }
+    for run_id, counted in counts.items():
+        of_run = [row for row in verdicts if row.test_id == run_id]
+        assert counted.passed + counted.failed + counted.missing_output == len(of_run)
+        assert counted.errors == sum(row.errors for row in of_run)
+
+
+def assert_all_is_right(app: Flask, client: FlaskClient, raw: Raw, headers: dict[str, str]) -> None:
+    """Every question, and everything that is kept; nobody writes any more."""
+    asked = questions(raw)
+    derived = derived_answers(client, headers, raw, asked)
+    assert_same(answers(client, headers, asked), derived)
     with app.app_context():
         settle_marks()
         assert list(rebuild.verify()) == []
@@ -210,7 +237,7 @@ def test_a_rebuild_gives_what_the_marks_give(app: Flask, client: FlaskClient, ra
     factories.result(runs[0], tests[0])
     factories.result(runs[1], tests[0], exit_code=1)
     headers = factories.signed_in("contributor", "runs:read")
-    before = answered(client, headers)
+    before = answers(client, headers, questions(raw))
     raw.execute("DELETE FROM run_rollup")
     raw.execute("DELETE FROM failing_result")
     raw.execute("DELETE FROM open_run")
@@ -220,7 +247,7 @@ def test_a_rebuild_gives_what_the_marks_give(app: Flask, client: FlaskClient, ra
 
         assert_each_run_is_rolled_up_or_open()
         assert list(rebuild.verify()) == []
-    assert answered(client, headers) == before
+    assert answers(client, headers, questions(raw)) == before
 
 
 def test_a_rollup_that_was_tampered_with_is_found(
@@ -232,40 +259,6 @@ def test_a_rollup_that_was_tampered_with_is_found(
         settle_marks()
         raw.execute("UPDATE run_rollup SET status = 'pass'")
         assert [difference.run_id for difference in rebuild.verify()] == [run.id]
-
-
-def answered(client: FlaskClient, headers: dict[str, str]) -> dict[int, Any]:
-    """What the API says of every run: status and counts; filters must say the same."""
-    found = {}
-    listed = client.get("/api/v1/runs?limit=100", headers=headers).get_json()["data"]
-    for run in listed:
-        summary = client.get(f"/api/v1/runs/{run['run_id']}/summary", headers=headers).get_json()
-        assert summary["status"] == run["status"]
-        found[run["run_id"]] = (
-            run["status"],
-            summary["pass_count"],
-            summary["fail_count"],
-            summary["missing_output_count"],
-            summary["error_count"],
-        )
-    for status in RunStatus:
-        page = client.get(f"/api/v1/runs?limit=100&status={status.value}", headers=headers)
-        ids = {run["run_id"] for run in page.get_json()["data"]}
-        assert ids == {run_id for run_id, (seen, *_) in found.items() if seen == status.value}
-        assert page.get_json()["pagination"]["total"] == len(ids)
-    return found
-
-
-def derived(app: Flask) -> dict[int, Any]:
-    """The same by a full derivation, which looks at the given tables only."""
-    with app.app_context(), reading():
-        statuses = dict(db.session.execute(joined(Run.id, status_of_run(Last))).tuples().all())
-        counts = {run_id: [0, 0, 0, 0] for run_id in statuses}
-        for row in db.session.execute(result_verdicts(Result.test_id.in_(list(statuses)))):
-            place = ("pass", "fail", "missing_output").index(row.status)
-            counts[row.test_id][place] += 1
-            counts[row.test_id][3] += int(row.errors)
-    return {run_id: (status, *counts[run_id]) for run_id, status in statuses.items()}
 
 
 def assert_each_run_is_rolled_up_or_open() -> None:
