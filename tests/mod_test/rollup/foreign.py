@@ -18,10 +18,11 @@ import pymysql
 from tests.raw import Raw
 
 HASHES = [character * 64 for character in "abcd"]
-NOW = "2026-01-02 00:00:00"
+# As the existing site writes it, on SQLite too: texts are sorted there.
+NOW = "2026-01-02 00:00:00.000000"
 FORKS = ("CCExtractor/ccextractor", "someone/ccextractor", "someone/else")
 BRANCHES = ("master", "feature/x", "", "b" * 120)
-COMMITS = ("1" * 40, "2" * 40, "A" * 40, "broken")
+COMMITS = ("1" * 40, "2" * 40, "3" * 40, "4" * 40, "A" * 40, "broken")
 # A deadlock, or a lock that was waited for in vain: such a program begins again.
 REFUSED = (
     sqlite3.OperationalError,
@@ -225,7 +226,7 @@ class Foreign:
             self.progress(run, "completed")
 
     def platform(self) -> str:
-        return self.chance.choice(["linux", "linux", "windows", "Linux", "beos"])
+        return self.chance.choice([*["linux", "windows"] * 4, "Linux", "beos"])
 
     def origin(self) -> tuple[str, str, int]:
         return (
@@ -244,7 +245,7 @@ class Foreign:
         branch, commit, pull_request = self.origin()
         columns = {
             "platform": self.platform(),
-            "fork_id": self.chance.choice([self.one("fork") or None, None]),
+            "fork_id": self.chance.choice([*self.ids("fork") * 3, None]),
             "branch": branch,
             "`commit`": commit,
             "pr_nr": pull_request,
@@ -256,7 +257,7 @@ class Foreign:
 
     def rename(self) -> None:
         names = [f"https://github.com/{name}.git" for name in FORKS]
-        new = self.chance.choice([*names, "https://gitlab.com/x/y", None])
+        new = self.chance.choice([*names * 4, "https://gitlab.com/x/y", None])
         if self.raw.execute("SELECT 1 FROM fork WHERE github = ?", (new,)):
             return
         self.raw.execute("UPDATE fork SET github = ? WHERE id = ?", (new, self.one("fork")))
