@@ -22,7 +22,7 @@ HASHES = [character * 64 for character in "abcd"]
 NOW = "2026-01-02 00:00:00.000000"
 FORKS = ("CCExtractor/ccextractor", "someone/ccextractor", "someone/else")
 BRANCHES = ("master", "feature/x", "", "b" * 120)
-COMMITS = ("1" * 40, "2" * 40, "3" * 40, "4" * 40, "A" * 40, "broken")
+COMMITS = ("1" * 40, "2" * 40, *(digit * 40 for digit in "345678"), "A" * 40, "broken")
 # A deadlock, or a lock that was waited for in vain: such a program begins again.
 REFUSED = (
     sqlite3.OperationalError,
@@ -42,19 +42,19 @@ class Foreign:
             self.end, self.end, self.end, self.result, self.result, self.result, self.output,
             self.output, self.approve, self.approve, self.variant, self.drop_variant, self.restart,
             self.choose, self.forget_result, self.forget_outputs, self.expect, self.ignore,
-            self.add_run, self.add_run, self.remove_run, self.remove_test, self.describe,
-            self.describe, self.describe, self.rename, self.take_sample, self.give_sample,
+            self.add_run, self.add_run, self.remove_run, self.remove_test,
+            self.describe, self.rename, self.take_sample, self.give_sample,
             self.remove_output, self.add_output, self.add_test, self.renumber, self.sentinel,
-            self.replace_result, self.many,
+            self.replace_result, self.replace_result, self.replace_result, self.many,
         ]  # fmt: skip
 
     def transaction(self) -> None:
-        """One to four actions as one; some are held open for a while, some are taken back."""
+        """A few actions as one, mostly one; some are held open for a while, some taken back."""
         with contextlib.suppress(*REFUSED):
             late = not self.raw.is_sqlite or self.chance.random() < 0.3
             self.raw.execute("BEGIN" if late else "BEGIN IMMEDIATE")
             try:
-                for _ in range(self.chance.randrange(1, 5)):
+                for _ in range(self.chance.choice([1, 1, 1, 2, 4])):
                     self.act()
                 if self.chance.random() < 0.15:
                     time.sleep(self.chance.random() * 0.2)
@@ -257,7 +257,7 @@ class Foreign:
 
     def rename(self) -> None:
         names = [f"https://github.com/{name}.git" for name in FORKS]
-        new = self.chance.choice([*names * 4, "https://gitlab.com/x/y", None])
+        new = self.chance.choice([*names * 8, "https://gitlab.com/x/y", None])
         if self.raw.execute("SELECT 1 FROM fork WHERE github = ?", (new,)):
             return
         self.raw.execute("UPDATE fork SET github = ? WHERE id = ?", (new, self.one("fork")))

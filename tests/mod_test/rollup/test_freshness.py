@@ -117,9 +117,9 @@ def test_every_answer_is_right_whatever_another_program_has_written(
     chance = random.Random(SEED)  # noqa: S311  reproducible, not secret
     until = time.monotonic() + SECONDS
     while time.monotonic() < until:
-        other.write(chance.randrange(1, 8))
+        other.write(chance.choice([1, 1, 1, 2, 6]))
         asked = questions(raw)
-        asked = chance.sample(asked, min(ASKED, len(asked)))
+        asked = asked[:1] + chance.sample(asked[1:], min(ASKED, len(asked) - 1))
 
         derived = derived_answers(client, headers, raw, asked)
         assert_same(answers(client, headers, asked), derived)
