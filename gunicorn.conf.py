@@ -54,13 +54,16 @@ control_socket_disable = True
 accesslog = None
 
 
-class logger_class(Logger):  # noqa: N801  the name of gunicorn's setting
+class JsonLogger(Logger):
     """gunicorn's own messages, and uvicorn's, in JSON like all others."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
         for handler in self.error_log.handlers:
             handler.setFormatter(json_log.formatter())
+
+
+logger_class = JsonLogger
 
 
 json_log.install()

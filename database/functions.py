@@ -14,7 +14,7 @@ from database.column_types import UtcDateTime
 ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
-class utc_now(expression.FunctionElement[datetime]):  # noqa: N801  reads as the SQL function it is
+class utc_now(expression.FunctionElement[datetime]):
     """The database's clock, which every process shares: UTC with milliseconds."""
 
     type = UtcDateTime(fraction=True)
@@ -33,7 +33,7 @@ def _utc_now_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     return "UTC_TIMESTAMP(3)"
 
 
-class utc_after(expression.FunctionElement[datetime]):  # noqa: N801  as above
+class utc_after(expression.FunctionElement[datetime]):
     """The database's clock plus a number of seconds: `utc_after(60)`."""
 
     type = UtcDateTime(fraction=True)
@@ -56,7 +56,7 @@ def _utc_after_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str
     return f"(UTC_TIMESTAMP(3) + INTERVAL {compiler.process(element.clauses, **options)} SECOND)"
 
 
-class epoch_ms(expression.FunctionElement[float]):  # noqa: N801  as above
+class epoch_ms(expression.FunctionElement[float]):
     """A moment as milliseconds since 1970, for differences."""
 
     type = Float()
@@ -77,7 +77,7 @@ def _epoch_ms_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     return f"(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {moment}) / 1000)"
 
 
-class exact(expression.FunctionElement[str]):  # noqa: N801  as above
+class exact(expression.FunctionElement[str]):
     """A text compared byte by byte, also where MariaDB's collation folds case, accents or emoji."""
 
     type = String()
@@ -96,7 +96,7 @@ def _exact_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     return f"CAST({compiler.process(element.clauses, **options)} AS BINARY)"
 
 
-class unindexed(expression.FunctionElement[Any]):  # noqa: N801  as above
+class unindexed(expression.FunctionElement[Any]):
     """A column that SQLite is to compare or sort by without an index.
 
     Second in an order, SQLite 3.40 drops a column where it takes the first one for unique, which it
@@ -130,7 +130,7 @@ def in_this_order(statement: Select[Any]) -> Select[Any]:
     return statement
 
 
-class contains_text(expression.FunctionElement[bool]):  # noqa: N801  as above
+class contains_text(expression.FunctionElement[bool]):
     """`contains_text(column, needle)`, the needle in ASCII lower case: no pattern is involved."""
 
     type = expression.true().type
@@ -159,49 +159,44 @@ def contains(column: Any, needle: str) -> contains_text:
     return contains_text(column, needle.translate(ASCII_LOWER))
 
 
-class is_commit(expression.FunctionElement[bool]):  # noqa: N801  as above
+class hex_digits(expression.FunctionElement[bool]):
+    """Whether a text is so many hexadecimal digits and nothing else; its kinds say how many."""
+
+    type = expression.true().type
+    inherit_cache = True
+    number: int
+
+
+@compiles(hex_digits, "sqlite")
+def _hex_digits_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    text = compiler.process(element.clauses, **options)
+    return f"(length({text}) = {element.number} AND {text} NOT GLOB '*[^0-9a-fA-F]*')"
+
+
+@compiles(hex_digits, "mysql")
+@compiles(hex_digits, "mariadb")
+def _hex_digits_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    text = compiler.process(element.clauses, **options)
+    return f"(CHAR_LENGTH({text}) = {element.number} AND {text} NOT REGEXP '[^0-9a-fA-F]')"
+
+
+class is_commit(hex_digits):
     """Whether a text is a full commit id: 40 hexadecimal digits."""
 
-    type = expression.true().type
     inherit_cache = True
     name = "is_commit"
+    number = 40
 
 
-@compiles(is_commit, "sqlite")
-def _is_commit_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    text = compiler.process(element.clauses, **options)
-    return f"(length({text}) = 40 AND {text} NOT GLOB '*[^0-9a-fA-F]*')"
-
-
-@compiles(is_commit, "mysql")
-@compiles(is_commit, "mariadb")
-def _is_commit_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    text = compiler.process(element.clauses, **options)
-    return f"(CHAR_LENGTH({text}) = 40 AND {text} NOT REGEXP '[^0-9a-fA-F]')"
-
-
-class is_sha256(expression.FunctionElement[bool]):  # noqa: N801  as above
+class is_sha256(hex_digits):
     """Whether a text is a SHA-256: 64 hexadecimal digits."""
 
-    type = expression.true().type
     inherit_cache = True
     name = "is_sha256"
+    number = 64
 
 
-@compiles(is_sha256, "sqlite")
-def _is_sha256_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    text = compiler.process(element.clauses, **options)
-    return f"(length({text}) = 64 AND {text} NOT GLOB '*[^0-9a-fA-F]*')"
-
-
-@compiles(is_sha256, "mysql")
-@compiles(is_sha256, "mariadb")
-def _is_sha256_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    text = compiler.process(element.clauses, **options)
-    return f"(CHAR_LENGTH({text}) = 64 AND {text} NOT REGEXP '[^0-9a-fA-F]')"
-
-
-class is_repository(expression.FunctionElement[bool]):  # noqa: N801  as above
+class is_repository(expression.FunctionElement[bool]):
     """Whether a text is a repository's address: `https://github.com/OWNER/NAME`, `.git` or not."""
 
     type = expression.true().type

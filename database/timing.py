@@ -4,6 +4,7 @@ A thread adds its statements up, and tells of them when a transaction or a reque
 """
 
 import threading
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -62,27 +63,23 @@ def time_statements(engine: Engine) -> None:
     much, since they also make SQLAlchemy prepare what it would tell them.
     """
 
-    @event.listens_for(engine, "do_execute")
-    def execute(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
-        began = perf_counter()
+    for how in ("do_execute", "do_executemany"):
+        event.listen(engine, how, _timed(how))
+
+
+def _timed(how: str) -> Callable[[Any, str, Any, Any], bool]:
+    """What sends a statement in the dialect's own way of this name, and notes what it took."""
+
+    def send(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+        began, failed = perf_counter(), True
         try:
-            context.dialect.do_execute(cursor, statement, parameters, context)
-        except BaseException:
-            _note(statement, began, failed=True)
-            raise
-        _note(statement, began, failed=False)
+            getattr(context.dialect, how)(cursor, statement, parameters, context)
+            failed = False
+        finally:
+            _note(statement, began, failed=failed)
         return True
 
-    @event.listens_for(engine, "do_executemany")
-    def execute_many(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
-        began = perf_counter()
-        try:
-            context.dialect.do_executemany(cursor, statement, parameters, context)
-        except BaseException:
-            _note(statement, began, failed=True)
-            raise
-        _note(statement, began, failed=False)
-        return True
+    return send
 
 
 def time_transactions(sessions: "scoped_session[Any]") -> None:

@@ -65,5 +65,5 @@ def written(work: Callable[[], T]) -> T:
             victim = error.orig is not None and error.orig.args[:1] == (DEADLOCK,)
             if not victim or attempt == TRIES:
                 raise
-            time.sleep(0.01 * attempt * random.uniform(0.5, 1.5))  # noqa: S311  parts the two
+            time.sleep(0.01 * attempt * random.uniform(0.5, 1.5))  # noqa: S311  no secret: it parts two who collide
     raise AssertionError("unreachable")

@@ -57,9 +57,9 @@ class Schema(marshmallow.Schema):
 def _writer(field: Any) -> Write:
     """What writes a value of a field that is there and not None: the field's own `write`, where
     it is one of ours."""
-    own = getattr(field, "write", None)
+    own: Write | None = getattr(field, "write", None)
     if own is not None:
-        return own  # type: ignore[no-any-return]  # a method of a field in `schemas.fields`
+        return own
     make = _MADE.get(type(field))
     return make(field) if make is not None else _by_marshmallow(field)
 

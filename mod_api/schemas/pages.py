@@ -1,7 +1,7 @@
 """Pages: by offset, by cursor, or by both."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from marshmallow import ValidationError, fields, validates_schema
 
@@ -70,7 +70,7 @@ def page_of(
 ) -> type[Schema]:
     """The schema of a page of `row`, with further properties of the page itself."""
     name = row.__name__.removesuffix("Schema") + "Page"
-    page: type[Schema] = Schema.from_dict(  # type: ignore[assignment]  # it makes one of its own kind
+    page = Schema.from_dict(
         {
             "data": fields.List(fields.Nested(row), required=True),
             "pagination": fields.Nested(pagination, required=True),
@@ -78,4 +78,4 @@ def page_of(
         },
         name=name,
     )
-    return page
+    return cast(type[Schema], page)  # what it makes is of the kind that it is asked of
