@@ -5,13 +5,24 @@ Python's warnings and gunicorn's own messages all have `event`, `level` and `tim
 the `request_id` of the request that they belong to.
 """
 
+import json
 import logging
 import sys
 import threading
-from typing import TextIO
+from collections.abc import Callable
+from typing import Any, TextIO
 
+import orjson
 import structlog
 from structlog.typing import Processor
+
+
+def _text(event: Any, default: Callable[[Any], Any]) -> str:
+    try:
+        return orjson.dumps(event, default=default, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # half a surrogate pair, which only the standard library writes
+        return json.dumps(event, default=default)
+
 
 COMMON: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -20,7 +31,7 @@ COMMON: tuple[Processor, ...] = (
 )
 AT_LAST: tuple[Processor, ...] = (
     structlog.processors.format_exc_info,
-    structlog.processors.JSONRenderer(),
+    structlog.processors.JSONRenderer(_text),
 )
 
 

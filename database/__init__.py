@@ -4,9 +4,10 @@ SQLite and MariaDB (or MySQL) are equals here. What one of them does otherwise t
 (beginning a transaction, the clock, exact comparison) is written in this package and nowhere else.
 """
 
+from database import snapshots
 from database.base import Base, db, given, key, ours
 from database.clock import now
-from database.column_types import Bytewise, EnumText, UtcDateTime
+from database.column_types import Bytewise, EnumText, UtcDateTime, word
 from database.connections import engine_options, has_trigger, init_database, prepare
 from database.functions import (
     ASCII_LOWER,
@@ -22,8 +23,21 @@ from database.functions import (
     utc_after,
     utc_now,
 )
-from database.statements import fetch, replace_rows
-from database.units import begin_writing, reading, writing, written
+from database.statements import (
+    fetch,
+    fetch_first,
+    fetch_value,
+    fetch_values,
+    replace_rows,
+)
+from database.units import (
+    begin_reading,
+    begin_writing,
+    end_reading,
+    reading,
+    writing,
+    written,
+)
 
 __all__ = [
     "ASCII_LOWER",
@@ -31,14 +45,19 @@ __all__ = [
     "Bytewise",
     "EnumText",
     "UtcDateTime",
+    "begin_reading",
     "begin_writing",
     "contains",
     "contains_text",
     "db",
+    "end_reading",
     "engine_options",
     "epoch_ms",
     "exact",
     "fetch",
+    "fetch_first",
+    "fetch_value",
+    "fetch_values",
     "given",
     "has_trigger",
     "in_this_order",
@@ -52,9 +71,11 @@ __all__ = [
     "prepare",
     "reading",
     "replace_rows",
+    "snapshots",
     "unindexed",
     "utc_after",
     "utc_now",
+    "word",
     "writing",
     "written",
 ]

@@ -3,9 +3,11 @@
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Index, MetaData
+from flask_sqlalchemy.session import Session
+from sqlalchemy import Connection, Engine, Index, MetaData
 from sqlalchemy.orm import DeclarativeBase
 
+from database import snapshots
 from database.timing import time_transactions
 
 
@@ -20,7 +22,18 @@ class Base(DeclarativeBase):
     }
 
 
-db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False, "autoflush": False})
+class UnitSession(Session):
+    """A session that reads in the thread's snapshot where there is one."""
+
+    def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
+        snapshot = snapshots.current()
+        return super().get_bind(*args, **kwargs) if snapshot is None else snapshot.connection
+
+
+db = SQLAlchemy(
+    model_class=Base,
+    session_options={"class_": UnitSession, "expire_on_commit": False, "autoflush": False},
+)
 time_transactions(db.session)
 
 

@@ -8,23 +8,42 @@ from sqlalchemy import Dialect, String
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine
 
+WORD_LENGTH = 20
+
 
 class EnumText(TypeDecorator[enum.StrEnum]):
-    """An enum kept as its word. A word that the enum does not know reads as None."""
+    """An enum kept as its word. A word that the enum does not know reads as None.
+
+    `plain`: nobody else writes it, so it is a `word` of ours.
+    """
 
     impl = String(50)
     cache_ok = True
 
-    def __init__(self, kind: type[enum.StrEnum]) -> None:
+    def __init__(self, kind: type[enum.StrEnum], *, plain: bool = False) -> None:
         super().__init__()
         self.kind = kind
+        self.plain = plain
         self._members = {member.value: member for member in kind}
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(word(WORD_LENGTH) if self.plain else String(50))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         return None if value is None else self.kind(value).value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> enum.StrEnum | None:
         return self._members.get(value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        return self._members.get  # as above, called directly
+
+
+def word(most: int) -> TypeEngine[str]:
+    """A word of ours of at most `most` ASCII characters: MariaDB compares it byte by byte, which is
+    several times as quick as by a collation."""
+    kept = mysql.VARCHAR(most, charset="ascii", collation="ascii_bin")
+    return String(most).with_variant(kept, "mysql", "mariadb")
 
 
 class Bytewise(TypeDecorator[str]):
@@ -78,3 +97,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         return None if value is None else value.replace(tzinfo=UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        if dialect.name in ("mysql", "mariadb"):
+            return None  # `database.moments` reads them in UTC
+        return super().result_processor(dialect, coltype)

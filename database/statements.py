@@ -1,20 +1,43 @@
-"""Statements of rows that are no entities: what every request reads, what is written in bulk."""
+"""Statements of rows that are no entities: what requests read again and again, what is written in
+bulk.
+
+The ones that are composed once are compiled once (`database.prepared`); whatever is composed for a
+single call belongs to the session.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult, Executable, inspect
+from sqlalchemy import Connection, inspect
 from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.sql import Executable
 
+from database import snapshots
 from database.base import Base, db
+from database.prepared import Prepared, Row, prepared
 
 
-def fetch(statement: Executable, params: Mapping[str, Any] | None = None) -> CursorResult[Any]:
-    """The rows of a statement of columns, in the session's unit of work.
+def fetch(statement: Executable, params: Mapping[str, Any] | None = None) -> list[Row]:
+    """The rows of a statement that is composed once, in the session's unit of work."""
+    connection, known = _here(statement)
+    return known.rows(connection, params or {})
 
-    For what is read on every request: the session would look for entities in it each time.
-    """
-    return db.session.connection().execute(statement, params)
+
+def fetch_first(statement: Executable, params: Mapping[str, Any] | None = None) -> Row | None:
+    """The first of its rows, or None."""
+    rows = fetch(statement, params)
+    return rows[0] if rows else None
+
+
+def fetch_values(statement: Executable, params: Mapping[str, Any] | None = None) -> list[Any]:
+    """The first value of each of its rows."""
+    return [row[0] for row in fetch(statement, params)]
+
+
+def fetch_value(statement: Executable, params: Mapping[str, Any] | None = None) -> Any:
+    """The first value of its first row, or None."""
+    row = fetch_first(statement, params)
+    return None if row is None else row[0]
 
 
 def replace_rows(
@@ -33,3 +56,10 @@ def replace_rows(
         given = mysql.insert(table)
         statement = given.on_duplicate_key_update({name: given.inserted[name] for name in columns})
     db.session.connection().execute(statement, list(rows))
+
+
+def _here(statement: Executable) -> tuple[Connection, Prepared]:
+    """The connection of this unit of work, and what is sent on it."""
+    snapshot = snapshots.current()
+    connection = db.session.connection() if snapshot is None else snapshot.connection
+    return connection, prepared(statement, connection.dialect)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session, SessionTransaction, scoped_session
 
 import metrics
@@ -76,18 +76,19 @@ def _timed(how: str) -> Callable[[Any, str, Any, Any], bool]:
             getattr(context.dialect, how)(cursor, statement, parameters, context)
             failed = False
         finally:
-            _note(statement, began, failed=failed)
+            note(statement, began, failed=failed)
         return True
 
     return send
 
 
 def time_transactions(sessions: "scoped_session[Any]") -> None:
-    """Time how long each session holds a connection."""
+    """Time how long each session holds a connection of its own."""
 
     @event.listens_for(sessions, "after_begin")
     def begun(session: Session, transaction: SessionTransaction, connection: Any) -> None:
-        session.info.setdefault(BEGAN, perf_counter())
+        if not isinstance(session.get_bind(), Connection):  # a snapshot's, which times itself
+            session.info.setdefault(BEGAN, perf_counter())
 
     @event.listens_for(sessions, "after_commit")
     def committed(session: Session) -> None:
@@ -104,7 +105,8 @@ def time_transactions(sessions: "scoped_session[Any]") -> None:
             metrics.transaction_ended(perf_counter() - began, committed=committed)
 
 
-def _note(statement: str, began: float, *, failed: bool) -> None:
+def note(statement: str, began: float, *, failed: bool) -> None:
+    """A statement was sent at `began` (of `perf_counter`), and has been answered now."""
     kind = KINDS.get(statement[:4].upper(), OTHER)
     sums = _done.by_kind.setdefault(kind, [0, 0.0, 0])
     sums[0] += 1

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import OperationalError
 
+from database import snapshots
 from database.base import db
 
 DEADLOCK = 1213
@@ -31,6 +32,7 @@ def begin_writing(*, snapshot: bool = False, patience: int | None = None) -> Non
 def writing(*, snapshot: bool = False, patience: int | None = None) -> Iterator[None]:
     """One unit of work that writes (`begin_writing`): committed at the end, rolled back on anything
     raised."""
+    end_reading()
     db.session.rollback()
     begin_writing(snapshot=snapshot, patience=patience)
     try:
@@ -42,12 +44,36 @@ def writing(*, snapshot: bool = False, patience: int | None = None) -> Iterator[
 
 
 @contextmanager
-def reading() -> Iterator[None]:
-    """One unit of work that reads one snapshot and gives its connection back at the end."""
-    db.session.rollback()
+def reading(*, goes_on: bool = False) -> Iterator[None]:
+    """One unit of work that reads one snapshot and gives its connection back at the end.
+
+    `goes_on`: in the snapshot that was begun already, if any.
+    """
+    if not goes_on or snapshots.current() is None:
+        begin_reading()
     try:
         yield
     finally:
+        end_reading()
+
+
+def begin_reading() -> None:
+    """Begin a unit of work that reads one snapshot, until `end_reading`."""
+    end_reading()
+    _end_session()
+    snapshots.begin(db.engine)
+
+
+def end_reading() -> None:
+    """End the unit of work that reads, if any."""
+    if snapshots.current() is not None:
+        _end_session()  # it may have read in the snapshot, too
+    snapshots.end()
+
+
+def _end_session() -> None:
+    """Roll back what this thread's session has begun, without making one for that."""
+    if db.session.registry.has():
         db.session.rollback()
 
 

@@ -7,7 +7,8 @@ import json_log
 from config import Settings
 from mod_api import metrics_page
 from mod_api.document import CONFIG, describe
-from mod_api.middleware import errors, headers, limits, logging, unseen_runs
+from mod_api.json_answers import JsonAnswers
+from mod_api.middleware import errors, headers, limits, logging, rollups, unseen_runs
 from mod_api.middleware.headers import PREFIX
 from mod_api.middleware.ids import IdConverter, id_schema
 from mod_api.routes import (
@@ -56,12 +57,14 @@ def init_api(app: Flask, settings: Settings) -> None:
     app.url_map.converters["id"] = IdConverter
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # its redirect would name whatever Host was sent
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
+    app.json = JsonAnswers(app)
+    app.json.sort_keys = False
     app.config.update(CONFIG)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     limits.install(app, settings)
     headers.install(app, settings)
     unseen_runs.install(app)
+    rollups.install(app)
     api = Api(app)
     describe(api)
     api.register_converter(IdConverter, id_schema)

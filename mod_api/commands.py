@@ -21,24 +21,28 @@ def check() -> None:
     """Say how each thing is that the platform stands on; exit status 1 when one does not work."""
     app = application.current()
     failed = False
-    with reading():
-        for finding in findings(app):
-            failed = failed or finding.level is Level.fail
-            level = click.style(f"{finding.level:<4}", fg=COLORS[finding.level])
-            click.echo(f"{level}  {finding.subject:<12}  {finding.message}")
+    for finding in findings(app):
+        failed = failed or finding.level is Level.fail
+        level = click.style(f"{finding.level:<4}", fg=COLORS[finding.level])
+        click.echo(f"{level}  {finding.subject:<12}  {finding.message}")
     if failed:
         raise SystemExit(1)
 
 
 def findings(app: Flask) -> Iterator[Finding]:
-    """All findings; what needs the tables is left out where they are not all there."""
+    """All findings; what needs the database or its tables is left out where they are not there."""
     own: Settings = app.extensions["settings"]
     yield from settings.findings(own)
     yield services.limits(own, app.extensions["limit_storage"])
     yield from services.storages(app.extensions["repository"])
+    reachable = database.reachable()
+    yield reachable
+    if reachable.level is Level.fail:
+        return
     tables_are_there = True
-    for finding in database.findings():
-        tables_are_there = tables_are_there and finding.level is not Level.fail
-        yield finding
-    if tables_are_there:
-        yield from runs.findings()
+    with reading():
+        for finding in database.findings():
+            tables_are_there = tables_are_there and finding.level is not Level.fail
+            yield finding
+        if tables_are_there:
+            yield from runs.findings()

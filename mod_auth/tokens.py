@@ -8,6 +8,7 @@ the role it goes, and with the role it comes back. A token that was given it on 
 for an account that is no admin, has it until it expires or is revoked.
 """
 
+import functools
 import hashlib
 import hmac
 import json
@@ -87,15 +88,33 @@ class Caller:
 
 def authenticate(text: str) -> Caller | None:
     """The caller with this token, or None when it opens nothing. One statement."""
+    found = _row_of(text, _BY_PREFIX)
+    return None if found is None else _caller(found)
+
+
+def authenticate_and(text: str, columns: tuple[Any, ...]) -> tuple[Caller, Any] | None:
+    """The same with a row that has these columns, of whatever tables: what every request asks next
+    is asked along."""
+    found = _row_of(text, _by_prefix_and(columns))
+    return None if found is None else (_caller(found), found)
+
+
+def _row_of(text: str, statement: Select[Any]) -> Any:
+    """The row of the live token with this text, or None."""
     if not TEXT.fullmatch(text):
         return None
     digest = digest_of(text).encode()
     found = None
-    for row in fetch(_BY_PREFIX, {"prefix": text[:PREFIX_LENGTH]}):
+    for row in fetch(statement, {"prefix": text[:PREFIX_LENGTH]}):
         # Every candidate is compared, so that the time tells nothing about which one it was.
         if hmac.compare_digest(digest, row.token_hash.encode()):
             found = row
-    return None if found is None else _caller(found)
+    return found
+
+
+@functools.cache
+def _by_prefix_and(columns: tuple[Any, ...]) -> Select[Any]:
+    return _BY_PREFIX.add_columns(*columns)
 
 
 def issue(
@@ -203,10 +222,15 @@ def stored_scopes(text: str) -> list[str]:
 
 def _caller(row: Row[Any]) -> Caller:
     account = accounts.from_row(row)
-    granted = known_scopes(stored_scopes(row.scopes_json))
+    granted = _granted(row.scopes_json)
     if not account.is_admin and row.grant_id is None:
         granted -= {Scope.RUNS_EXECUTE}
     return Caller(account, row.token_id, row.token_name, granted, row.expires_at)
+
+
+@functools.lru_cache(maxsize=512)
+def _granted(scopes_json: str) -> frozenset[Scope]:
+    return known_scopes(stored_scopes(scopes_json))
 
 
 def _check(name: str, days: int) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import Integer, Row, bindparam, select, update
 
-from database import db, now, utc_after, utc_now
+from database import db, fetch_value, now, utc_after, utc_now
 from errors import Conflict
 from mod_ci.models import Attempt, EndReason, Stage
-from mod_ci.queue import end_open_attempts, fingerprint
+from mod_ci.queue import count_failures, end_open_attempts, fingerprint
 from mod_test import passes, state
 from mod_test.models import Platform, ProgressCause, Run, RunRecord, TestStatus
 from mod_test.run_rows import Last, RunRow, is_last
@@ -57,6 +57,12 @@ _STANDING = (
     .join(RunRecord, RunRecord.test_id == Attempt.test_id)
     .outerjoin(Last, is_last(Attempt.test_id))
     .where(Attempt.id == _ATTEMPT_ID)
+)
+_RUNNING = (
+    select(Attempt.running_tests)
+    .where(Attempt.test_id == _RUN_ID, Attempt.ended_at.is_(None))
+    .order_by(Attempt.number.desc())
+    .limit(1)
 )
 _RENEW = (
     update(RunRecord)
@@ -128,21 +134,12 @@ def heartbeat(
     return _renew(hold, until)
 
 
-def told_to_run() -> Any:
-    """What the attempt that has a `Run` said last of the tests it is at, for `running_tests`."""
-    return (
-        select(Attempt.running_tests)
-        .where(Attempt.test_id == Run.id, Attempt.ended_at.is_(None))
-        .order_by(Attempt.number.desc())
-        .limit(1)
-        .correlate(Run)
-        .scalar_subquery()
-    )
-
-
-def running_tests(run: RunRow, told: str | None) -> list[int]:
+def running_tests(run: RunRow) -> list[int]:
     """The regression tests at which the runner of a run is at this moment, as it last said."""
-    return json.loads(told) if told and run.status is RunStatus.running else []
+    if run.status is not RunStatus.running:
+        return []
+    told = fetch_value(_RUNNING, {"run_id": run.run_id})
+    return json.loads(told) if told else []
 
 
 def finish(
@@ -183,6 +180,7 @@ def finish(
         )
         passes.note(hold.run_id, hold.platform)
     else:
+        count_failures(hold.run_id)
         attempt.error_type = error_type
         attempt.error_message = message or f"The attempt ended: {reason.value}."
         attempt.error_stack = json.dumps(list(stack))
@@ -290,6 +288,7 @@ def _standing(hold: Hold, lease_seconds: int) -> Row[Any]:
 
 def _exceed_deadline(hold: Hold) -> None:
     message = "The run took longer than a run may and was ended."
+    count_failures(hold.run_id)
     db.session.execute(
         update(Attempt)
         .where(Attempt.id == hold.attempt_id)

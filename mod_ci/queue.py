@@ -267,10 +267,22 @@ def end_open_attempts(run_id: int, reason: EndReason) -> int | None:
         .values(ended_at=utc_now(), end_reason=reason, running_tests=None)
         .execution_options(synchronize_session=False)
     )
-    was_open = bool(ended.rowcount)  # type: ignore[attr-defined]  # a cursor result, as UPDATE gives
-    if reason is EndReason.lease_expired and was_open:
+    count: int = ended.rowcount  # type: ignore[attr-defined]  # a cursor result, as UPDATE gives
+    if reason is EndReason.lease_expired and count:
         lost_leases.write_down(run_id)
+    if reason.is_infrastructure_failure and count:
+        count_failures(run_id, count)
     return newest
+
+
+def count_failures(run_id: int, count: int = 1) -> None:
+    """So many attempts of a locked run have just ended by a failure of the infrastructure."""
+    db.session.execute(
+        update(RunRecord)
+        .where(RunRecord.test_id == run_id)
+        .values(failed_attempts=RunRecord.failed_attempts + count)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _forget_lease(run_id: int, lost_attempts: int) -> None:

@@ -4,6 +4,7 @@ The existing tables write `canceled` for both; only the message tells (legacy/da
 our own events the cause is kept; for the others it is read from the message, on whole words.
 """
 
+import enum
 import re
 
 from mod_test.models import ProgressCause
@@ -47,6 +48,23 @@ TYPES = (
     ("queue", r"queue[ds]?|scheduler|lease[ds]?"),
 )
 WORDS = [(name, re.compile(rf"\b(?:{words})\b", re.IGNORECASE)) for name, words in TYPES]
+
+
+class EndFailure(enum.StrEnum):
+    """Of a run whose end tells of a failure of the infrastructure, who wrote that end.
+
+    What we write ourselves repeats what the failed attempt told, where there was one.
+    """
+
+    own = "own"
+    foreign = "foreign"
+
+
+def end_failure(cause: ProgressCause | None, message: str) -> EndFailure | None:
+    """Which failure a `canceled` event tells of; None where a person canceled."""
+    if is_by_a_person(cause, message):
+        return None
+    return EndFailure.own if cause is ProgressCause.infrastructure else EndFailure.foreign
 
 
 def is_by_a_person(cause: ProgressCause | None, message: str) -> bool:

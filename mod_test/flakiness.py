@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from mod_test.past_results import Outcome
+from mod_test.history.entries import Ended
 
+NEWEST = 50  # of so many results it is made
 SAME_COMMIT = 0.75
 OTHER_COMMIT = 0.25
 DEFINITION = (
@@ -15,12 +16,18 @@ DEFINITION = (
 )
 
 
-def flakiness(outcomes: Sequence[Outcome]) -> float:
+def figure_of(newest: Sequence[Ended]) -> tuple[float, int]:
+    """The figure of the newest results of a test, the newest first, and how many it is made of."""
+    some = newest[:NEWEST]
+    return flakiness(some[::-1]), len(some)
+
+
+def flakiness(outcomes: Sequence[Ended]) -> float:
     """The figure of `DEFINITION`; the outcomes come in the order of their runs."""
     same: list[bool] = []
     other: list[bool] = []
-    by_commit: dict[tuple[str, str], list[Outcome]] = {}
-    by_platform: dict[str, list[Outcome]] = {}
+    by_commit: dict[tuple[str, str], list[Ended]] = {}
+    by_platform: dict[str, list[Ended]] = {}
     for outcome in outcomes:
         by_commit.setdefault((outcome.commit_sha, outcome.platform), []).append(outcome)
         by_platform.setdefault(outcome.platform, []).append(outcome)
@@ -33,7 +40,7 @@ def flakiness(outcomes: Sequence[Outcome]) -> float:
     return round(SAME_COMMIT * _share(same) + OTHER_COMMIT * _share(other), 3)
 
 
-def _disagreements(pairs: Iterable[tuple[Outcome, Outcome]]) -> list[bool]:
+def _disagreements(pairs: Iterable[tuple[Ended, Ended]]) -> list[bool]:
     return [before.passed != after.passed for before, after in pairs]
 
 

@@ -143,7 +143,10 @@ class Result(Base):
     """How one regression test of a run ended; `runtime` is in milliseconds."""
 
     __tablename__ = "test_result"
-    __table_args__ = given(key("regression_test_id"))
+    __table_args__ = given(
+        key("regression_test_id"),
+        Index("ix_test_result_runtime", "regression_test_id", "test_id", "runtime"),
+    )
 
     test_id: Mapped[int] = mapped_column(
         ForeignKey("test.id", ondelete="CASCADE", onupdate="CASCADE"),
@@ -214,6 +217,8 @@ class RunRecord(Base):
 
     `held_progress_id` is the newest progress row that the current attempt wrote: while it is the
     run's newest, the lease says whether the run is running or waits for its next attempt.
+    `lost_attempts` counts those since its newest start, `failed_attempts` all that ended by a
+    failure of the infrastructure.
     """
 
     __tablename__ = "run_record"
@@ -227,6 +232,7 @@ class RunRecord(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
     attempts: Mapped[int] = mapped_column(server_default="0", default=0)
     lost_attempts: Mapped[int] = mapped_column(server_default="0", default=0)
+    failed_attempts: Mapped[int] = mapped_column(server_default="0", default=0)
     lease_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime(fraction=True))
     held_progress_id: Mapped[int | None]
     retry_of: Mapped[int | None]

@@ -3,10 +3,10 @@
 import functools
 import re
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 
-from database import db
+from database import db, fetch_values
 from mod_test.models import Fork
 
 STORED = re.compile(r"https://github\.com/([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+?)(?:\.git)?", re.ASCII)
@@ -29,6 +29,18 @@ def addresses_of(name: str) -> list[str]:
     """The addresses, in lower case, that a fork of the repository OWNER/NAME may have."""
     address = (PREFIX + name).lower()
     return [address, address + ".git"]
+
+
+def ids_of(name: str) -> list[int]:
+    """The forks of the repository OWNER/NAME: few, and mostly one."""
+    return fetch_values(_IDS_OF, {"addresses": addresses_of(name)})
+
+
+_IDS_OF = (
+    select(Fork.id)
+    .where(func.lower(Fork.github).in_(bindparam("addresses", expanding=True)))
+    .order_by(Fork.id)
+)
 
 
 def id_for(name: str) -> int:

@@ -5,7 +5,7 @@ them here; how they read is decided by `mod_test.verdict`.
 """
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -18,10 +18,11 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    tuple_,
     union_all,
 )
 
-from database import ASCII_LOWER, contains_text, db, exact
+from database import ASCII_LOWER, contains_text, db, exact, fetch
 from mod_regression.models import Category, RegressionTest, RegressionTestOutput, test_categories
 from mod_sample.models import Sample, Tag, sample_tags
 from mod_test import verdict
@@ -37,7 +38,8 @@ Place = tuple[int, int]  # a run and a regression test
 IDS: Any = bindparam("ids", expanding=True)
 TESTS: Any = bindparam("tests", expanding=True)
 TAG, CATEGORY = 0, 1
-COLUMNS = 12
+COLUMNS, STATUS_PLACE = 12, 4
+MOST_IN_VAIN = 4  # results that are read for each that is asked for
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ class ResultRow:
     @property
     def place(self) -> Place:
         return self.run_id, self.regression_id
+
+    @property
+    def has_result(self) -> bool:
+        return self.status in (ResultStatus.passed, ResultStatus.fail, ResultStatus.missing_output)
 
 
 @dataclass(frozen=True)
@@ -251,15 +257,30 @@ def outputs_of(places: Collection[Place]) -> dict[Place, list[OutputRow]]:
     found: dict[Place, list[OutputRow]] = {place: [] for place in places}
     if not found:
         return found
-    params = {
-        "ids": sorted({run_id for run_id, _ in found}),
-        "tests": sorted({regression_id for _, regression_id in found}),
-    }
-    for row in db.session.execute(_outputs(), params):
+    ids = sorted({run_id for run_id, _ in found})
+    tests = sorted({regression_id for _, regression_id in found})
+    if len(ids) * len(tests) <= MOST_IN_VAIN * len(found):
+        rows: Iterable[Any] = fetch(_OUTPUTS_OF_TESTS, {"ids": ids, "tests": tests})
+    else:
+        # Far apart: naming the pairs is slower for each, and reads nothing else.
+        pairs = tuple_(Result.test_id, Result.regression_test_id).in_(list(found))
+        rows = db.session.execute(_OUTPUTS.where(pairs))
+    for row in rows:
         run_id, regression_id, *output = row
         of = found.get((run_id, regression_id))
         if of is not None:
             of.append(_as_output(*output))
+    return found
+
+
+def results_at(places: Mapping[Place, str]) -> list[ResultRow]:
+    """The results at these places that there are, with these statuses (words of ResultStatus)."""
+    pairs = tuple_(Result.test_id, Result.regression_test_id).in_(list(places))
+    found = []
+    for row in db.session.execute(_RESULTS.where(pairs)):
+        run_id, regression_id, *_ = row
+        values = [*row[:STATUS_PLACE], places[run_id, regression_id], *row[STATUS_PLACE + 1 :]]
+        found.append(as_result(values))
     return found
 
 
@@ -307,7 +328,6 @@ def _labels() -> Select[Any]:
     return select(both.c.kind, both.c.owner, both.c.name).order_by(both.c.place)
 
 
-@functools.cache
 def _outputs() -> Select[Any]:
     output, file = RegressionTestOutput, ResultFile
     status = case(
@@ -338,13 +358,19 @@ def _outputs() -> Select[Any]:
                 file.regression_test_output_id == output.id,
             ),
         )
-        .where(
-            Result.test_id.in_(IDS),
-            Result.regression_test_id.in_(TESTS),
-            output.id > 0,
-        )
+        .where(output.id > 0)
         .order_by(output.id)
     )
+
+
+_OUTPUTS = _outputs()
+_OUTPUTS_OF_TESTS = _OUTPUTS.where(Result.test_id.in_(IDS), Result.regression_test_id.in_(TESTS))
+_RESULTS = (
+    select(*columns(literal(""), Result.test_id))
+    .select_from(Result)
+    .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
+    .outerjoin(ResultRecord, ResultRecord.is_of_result())
+)
 
 
 def _as_output(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, select
+from sqlalchemy import ColumnElement, bindparam, func
 
 from database import exact
 from mod_test import repositories
@@ -67,9 +67,6 @@ _KEPT: dict[str, Condition] = {
     "of_run_status": lambda value: RunRollup.status == value,
     "of_run_branch": lambda value: RunRollup.branch == value,
     "of_run_commit_sha": lambda value: RunRollup.commit_sha == value,
-    "of_run_repository": lambda value: RunRollup.fork_id.in_(
-        select(Fork.id).where(_is_named(Fork.github, value))
-    ),
     "of_run_platform": lambda value: RunRollup.platform == value,
     "of_run_pull_request": lambda value: RunRollup.pull_request == value,
     "of_run_created_after": lambda value: RunRollup.created_at > value,

@@ -1,15 +1,19 @@
 """Lists of runs: the kept ones by their indexes, the rest derived, as one."""
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, not_, select
 
+from database import fetch_value
 from mod_test import run_filters, run_rows
 from mod_test.models import Run, RunRecord
+from mod_test.rollup import kept
 from mod_test.rollup.kept import IS_KEPT
+from mod_test.rollup.memory import remembered
 from mod_test.rollup.tables import RunRollup
-from mod_test.verdict import status_of_run
+from mod_test.verdict import RunStatus, lease_ran_out, status_of_run
 
 # What runs are sorted by: as it is kept, and of the others.
 KEPT: dict[str, Any] = {
@@ -22,14 +26,70 @@ DERIVED: dict[str, Any] = {
     "created_at": RunRecord.created_at,
     "started_at": run_rows.started_at(),
 }
+# By which index kept runs are read in an order: the first whose filter is given, which it sorts.
+# Where none is named the database chooses.
+INDEXES: dict[str, dict[str | None, str]] = {
+    "created_at": {
+        "of_run_commit_sha": "ix_run_rollup_commit",
+        "of_run_pull_request": "ix_run_rollup_pull_request",
+        "of_run_branch": "ix_run_rollup_branch",
+        "of_run_repository": "ix_run_rollup_fork",
+        "of_run_status": "ix_run_rollup_status",
+        "of_run_platform": "ix_run_rollup_platform",
+        None: "ix_run_rollup_created",
+    },
+    "run_id": {
+        "of_run_commit_sha": "ix_run_rollup_commit",
+        "of_run_pull_request": "ix_run_rollup_pull_request",
+        "of_run_branch": "ix_run_rollup_of_branch",
+    },
+    "started_at": {},
+}
+_LIVE = (RunStatus.queued, RunStatus.running)
+_RAN_OUT = lease_ran_out(RunRollup.progress_id)
 
 
-def kept_runs(given: frozenset[str]) -> Select[Any]:
-    """`run_id`, `status` and `started_at` of the kept runs that are meant, where the filter has
-    these parameters."""
-    return select(RunRollup.test_id.label("run_id"), RunRollup.status, RunRollup.started_at).where(
-        IS_KEPT, *run_filters.of_kept(given)
-    )
+def kept_sources(
+    given: frozenset[str], sort: str, *, status: RunStatus | None, forks: int
+) -> list[Select[Any]]:
+    """The kept runs that are meant, `run_id`, `status` and `started_at`, where the filter has these
+    parameters: statements that share no run. `forks`: how many repositories are asked for."""
+    sources = [_of_status(*part) for part in _by_status(status)]
+    if "of_run_repository" in given:
+        sources = [
+            source.where(RunRollup.fork_id == bindparam(f"of_run_fork_{place}"))
+            for source in sources
+            for place in range(max(1, forks))
+        ]
+    conditions = run_filters.of_kept(given - {"of_run_status", "of_run_repository"})
+    return [_by_index(source.where(IS_KEPT, *conditions), given, sort) for source in sources]
+
+
+def _by_status(status: RunStatus | None) -> list[tuple[RunStatus | None, bool | None]]:
+    """Which statuses are kept of runs that have `status`, and whether their lease has run out."""
+    if status is RunStatus.queued:
+        return [(RunStatus.queued, None), (RunStatus.running, True)]
+    return [(status, False if status is RunStatus.running else None)]
+
+
+def _of_status(kept_as: RunStatus | None, ran_out: bool | None) -> Select[Any]:
+    runs = select(RunRollup.test_id.label("run_id"), RunRollup.status, RunRollup.started_at)
+    if kept_as is not None:
+        runs = runs.where(RunRollup.status == kept_as.value)
+    if ran_out is not None:
+        runs = runs.join(RunRecord, RunRecord.test_id == RunRollup.test_id)
+        runs = runs.where(_RAN_OUT if ran_out else not_(_RAN_OUT))
+    return runs
+
+
+def _by_index(source: Select[Any], given: frozenset[str], sort: str) -> Select[Any]:
+    indexes = INDEXES[sort]
+    name = next((indexes[each] for each in indexes if each in given), indexes.get(None))
+    if name is None:
+        return source
+    for dialect in ("mysql", "mariadb"):
+        source = source.with_hint(RunRollup, f"FORCE INDEX ({name})", dialect)
+    return source
 
 
 def other_runs(given: frozenset[str]) -> Select[Any]:
@@ -41,10 +101,31 @@ def other_runs(given: frozenset[str]) -> Select[Any]:
     ).where(*run_filters.of_derived(given))
 
 
+def total(
+    given: frozenset[str], params: Mapping[str, Any], *, status: RunStatus | None, forks: int
+) -> int:
+    """How many runs are meant."""
+    marks = kept.known()
+    statement = _counting(given, status, forks, marks.is_quiet)
+
+    def count() -> int:
+        found: int = fetch_value(statement, params)
+        return found
+
+    if status in _LIVE:  # a lease runs out by itself
+        return count()
+    asked = tuple((name, str(value)) for name, value in sorted(params.items()))
+    return remembered(marks, ("runs", asked), count)
+
+
 @functools.cache
-def counting(given: frozenset[str]) -> Select[Any]:
-    """What counts the runs that are meant."""
-    number = func.count()
-    kept = kept_runs(given).with_only_columns(number).scalar_subquery()
-    others = other_runs(given).with_only_columns(number).scalar_subquery()
-    return select(kept + others)
+def _counting(
+    given: frozenset[str], status: RunStatus | None, forks: int, is_quiet: bool
+) -> Select[Any]:
+    parts: list[ColumnElement[int]] = [
+        source.with_only_columns(func.count()).scalar_subquery()
+        for source in kept_sources(given, "created_at", status=status, forks=forks)
+    ]
+    if not is_quiet:
+        parts.append(other_runs(given).with_only_columns(func.count()).scalar_subquery())
+    return select(functools.reduce(lambda one, other: one + other, parts))

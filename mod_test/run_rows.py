@@ -1,9 +1,9 @@
-"""Runs as rows: one statement for what a run is, filtered, sorted and paged in the database."""
+"""Runs as rows: what a run is, kept or derived, filtered, sorted and paged in the database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -22,12 +22,12 @@ from sqlalchemy.orm import aliased
 from database import db, fetch, in_this_order, utc_now
 from mod_auth.models import User
 from mod_test import repositories
+from mod_test.cancellations import EndFailure, end_failure
 from mod_test.counts import Standing
 from mod_test.models import (
     Fork,
     Platform,
     Progress,
-    ProgressCause,
     ProgressRecord,
     Run,
     RunRecord,
@@ -35,20 +35,25 @@ from mod_test.models import (
     RunType,
     TestStatus,
 )
-from mod_test.rollup import opened
+from mod_test.rollup import kept, opened
 from mod_test.rollup.kept import IS_KEPT, PENDING
 from mod_test.rollup.tables import RunRollup
 from mod_test.validity import IS_VALID
-from mod_test.verdict import RunStatus, last_progress_id, status_of_run
+from mod_test.verdict import RunStatus, last_progress_id, lease_ran_out, status_of_run
 
+Kind = TypeVar("Kind", bound="RunRow")
 Last = aliased(Progress, name="last")
 ENDED = [status for status in TestStatus if status.has_ended]
 STATUSES = {status.value: status for status in RunStatus}
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class RunRow:
-    """A run as the tables have it, with its status; counts are in `mod_test.standings`."""
+    """A run as the tables have it, with its status; what is kept of its counts, too.
+
+    `set_id` is the set of an ended run that is kept. `skipped` is None where it depends on today's
+    active tests, `errors` and the others where nothing is kept: `mod_test.standings` has them.
+    """
 
     run_id: int
     status: RunStatus
@@ -61,15 +66,20 @@ class RunRow:
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
-    last_message: str | None
-    last_cause: ProgressCause | None
+    end_failure: EndFailure | None
     attempts: int
+    failed_attempts: int
     requested_by: str | None
     requester_id: int | None
     reason: str | None
     retry_of: int | None
     environment_id: str | None
-    standing: Standing | None = field(repr=False)  # of a run that is rolled up; else it is derived
+    set_id: int | None = field(repr=False)
+    results: int | None = field(repr=False)
+    failed: int | None = field(repr=False)
+    missing_output: int | None = field(repr=False)
+    skipped: int | None = field(repr=False)
+    errors: int | None = field(repr=False)
 
     @property
     def duration_ms(self) -> int | None:
@@ -77,6 +87,31 @@ class RunRow:
         if self.started_at is None or self.ended_at is None:
             return None
         return max(0, round((self.ended_at - self.started_at).total_seconds() * 1000))
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether counts of it are kept."""
+        return self.errors is not None
+
+    @property
+    def standing(self) -> Standing | None:
+        """The counts of a run of which all are kept."""
+        return None if self.skipped is None else self.standing_with(self.skipped)
+
+    def standing_with(self, skipped: int) -> Standing | None:
+        """The counts with so many tests without a result; None where no counts are kept."""
+        results, failed, missing = self.results, self.failed, self.missing_output
+        if results is None or failed is None or missing is None or self.errors is None:
+            return None
+        return Standing(results - failed - missing, failed, missing, skipped, self.errors)
+
+    @property
+    def infrastructure_errors(self) -> int:
+        """How many failures of the infrastructure it has: those of its attempts, and what its end
+        tells of that no attempt does."""
+        is_repeated = self.end_failure is EndFailure.own and self.failed_attempts > 0
+        by_end = self.end_failure is not None and not is_repeated
+        return self.failed_attempts + (by_end or self.status is RunStatus.error)
 
 
 def started_at() -> Any:
@@ -108,6 +143,7 @@ def has_ended() -> ColumnElement[bool]:
 # Composed once: each request would otherwise build these trees anew.
 IS_LAST = is_last(Run.id)
 _asked, _owner = aliased(RunRequester), aliased(User)
+# The first of a run's requesters that is an account.
 FIRST_REQUESTER: Any = (
     select(func.min(_asked.id))
     .join(_owner, _owner.id == _asked.user_id)
@@ -133,12 +169,18 @@ def pending(*columns: Any) -> Select[Any]:
 
 
 def shown(page: Subquery) -> Select[Any]:
-    """The rows (`as_run`) of the runs of a page: they are valid, and it has their `run_id`,
-    `status` and `started_at`."""
+    """The rows (`as_run`) of the runs of a page, kept or not: they are valid, and it has their
+    `run_id`, `status` and `started_at`."""
     known = {"status": page.c.status, "started_at": page.c.started_at}
-    columns = [known.get(column.name, column) for column in COLUMNS]
+    columns = [known.get(column.name, column) for column in _DERIVED]
     of_run = select(*columns).select_from(page).join(Run, Run.id == page.c.run_id)
     return in_this_order(_with_people(_with_kept(_with_progress(of_run))))
+
+
+def shown_kept(page: Subquery) -> Select[Any]:
+    """The same of a page of kept runs: it has their `run_id`."""
+    of_run = select(*_KEPT).select_from(page).join(RunRollup, RunRollup.test_id == page.c.run_id)
+    return _with_kept_facts(of_run)
 
 
 def _with_progress(of_run: Select[Any]) -> Select[Any]:
@@ -153,6 +195,15 @@ def _with_kept(of_run: Select[Any]) -> Select[Any]:
     return of_run.outerjoin(RunRollup, and_(RunRollup.test_id == Run.id, IS_KEPT))
 
 
+def _with_kept_facts(of_run: Select[Any]) -> Select[Any]:
+    return in_this_order(
+        of_run.join(Run, Run.id == RunRollup.test_id)
+        .join(Fork, Fork.id == Run.fork_id)
+        .join(RunRecord, RunRecord.test_id == Run.id)
+        .outerjoin(User, User.id == RunRollup.requester_id)
+    )
+
+
 def _with_people(of_run: Select[Any]) -> Select[Any]:
     """With what a row tells beside: who is behind the last progress, and who asked for the run."""
     return (
@@ -165,104 +216,114 @@ def _with_people(of_run: Select[Any]) -> Select[Any]:
     )
 
 
-STATUS = case((RunRollup.test_id.is_not(None), RunRollup.status), else_=status_of_run(Last)).label(
-    "status"
-)
-STARTED_AT = case((RunRollup.test_id.is_not(None), RunRollup.started_at), else_=started_at()).label(
-    "started_at"
-)
-COLUMNS = (
-    Run.id,
-    STATUS,
-    Run.platform,
-    Run.test_type,
-    Fork.github,
-    Run.branch,
-    Run.commit,
-    Run.pr_nr,
-    RunRecord.created_at,
-    STARTED_AT,
-    case((Last.status.in_(ENDED), Last.timestamp)).label("ended_at"),
+# A run that goes on is kept with the status that it has while its lease lasts.
+KEPT_STATUS = case(
+    (
+        and_(
+            RunRollup.set_id.is_(None),
+            RunRollup.status == RunStatus.running.value,
+            lease_ran_out(RunRollup.progress_id),
+        ),
+        RunStatus.queued.value,
+    ),
+    else_=RunRollup.status,
+).label("status")
+_IS_KEPT_HERE = RunRollup.test_id.is_not(None)
+STATUS = case((_IS_KEPT_HERE, KEPT_STATUS), else_=status_of_run(Last)).label("status")
+STARTED_AT = case((_IS_KEPT_HERE, RunRollup.started_at), else_=started_at()).label("started_at")
+
+
+def _columns(status: Any, started: Any, ended: Any) -> tuple[Any, ...]:
+    return (
+        Run.id,
+        status,
+        Run.platform,
+        Run.test_type,
+        Fork.github,
+        Run.branch,
+        Run.commit,
+        Run.pr_nr,
+        RunRecord.created_at,
+        started,
+        ended,
+        RunRollup.end_failure,
+        RunRecord.attempts,
+        RunRecord.failed_attempts,
+        User.name.label("requested_by"),
+        User.id.label("requester_id"),
+        RunRecord.reason,
+        RunRecord.retry_of,
+        RunRecord.environment_id,
+        RunRollup.set_id,
+        RunRollup.results,
+        RunRollup.failed,
+        RunRollup.missing_output,
+        RunRollup.skipped,
+        RunRollup.errors,
+    )
+
+
+_KEPT = _columns(KEPT_STATUS, RunRollup.started_at, RunRollup.ended_at)
+_DERIVED = (
+    *_columns(STATUS, STARTED_AT, case((Last.status.in_(ENDED), Last.timestamp)).label("ended_at")),
     Last.message.label("last_message"),
     ProgressRecord.cause.label("last_cause"),
-    RunRecord.attempts,
-    User.name.label("requested_by"),
-    User.id.label("requester_id"),
-    RunRecord.reason,
-    RunRecord.retry_of,
-    RunRecord.environment_id,
-    RunRollup.results,
-    RunRollup.failed,
-    RunRollup.missing_output,
-    RunRollup.skipped,
-    RunRollup.errors,
 )
+COLUMNS = len(_KEPT)
 
 # Written once: composing statements of this size costs more than the database needs for them.
-ROWS = _with_people(joined(*COLUMNS))
-_KEPT_ONE = shown(
-    select(RunRollup.test_id.label("run_id"), RunRollup.status, RunRollup.started_at)
-    .where(RunRollup.test_id == bindparam("run_id"), IS_KEPT)
-    .subquery("page")
+ROWS = _with_people(joined(*_DERIVED))
+_IDS: Any = bindparam("run_ids", expanding=True)
+_KEPT_ROWS = _with_kept_facts(
+    select(*_KEPT).select_from(RunRollup).where(RunRollup.test_id.in_(_IDS), IS_KEPT)
 )
-_ONE = ROWS.where(Run.id == bindparam("run_id"))
+_ALL_ROWS = ROWS.where(Run.id.in_(_IDS))
 
 
-def find(run_id: int, *, at_once: bool = False) -> RunRow | None:
-    """One run, or None when there is none that is valid; in two statements where it is not kept,
-    unless it is wanted `at_once`.
-
-    Deriving is a long statement to read for the database, and most runs need none.
-    """
-    for statement in (_ONE,) if at_once else (_KEPT_ONE, _ONE):
-        row = fetch(statement, {"run_id": run_id}).first()
-        if row is not None:
-            return as_run(row)
-    return None
+def find(run_id: int) -> RunRow | None:
+    """One run, or None when there is none that is valid."""
+    return find_all([run_id]).get(run_id)
 
 
 def find_all(run_ids: Sequence[int]) -> dict[int, RunRow]:
-    """Several runs by id, in one statement; the ones that are not there are left out."""
-    rows = db.session.execute(ROWS.where(Run.id.in_(run_ids)))
-    return {row.id: as_run(row) for row in rows}
+    """Several runs by id; the ones that are not there are left out."""
+    return {row.id: as_run(row) for row in rows_of(run_ids)}
 
 
-def as_run(row: Any) -> RunRow:
-    """A row of `COLUMNS`, which may have more behind them."""
+def rows_of(run_ids: Sequence[int]) -> list[Any]:
+    """The rows (`as_run`) of these runs, without those that are not there.
+
+    Deriving is a long statement to read for the database, and most runs need none.
+    """
+    params = {"run_ids": list(run_ids)}
+    marks = kept.known()
+    found = []
+    if not set(run_ids) <= set(marks.concerned):
+        found = fetch(_KEPT_ROWS, params)
+    if marks.is_quiet or len(found) == len(set(run_ids)):
+        return found
+    return fetch(_ALL_ROWS, params)
+
+
+def as_run(row: Any, kind: type[Kind] = RunRow) -> Kind:  # type: ignore[assignment]  # the usual kind
+    """A row of a kept or a derived run, which may have more behind it."""
     (
         run_id, status, platform, test_type, github, branch, commit, pull_request, created_at,
-        started, ended, message, cause, attempts, requested_by, requester_id, reason, retry_of,
-        environment_id, results, failed, missing_output, skipped, errors,
-    ) = row[: len(COLUMNS)]  # fmt: skip
+        started, ended, failure, attempts, failed_attempts, requested_by, requester_id, reason,
+        retry_of, environment_id, set_id, results, failed, missing_output, skipped, errors,
+    ) = row[:COLUMNS]  # fmt: skip
     repository = repositories.name_of(github)
     if repository is None:
         raise ValueError(f"run {run_id} passed as valid without a repository")
-    standing = None
-    if results is not None:
-        passed = results - failed - missing_output
-        standing = Standing(passed, failed, missing_output, skipped, errors)
-    return RunRow(
-        run_id=run_id,
-        status=STATUSES[status],
-        platform=platform,
-        test_type=test_type,
-        repository=repository,
-        branch=branch or None,
-        commit_sha=commit.lower(),
-        pull_request=pull_request if pull_request > 0 else None,
-        created_at=created_at,
-        started_at=started,
-        ended_at=ended,
-        last_message=message,
-        last_cause=cause,
-        attempts=attempts,
-        requested_by=requested_by,
-        requester_id=requester_id,
-        reason=reason,
-        retry_of=retry_of,
-        environment_id=environment_id,
-        standing=standing,
-    )
+    known_status = STATUSES[status]
+    if results is None and known_status is RunStatus.canceled:
+        failure = end_failure(row.last_cause, row.last_message)
+    return kind(
+        run_id, known_status, platform, test_type, repository, branch or None, commit.lower(),
+        pull_request if pull_request > 0 else None, created_at, started, ended, failure, attempts,
+        failed_attempts, requested_by, requester_id, reason, retry_of, environment_id, set_id,
+        results, failed, missing_output, skipped, errors,
+    )  # fmt: skip
 
 
 def stamp(run_id: int) -> None:

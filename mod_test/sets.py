@@ -64,7 +64,7 @@ def members_of(ids: Any, live: Any) -> CompoundSelect[Any]:
 
 def are_kept(runs: Sequence[RunRow]) -> bool:
     """Whether the sets of all of `runs` are kept: `kept_members_of` has them, much cheaper."""
-    return all(run.standing is not None for run in runs)
+    return all(run.set_id is not None for run in runs)
 
 
 def kept_members_of(ids: Any) -> Select[Any]:

@@ -5,40 +5,55 @@ from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, case, func, literal, select, union_all
 
-from database import fetch
+from database import fetch, fetch_values
+from mod_regression.models import RegressionTest
 from mod_test import failures
 from mod_test.counts import Standing
 from mod_test.models import Result, Run
 from mod_test.run_rows import RunRow
-from mod_test.sets import ids_of, members_of
+from mod_test.sets import ids_of, is_active, members_of
 from mod_test.verdict import ResultStatus
 
 MEMBERS, FAILING = 0, 1
 
 
 def standings(runs: Iterable[RunRow]) -> dict[int, Standing]:
-    """The counts of each of `runs`: kept with the ended ones, else derived in one statement."""
+    """The counts of each of `runs`: kept, else derived in one statement."""
     runs = list(runs)
-    found = {run.run_id: run.standing for run in runs if run.standing is not None}
-    runs = [run for run in runs if run.standing is None]
-    if not runs:
-        return found
+    found: dict[int, Standing] = {}
+    skipped = _skipped([run.run_id for run in runs if run.standing is None and run.is_kept])
+    for run in runs:
+        counts = run.standing
+        if counts is None and run.run_id in skipped:
+            counts = run.standing_with(skipped[run.run_id])
+        if counts is not None:
+            found[run.run_id] = counts
+    rest = [run for run in runs if run.run_id not in found]
+    return found | (_derived(rest) if rest else {})
+
+
+def _skipped(run_ids: list[int]) -> dict[int, int]:
+    """Of runs that go on without a recorded set, how many of today's active tests lack a result."""
+    if not run_ids:
+        return {}
+    return {run_id: int(number) for run_id, number in fetch(SKIPPED, {"ids": run_ids})}
+
+
+def _derived(runs: list[RunRow]) -> dict[int, Standing]:
     members: dict[int, Any] = {}
     failing: dict[int, Any] = {}
     for row in fetch(COUNTS, ids_of(runs)):
         (members if row.kind == MEMBERS else failing)[row.test_id] = row
-    for run in runs:
-        found[run.run_id] = _standing(members.get(run.run_id), failing.get(run.run_id))
-    return found
+    return {run.run_id: _standing(members.get(run.run_id), failing.get(run.run_id)) for run in runs}
 
 
 def with_errors(runs: Iterable[RunRow]) -> set[int]:
     """Those of `runs` that have a test error, in one statement: cheaper than their counts."""
     runs = list(runs)
-    found = {run.run_id for run in runs if run.standing is not None and run.standing.errors}
-    rest = [run.run_id for run in runs if run.standing is None]
+    found = {run.run_id for run in runs if run.errors}
+    rest = [run.run_id for run in runs if run.errors is None]
     if rest:
-        found.update(fetch(WITH_ERRORS, {"ids": rest}).scalars())
+        found.update(fetch_values(WITH_ERRORS, {"ids": rest}))
     return found
 
 
@@ -98,4 +113,14 @@ def _failing() -> Select[Any]:
 
 # Written once: composing statements of this size costs more than the database needs for them.
 WITH_ERRORS = select(Run.id).where(Run.id.in_(failures.IDS), failures.has_errors(Run))
+_active = select(func.count()).select_from(RegressionTest).where(is_active()).scalar_subquery()
+_reported = (
+    select(func.count())
+    .select_from(Result)
+    .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
+    .where(Result.test_id == Run.id, is_active())
+    .correlate(Run)
+    .scalar_subquery()
+)
+SKIPPED = select(Run.id, _active - _reported).where(Run.id.in_(failures.IDS))
 COUNTS = union_all(_members(), _failing())

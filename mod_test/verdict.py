@@ -407,8 +407,16 @@ def waits(last: Any, record: Any = RunRecord) -> ColumnElement[bool]:
 
     Never NULL where there is a last progress, so that it can be negated.
     """
+    return lease_ran_out(last.id, record)
+
+
+def lease_ran_out(progress_id: Any, record: Any = RunRecord) -> ColumnElement[bool]:
+    """Whether the attempt that wrote a run's newest progress, of this id, has lost its lease.
+
+    Never NULL where there is one.
+    """
     return and_(
         record.held_progress_id.is_not(None),
-        record.held_progress_id == last.id,
+        record.held_progress_id == progress_id,
         or_(record.lease_expires_at.is_(None), record.lease_expires_at < utc_now()),
     )

@@ -11,9 +11,9 @@ from typing import Any, TypeVar, cast
 
 from flask import g, request
 
-from database import reading
+from database import begin_reading, reading
 from errors import Forbidden, Unauthorized
-from mod_api.middleware import limits, parsing
+from mod_api.middleware import limits, parsing, resource
 from mod_api.middleware.ids import check_ids
 from mod_api.middleware.limits import Rate
 from mod_auth import tokens
@@ -22,6 +22,7 @@ from mod_auth.models import Role
 from mod_auth.scopes import Scope
 from mod_auth.tokens import Caller
 from mod_ci import attempts
+from mod_test.rollup import settle
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -87,8 +88,13 @@ def requires_attempt(view: View) -> View:
 def authenticate() -> Caller:
     """The verified caller of this request. Raises Unauthorized."""
     credential = _bearer()
-    with reading():
-        caller = tokens.authenticate(credential)
+    if request.method in resource.READS:
+        begin_reading()  # and the view goes on in the same snapshot
+        g.is_read = True
+        caller = settle.looked_at(lambda: tokens.authenticate_and(credential, settle.LOOK))
+    else:
+        with reading():
+            caller = tokens.authenticate(credential)
     if caller is None:
         raise Unauthorized
     g.caller = caller

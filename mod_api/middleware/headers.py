@@ -16,6 +16,7 @@ SECURITY = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+STRICT = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -40,9 +41,13 @@ def base_url() -> str:
 
 
 def _finish(response: Response) -> Response:
-    for name, value in SECURITY.items():
-        response.headers.setdefault(name, value)
     settings = application.settings()
+    wanted = SECURITY
     if settings.public_url and settings.public_url.startswith("https:"):
-        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        wanted = SECURITY | STRICT
+    # Asking for each by itself would go through all headers as often.
+    known = {name.lower() for name, _ in response.headers}
+    response.headers.extend(
+        (name, value) for name, value in wanted.items() if name.lower() not in known
+    )
     return response

@@ -1,6 +1,8 @@
 """Reading input strictly: what is wrong is named, what is unknown refused, nothing guessed."""
 
+import functools
 import json
+from collections.abc import Callable
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
@@ -42,10 +44,6 @@ class StrictParser(FlaskParser):
                 "The body must be application/json.", expected="application/json"
             )
         return read_object(body)
-
-    def load_querystring(self, req: Request, schema: marshmallow.Schema) -> Any:
-        check_query(req)
-        return super().load_querystring(req, schema)
 
     def handle_error(
         self, error: marshmallow.ValidationError, req: Request, schema: marshmallow.Schema, **_: Any
@@ -98,6 +96,26 @@ def check_query(req: Request, *, allowed: frozenset[str] | None = None) -> None:
         unknown = [name for name in req.args if name not in allowed]
         if unknown:
             raise Invalid.fields(**dict.fromkeys(unknown, "Unknown field."))
+
+
+def read_query(schema: marshmallow.Schema) -> dict[str, Any]:
+    """The query parameters as a schema has them; an unknown one is refused. Raises Invalid."""
+    check_query(request)
+    try:
+        found: dict[str, Any] = schema.load(request.args.to_dict(), unknown=marshmallow.RAISE)
+    except marshmallow.ValidationError as error:
+        raise invalid(error) from None
+    return found
+
+
+def read_nothing(schema: marshmallow.Schema) -> Callable[[], dict[str, Any]]:
+    """What reads a request without any parameters: what is given then is the same each time."""
+    try:
+        known = schema.load({})
+    except marshmallow.ValidationError:  # some are required
+        return functools.partial(read_query, schema)
+    copied: Callable[[], dict[str, Any]] = known.copy
+    return copied
 
 
 def no_query() -> None:

@@ -1,6 +1,10 @@
-"""Settling marks of single runs once an answer is sent: no reader waits for it."""
+"""Settling marks once an answer is sent: no reader waits for it."""
 
 import functools
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 from flask import Flask, Response, after_this_request
@@ -9,6 +13,34 @@ from mod_api import application
 from mod_test.rollup.settle import settle_marks
 
 log = structlog.get_logger("rollup")
+# While runs are executed, each answer finds marks anew: settling them for each would be more work
+# than deriving what they concern.
+SECONDS_BETWEEN = 0.5
+
+
+class Pace:
+    """Lets one thread of this process settle at a time, and not all the time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next = float("-inf")
+
+    @contextmanager
+    def turn(self) -> Iterator[bool]:
+        """Whether it is this thread's turn."""
+        if time.monotonic() < self._next or not self._lock.acquire(blocking=False):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self._next = time.monotonic() + SECONDS_BETWEEN
+            self._lock.release()
+
+
+def install(app: Flask) -> None:
+    """Give `app` its pace."""
+    app.extensions["settling_pace"] = Pace()
 
 
 def settle_after_this_request() -> None:
@@ -22,8 +54,11 @@ def settle_after_this_request() -> None:
 
 
 def _settle(app: Flask) -> None:
-    with app.app_context():
+    pace: Pace = app.extensions["settling_pace"]
+    with pace.turn() as is_ours, app.app_context():
+        if not is_ours:
+            return
         try:
-            settle_marks()
+            settle_marks(waits=False)
         except Exception:  # the next reader derives, and then tries again
             log.exception("marks_not_settled")

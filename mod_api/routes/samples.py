@@ -14,7 +14,7 @@ from mod_api.schemas.samples import SampleListQuery, SampleSchema
 from mod_api.services import history, samples
 from mod_api.services.samples import SampleFilter
 from mod_auth.scopes import Scope
-from mod_test.history_rows import HistoryFilter
+from mod_test.history.entries import HistoryFilter
 from mod_test.verdict import ResultStatus
 
 bp = Resource(

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from marshmallow import ValidationError, fields, validate
+
+from mod_api.schemas.dumping import AS_NUMBER
 
 MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)?"
@@ -40,6 +43,8 @@ REPOSITORY = Pattern("^[a-zA-Z0-9_.-]+/[a-zA-Z0-9_.-]+$")
 
 class Number(fields.Integer):
     """A whole number: in JSON a number (not a text, not a truth value), in a query ASCII digits."""
+
+    WRITTEN = AS_NUMBER
 
     def __init__(
         self, *, least: int | None = None, most: int | None = None, **options: Any
@@ -120,11 +125,16 @@ class Cut(fields.String):
         return None if value is None else self.write(value)
 
 
+THOUSANDTHS = [f".{number:03}Z" for number in range(1000)]
+
+
 def rfc3339(moment: datetime) -> str:
     """`2026-01-31T12:00:00.000Z`: UTC, milliseconds."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds")[:23] + "Z"
+    # What orjson writes begins with a quotation mark; it is several times as quick as isoformat.
+    to_the_second = orjson.dumps(moment)[1:20].decode()
+    return to_the_second + THOUSANDTHS[moment.microsecond // 1000]
 
 
 def text(

@@ -58,7 +58,7 @@ def list_artifacts(
     """
     types = [ArtifactType(type)] if type else list(ArtifactType)
     with reading():
-        run = get_row(run_id, at_once=True)
+        run = get_row(run_id)
         of_run = [file for file in artifacts.files_of_run(run) if file.type in types]
         found = [_of_run(run, file) for file in of_run[offset : offset + limit]]
         total = len(of_run)

@@ -28,11 +28,11 @@ from mod_api.services.paging import Page, page
 from mod_test import repositories
 from mod_test.models import Fork, Run, RunRecord
 from mod_test.rollup import kept
+from mod_test.rollup.facts import CUT
 from mod_test.rollup.tables import RunRollup
 from mod_test.validity import IS_VALID
 
 ACTIVE_FOR = timedelta(days=90)
-CUT = "\0"  # in the key of a branch that is kept, where it is not the whole name
 IDS: Any = bindparam("ids", expanding=True)
 SINCE: Any = bindparam("since", type_=UtcDateTime(fraction=True))
 

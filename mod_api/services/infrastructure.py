@@ -1,18 +1,18 @@
 """Infrastructure errors of runs: typed by the runner where it did, else by the message."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from database import fetch
+from database import fetch, fetch_value
 from mod_api.services.paging import Page, page
 from mod_ci.models import Attempt, EndReason
-from mod_test.cancellations import infrastructure_type, is_by_a_person, is_traceback
-from mod_test.models import ProgressCause
+from mod_test.cancellations import infrastructure_type, is_traceback
+from mod_test.models import Progress
 from mod_test.run_rows import RunRow
 from mod_test.verdict import RunStatus
 
@@ -56,13 +56,12 @@ def list_errors(
     """One page of a run's infrastructure errors, oldest first; `stack` is there when asked for."""
     found = [
         _shown(error, include_stack)
-        for error in errors_of([run])[run.run_id]
+        for error in errors_of(run)
         if type in (None, error.type) and severity in (None, error.severity)
     ]
     return page(found[offset : offset + limit], total=len(found), limit=limit, offset=offset)
 
 
-# Written once: every answer that shows a run asks it.
 _FAILED = (
     select(
         Attempt.id,
@@ -77,27 +76,24 @@ _FAILED = (
         Attempt.error_message,
         Attempt.error_stack,
     )
-    .where(
-        Attempt.test_id.in_(bindparam("run_ids", expanding=True)), Attempt.end_reason.in_(FAILURES)
-    )
+    .where(Attempt.test_id == bindparam("run_id"), Attempt.end_reason.in_(FAILURES))
     .order_by(Attempt.id)
+)
+_LAST_MESSAGE = (
+    select(Progress.message)
+    .where(Progress.test_id == bindparam("run_id"))
+    .order_by(Progress.id.desc())
+    .limit(1)
 )
 
 
-def errors_of(runs: Iterable[RunRow]) -> dict[int, list[InfrastructureError]]:
-    """The infrastructure errors of each of `runs`, oldest first, in one statement."""
-    runs = list(runs)
-    found: dict[int, list[InfrastructureError]] = {run.run_id: [] for run in runs}
-    told: set[int] = set()
-    if runs:
-        rows = fetch(_FAILED, {"run_ids": list(found)})
-        for attempt in rows:
-            found[attempt.test_id].append(_of_attempt(attempt))
-            told.add(attempt.test_id)
-    for run in runs:
-        # An end of our own making repeats what the attempt told; another program's does not.
-        by_us = run.last_cause is ProgressCause.infrastructure
-        found[run.run_id] += _of_end(run, told=by_us and run.run_id in told)
+def errors_of(run: RunRow) -> list[InfrastructureError]:
+    """The infrastructure errors of a run, oldest first; `RunRow.infrastructure_errors` counts
+    them."""
+    found = [_of_attempt(attempt) for attempt in fetch(_FAILED, {"run_id": run.run_id})]
+    # An end of our own making repeats what the attempt told; another program's does not.
+    if run.infrastructure_errors > run.failed_attempts:
+        found.append(_of_end(run))
     return found
 
 
@@ -131,25 +127,20 @@ def _of_attempt(attempt: Any) -> InfrastructureError:
     )
 
 
-def _of_end(run: RunRow, *, told: bool) -> list[InfrastructureError]:
-    """What the run's own end says, unless an attempt has told it already."""
+def _of_end(run: RunRow) -> InfrastructureError:
+    """What the run's own end says."""
     if run.ended_at is None:
-        return []
+        raise ValueError(f"run {run.run_id} has not ended")
+    error_id = f"run-{run.run_id}"
     if run.status is RunStatus.error:
-        return [
-            InfrastructureError(f"run-{run.run_id}", run.run_id, "worker", NO_RESULTS, run.ended_at)
-        ]
-    message = run.last_message or ""
-    if run.status is not RunStatus.canceled or told or is_by_a_person(run.last_cause, message):
-        return []
+        return InfrastructureError(error_id, run.run_id, "worker", NO_RESULTS, run.ended_at)
+    message: str = fetch_value(_LAST_MESSAGE, {"run_id": run.run_id}) or ""
     first, *rest = message.strip().splitlines() or ["The run was canceled without a message."]
-    return [
-        InfrastructureError(
-            f"run-{run.run_id}",
-            run.run_id,
-            infrastructure_type(message),
-            rest[-1].strip() if rest and is_traceback(message) else first,
-            run.ended_at,
-            stack=rest and message.strip().splitlines(),
-        )
-    ]
+    return InfrastructureError(
+        error_id,
+        run.run_id,
+        infrastructure_type(message),
+        rest[-1].strip() if rest and is_traceback(message) else first,
+        run.ended_at,
+        stack=rest and message.strip().splitlines(),
+    )

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,11 +28,12 @@ from sqlalchemy import (
     union_all,
 )
 
-from database import UtcDateTime, unindexed
+from database import UtcDateTime, fetch, unindexed
 from errors import Invalid
 from mod_api.services.paging import LIMIT, OFFSET, Page, rows_with_total, with_total
 from mod_test.cursors import BadCursor, open_sealed, seal
 
+T = TypeVar("T")
 Values = Mapping[str, Any]
 REACH = bindparam("page_reach", type_=Integer)
 
@@ -94,7 +95,7 @@ def select_page(
     `offset` in the answer counts the rows handed out before. `params` are the values of a statement
     that is composed once. Raises Invalid for any other cursor.
     """
-    place = _place(window, kind, wanted, order)
+    place = place_of(window, kind=kind, wanted=wanted, keys=len(order))
     compose = _windowed if params is not None else _windowed.__wrapped__
     bound = {**(params or {}), **place.params}
     composed = compose(statement, tuple(order), place.nulls, total)
@@ -116,6 +117,9 @@ class Place:
     def nulls(self) -> tuple[bool, ...] | None:
         return None if self.values is None else tuple(value is None for value in self.values)
 
+    def _keys_of(self, row: Any) -> list[Any]:
+        return [getattr(row, f"keyset_{place}") for place in range(self.keys)]
+
     @property
     def before_in_sql(self) -> int:
         return self.before if self.values is None else 0
@@ -130,12 +134,24 @@ class Place:
                 bound[f"keyset_value_{place}"] = value
         return bound
 
-    def page(self, found: Sequence[Row[Any]], total: int) -> Page[Row[Any]]:
-        """The page of the rows that were found, of which there may be one too many."""
+    def page(
+        self,
+        found: Sequence[T],
+        total: int,
+        *,
+        values_of: Callable[[T], Sequence[Any]] | None = None,
+    ) -> Page[T]:
+        """The page of the rows that were found, of which there may be one too many.
+
+        `values_of` gives the values that a row is sorted by, unless it has them itself.
+        """
         window = self.window
         rows, more = found[: window.limit], len(found) > window.limit
         following = self.before + len(rows)
-        cursor = _sealed(self.use, window, rows[-1], self.keys, following) if more else None
+        cursor = None
+        if more:
+            values = (values_of or self._keys_of)(rows[-1])
+            cursor = _sealed(self.use, window, values, following)
         return Page(
             list(rows),
             {
@@ -148,13 +164,14 @@ class Place:
         )
 
 
-def _place(window: Window, kind: str, wanted: Mapping[str, Any], order: Sequence[Key]) -> Place:
-    """Where the page begins. Raises Invalid for a cursor of another list."""
+def place_of(window: Window, *, kind: str, wanted: Mapping[str, Any], keys: int) -> Place:
+    """Where a page begins in a list that is sorted by so many values; `kind` and `wanted` as in
+    `select_page`. Raises Invalid for a cursor of another list."""
     use = f"{kind}.{_digest(wanted)}"
     before, values = window.offset, None
     if window.cursor is not None:
-        before, values = _opened(use, window, len(order))
-    return Place(window, use, len(order), before, values)
+        before, values = _opened(use, window, keys)
+    return Place(window, use, keys, before, values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,62 +190,63 @@ class Source:
 class Listing:
     """A list that is made of several sources, composed once.
 
-    `shown` makes of a page of the sources' columns what is to be selected; `total` counts all rows.
+    `shown` makes of a page of the sources' columns what is to be selected.
     """
 
     sources: tuple[Source, ...]
     shown: Callable[[Subquery], Select[Any]]
-    total: Select[Any]
 
 
 def select_listed(
-    listing: Listing, window: Window, *, kind: str, wanted: Mapping[str, Any], params: Values
+    listing: Listing,
+    window: Window,
+    *,
+    total: Callable[[], int],
+    kind: str,
+    wanted: Mapping[str, Any],
+    params: Values,
 ) -> Page[Row[Any]]:
     """The rows of a list in `window`, sorted as its sources are, in one SQL statement.
 
     Each source hands out no more rows than the page may need, along an index where it has one.
-    The rest as in `select_page`.
+    `total` counts all rows. The rest as in `select_page`.
     """
     keys = listing.sources[0].order
-    place = _place(window, kind, wanted, keys)
+    place = place_of(window, kind=kind, wanted=wanted, keys=len(keys))
     bound = {**params, **place.params, "page_reach": place.before_in_sql + window.limit + 1}
-    rows, total = rows_with_total(_merged(listing, place.nulls), listing.total, bound)
-    return place.page(rows, total)
+    return place.page(fetch(_merged(listing, place.nulls), bound), total())
 
 
 @functools.lru_cache(maxsize=512)
 def _merged(listing: Listing, nulls: tuple[bool, ...] | None) -> Select[Any]:
     """The statement of a page by offset (`nulls` None) or behind a row."""
     keys = listing.sources[0].order
-    parts = [_reaching(source, nulls).subquery() for source in listing.sources]
-    merged = union_all(*(select(part) for part in parts)).subquery("merged")
     names = [f"keyset_{place}" for place in range(len(keys))]
 
     def in_order(rows: Subquery) -> list[Any]:
         columns = [(rows.c[name], key.descending) for name, key in zip(names, keys, strict=True)]
         return [column.desc() if descending else column.asc() for column, descending in columns]
 
-    page = select(merged).order_by(*in_order(merged)).limit(LIMIT)
+    if len(listing.sources) == 1:
+        page = _reaching(listing.sources[0], nulls).limit(LIMIT)
+    else:
+        parts = [_reaching(source, nulls).limit(REACH).subquery() for source in listing.sources]
+        merged = union_all(*(select(part) for part in parts)).subquery("merged")
+        page = select(merged).order_by(*in_order(merged)).limit(LIMIT)
     if nulls is None:
         page = page.offset(OFFSET)
     rows = page.subquery("page")
     shown = listing.shown(rows).add_columns(*(rows.c[name] for name in names))
-    return with_total(shown.order_by(*in_order(rows)), listing.total)
+    return shown.order_by(*in_order(rows))
 
 
 def _reaching(source: Source, nulls: tuple[bool, ...] | None) -> Select[Any]:
     statement, order = source.statement, source.order
     if nulls is not None:
         statement = statement.where(_behind(order, nulls))
-    return (
-        statement.add_columns(
-            *(key.plain.label(f"keyset_{place}") for place, key in enumerate(order))
-        )
-        .order_by(
-            *(key.in_order(place if source.is_joined else 0) for place, key in enumerate(order))
-        )
-        .limit(REACH)
-    )
+    return statement.add_columns(
+        *(key.plain.label(f"keyset_{place}") for place, key in enumerate(order))
+    ).order_by(*(key.in_order(place if source.is_joined else 0) for place, key in enumerate(order)))
 
 
 @functools.lru_cache(maxsize=256)
@@ -277,10 +295,14 @@ def _behind(order: Sequence[Key], nulls: Sequence[bool], place: int = 0) -> Colu
     return tie if beyond is None else or_(beyond, tie)
 
 
-def _sealed(use: str, window: Window, row: Row[Any], keys: int, following: int) -> str:
-    values = [row._mapping[f"keyset_{place}"] for place in range(keys)]
-    texts = [str(value) if isinstance(value, datetime) else value for value in values]
+def _sealed(use: str, window: Window, values: Sequence[Any], following: int) -> str:
+    texts = [_as_text(value) if isinstance(value, datetime) else value for value in values]
     return seal(use, {"k": texts, "o": following}, window.signing_key)
+
+
+def _as_text(moment: datetime) -> str:
+    """A moment as the database compares it: without its zone."""
+    return str(moment.replace(tzinfo=None))
 
 
 def _opened(use: str, window: Window, keys: int) -> tuple[int, list[Any]]:

@@ -186,7 +186,7 @@ def _ask(
     run_id: int, settings: Settings, order: str, filters: Filters, regression_id: int | None = None
 ) -> Asked:
     with settled_reading():
-        run = get_row(run_id, at_once=True)
+        run = get_row(run_id)
         if regression_id is not None and regression_id not in sets.regression_ids(run):
             raise NotFound("regression_test", regression_id, run_id=run_id)
         state = log_state.states([run_id])[run_id]

@@ -54,7 +54,7 @@ def actual(address: Address, *, as_text: bool, shelf: Shelf) -> dict[str, Any] |
 
 def find(address: Address) -> ComparedOutput:
     """The output that is meant, within the caller's unit of work. Raises NotFound."""
-    run = get_row(address.run_id, at_once=True)
+    run = get_row(address.run_id)
     return outputs.find(run, address.sample_id, address.regression_id, address.output_id)
 
 

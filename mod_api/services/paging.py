@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Integer, Select, bindparam, func, literal, select
 from sqlalchemy import Row as SqlRow
 
-from database import db, fetch
+from database import fetch, fetch_value
 
 Row = TypeVar("Row")
 Shown = TypeVar("Shown")
@@ -68,12 +68,12 @@ def rows_with_total(
 ) -> tuple[Sequence[SqlRow[Any]], int]:
     """The rows of `statement` (`with_total`), and how many there are on all pages; counted on its
     own only where there are no rows."""
-    rows = fetch(statement, params).all()
+    rows = fetch(statement, params)
     if isinstance(total, int):
         return rows, total
     if rows:
         return rows, rows[0].total_rows
-    return rows, db.session.scalar(total, params) or 0
+    return rows, fetch_value(total, params) or 0
 
 
 def with_total(statement: Select[Any], total: int | Select[Any]) -> Select[Any]:

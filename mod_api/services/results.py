@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from marshmallow import missing
 from sqlalchemy import Select, bindparam, func, select
 
 from database import db
@@ -12,10 +13,11 @@ from errors import NotFound
 from mod_api.services import links
 from mod_api.services.file_names import filename_of, hash_of
 from mod_api.services.paging import Page, select_page
+from mod_api.services.runs import get_row
 from mod_ci import attempts
 from mod_regression.models import RegressionTest
-from mod_test import result_rows, run_rows
-from mod_test.models import ResultRecord, Run
+from mod_test import result_rows
+from mod_test.models import ResultRecord
 from mod_test.result_messages import result_message
 from mod_test.result_rows import Labels, OutputRow, ResultFilter, ResultRow
 from mod_test.run_rows import RunRow
@@ -24,9 +26,6 @@ from mod_test.sets import members_of
 MOST_OUTPUTS = 20
 MOST_TAGS = 50
 
-RUN = run_rows.ROWS.add_columns(attempts.told_to_run().label("told")).where(
-    Run.id == bindparam("run_id")
-)
 HOW_MANY = select(func.count()).select_from(
     members_of(result_rows.IDS, bindparam("live", expanding=True)).subquery("members")
 )
@@ -56,10 +55,8 @@ class ResultView(ResultRow):
     links: dict[str, str]
 
     @property
-    def category(self) -> str:
-        if not self.categories:
-            raise AttributeError("category")  # the answer then has none
-        return self.categories[0]
+    def category(self) -> Any:
+        return self.categories[0] if self.categories else missing
 
 
 def list_results(
@@ -71,7 +68,7 @@ def list_results(
     statement, params = result_rows.of_runs([run], wanted, running)
     total: int | Select[Any] | None = None
     if wanted == ResultFilter():
-        total = HOW_MANY if run.standing is None else run.standing.total
+        total = run.standing.total if run.set_id and run.standing else HOW_MANY
     found = select_page(
         statement, [RegressionTest.id], limit=limit, offset=offset, total=total, params=params
     )
@@ -99,11 +96,8 @@ def _with_tail(statement: Select[Any]) -> Select[Any]:
 
 def _run(run_id: int) -> tuple[RunRow, list[int]]:
     """A run, and the tests at which its runner is. Raises NotFound."""
-    row = db.session.execute(RUN, {"run_id": run_id}).first()
-    if row is None:
-        raise NotFound("run", run_id)
-    run = run_rows.as_run(row)
-    return run, attempts.running_tests(run, row.told)
+    run = get_row(run_id)
+    return run, attempts.running_tests(run)
 
 
 def _views(rows: Sequence[ResultRow], base: str) -> list[ResultView]:

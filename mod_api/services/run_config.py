@@ -41,7 +41,7 @@ def config(run_id: int) -> dict[str, Any]:
 
     `command_defaults` are the options that every command of the matrix has in common.
     """
-    run = get_row(run_id, at_once=True)
+    run = get_row(run_id)
     tests: Sequence[Any] = db.session.execute(
         KEPT if sets.are_kept([run]) else DERIVED, sets.ids_of([run])
     ).all()

@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from marshmallow import missing
 from sqlalchemy import Select, insert, select, update
 
 from config import Settings
 from database import db, reading
 from errors import Forbidden, NotFound, Unprocessable
-from mod_api.services import infrastructure, keyset, links
+from mod_api.services import keyset, links
 from mod_api.services.keyset import Key, Listing, Source, Window
 from mod_api.services.paging import Page
 from mod_api.services.waiting import wait_for
@@ -33,6 +34,7 @@ from mod_test.models import (
     RunType,
     TestStatus,
 )
+from mod_test.rollup import kept
 from mod_test.run_filters import RunFilter
 from mod_test.run_rows import RunRow
 from mod_test.sets import is_active
@@ -47,28 +49,30 @@ ORDERS = {
 
 
 @functools.cache
-def _listing(given: frozenset[str], sort: str) -> Listing:
+def _listing(
+    given: frozenset[str], sort: str, status: RunStatus | None, forks: int, is_quiet: bool
+) -> Listing:
+    name, down = sort.removeprefix("-"), sort.startswith("-")
+
     def source(statement: Select[Any], columns: dict[str, Any], *, is_joined: bool) -> Source:
-        down = sort.startswith("-")
-        keys = [Key(columns[name], down, nullable=name == "started_at") for name in ORDERS[sort]]
+        keys = [Key(columns[each], down, nullable=each == "started_at") for each in ORDERS[sort]]
         return Source(statement, tuple(keys), is_joined=is_joined)
 
-    return Listing(
-        sources=(
-            source(run_lists.kept_runs(given), run_lists.KEPT, is_joined=False),
-            source(run_lists.other_runs(given), run_lists.DERIVED, is_joined=True),
-        ),
-        shown=run_rows.shown,
-        total=run_lists.counting(given),
-    )
+    parts = run_lists.kept_sources(given, name, status=status, forks=forks)
+    sources = [source(runs, run_lists.KEPT, is_joined=False) for runs in parts]
+    if is_quiet:
+        return Listing(tuple(sources), run_rows.shown_kept)
+    sources.append(source(run_lists.other_runs(given), run_lists.DERIVED, is_joined=True))
+    return Listing(tuple(sources), run_rows.shown)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class RunView(RunRow):
-    """A run as the API shows it; `counts` is None where no summary was asked for."""
+    """A run as the API shows it: `base` is what links begin with; `counts` is None where no summary
+    was asked for."""
 
-    run_errors: str
-    links: dict[str, str]
+    base: str = ""
+    has_errors: bool = False
     counts: dict[str, Any] | None = None
 
     @property
@@ -88,10 +92,18 @@ class RunView(RunRow):
         return self.ended_at
 
     @property
-    def summary(self) -> dict[str, Any]:
-        if self.counts is None:
-            raise AttributeError("summary")  # the answer then has none
-        return self.counts
+    def run_errors(self) -> str:
+        if self.has_errors or self.infrastructure_errors:
+            return "yes"
+        return "no" if self.status.has_ended else "unknown"
+
+    @property
+    def links(self) -> dict[str, str]:
+        return links.of_run(self.run_id, self.base)
+
+    @property
+    def summary(self) -> Any:
+        return missing if self.counts is None else self.counts
 
 
 @dataclass(frozen=True)
@@ -105,9 +117,9 @@ class RunAction:
     new_run_id: int | None = None
 
 
-def get_row(run_id: int, *, at_once: bool = False) -> RunRow:
-    """A run's row; `at_once`: in one statement, whichever run it is. Raises NotFound."""
-    row = run_rows.find(run_id, at_once=at_once)
+def get_row(run_id: int) -> RunRow:
+    """A run's row. Raises NotFound."""
+    row = run_rows.find(run_id)
     if row is None:
         raise NotFound("run", run_id)
     return row
@@ -115,7 +127,10 @@ def get_row(run_id: int, *, at_once: bool = False) -> RunRow:
 
 def get(run_id: int, *, base: str) -> RunView:
     """One run. Raises NotFound."""
-    return _views([get_row(run_id)], base)[0]
+    rows = run_rows.rows_of([run_id])
+    if not rows:
+        raise NotFound("run", run_id)
+    return _views(rows, base)[0]
 
 
 def wait_for_change(run_id: int, seconds: float, *, known: RunStatus | None, most: int) -> None:
@@ -140,24 +155,28 @@ def list_runs(
 ) -> Page[RunView]:
     """One page of runs with the exact number of all that match. Raises Invalid for the cursor."""
     params = wanted.params
+    given = frozenset(params)
+    ids = [] if wanted.repository is None else repositories.ids_of(wanted.repository)
+    params |= {f"of_run_fork_{place}": fork_id for place, fork_id in enumerate(ids or [0])}
+    chosen: dict[str, Any] = {"status": wanted.status, "forks": len(ids)}
     found = keyset.select_listed(
-        _listing(frozenset(params), sort),
+        _listing(given, sort, **chosen, is_quiet=kept.known().is_quiet),
         window,
+        total=lambda: run_lists.total(given, params, **chosen),
         kind="runs",
         wanted={**asdict(wanted), "sort": sort},
         params=params,
     )
-    rows = [run_rows.as_run(row) for row in found.data]
-    return found.showing(_views(rows, base, with_summary=with_summary))
+    return found.showing(_views(found.data, base, with_summary=with_summary))
 
 
 def summary(run_id: int) -> dict[str, Any]:
     """A run's counts (semantics.md, "Counts"). Raises NotFound."""
     run = get_row(run_id)
-    return _summary(run, standing(run), len(infrastructure.errors_of([run])[run_id]))
+    return _summary(run, standing(run))
 
 
-def _summary(run: RunRow, counts: Standing, infrastructure_errors: int) -> dict[str, Any]:
+def _summary(run: RunRow, counts: Standing) -> dict[str, Any]:
     return {
         "run_id": run.run_id,
         "status": run.status,
@@ -167,7 +186,7 @@ def _summary(run: RunRow, counts: Standing, infrastructure_errors: int) -> dict[
         "skipped_count": counts.skipped,
         "missing_output_count": counts.missing_output,
         "error_count": counts.errors,
-        "infrastructure_error_count": infrastructure_errors,
+        "infrastructure_error_count": run.infrastructure_errors,
         "duration_ms": run.duration_ms,
         "triggered_by": run.requested_by,
     }
@@ -342,29 +361,18 @@ def insert_run(
     return run.id
 
 
-def _views(rows: Sequence[RunRow], base: str, *, with_summary: bool = False) -> list[RunView]:
-    infra = infrastructure.errors_of(rows)
-    counts = standings(rows) if with_summary else {}
+def _views(rows: Sequence[Any], base: str, *, with_summary: bool = False) -> list[RunView]:
+    views = [run_rows.as_run(row, RunView) for row in rows]
+    counts = standings(views) if with_summary else {}
     failing = {run_id for run_id, of in counts.items() if of.errors}
     if not with_summary:
-        failing = with_errors(rows)
-    return [
-        RunView(
-            **vars(row),
-            run_errors=_run_errors(row, has_any=row.run_id in failing or bool(infra[row.run_id])),
-            links=links.of_run(row.run_id, base),
-            counts=_summary(row, counts[row.run_id], len(infra[row.run_id]))
-            if with_summary
-            else None,
-        )
-        for row in rows
-    ]
-
-
-def _run_errors(run: RunRow, *, has_any: bool) -> str:
-    if has_any:
-        return "yes"
-    return "no" if run.status.has_ended else "unknown"
+        failing = with_errors(views)
+    for view in views:
+        view.base = base
+        view.has_errors = view.run_id in failing
+        if with_summary:
+            view.counts = _summary(view, counts[view.run_id])
+    return views
 
 
 def _chosen(wanted: Sequence[int] | None) -> list[int]:

@@ -14,18 +14,16 @@ Wsgi = Callable[..., Iterable[bytes]]
 class Answer:
     """`start`: the head as ASGI has it. `first`: the body, or as much as one piece of it.
 
-    `stream`: the body is followed, not iterated.
+    `is_whole`: nothing comes behind `first`. `stream`: the body is followed, not iterated. Once it
+    is sent, an answer is to be closed, in a thread.
     """
 
     start: dict[str, Any]
     first: bytes = b""
+    is_whole: bool = False
     stream: Stream | None = None
     _rest: Iterator[bytes] = field(default_factory=lambda: iter(()))
     _close: Callable[[], object] | None = None
-
-    @property
-    def is_whole(self) -> bool:
-        return self._close is None
 
     def next_piece(self) -> bytes:
         """The next part of the body; empty at its end."""
@@ -67,8 +65,8 @@ def ask(app: Wsgi, environ: dict[str, Any]) -> Answer:
     try:
         # The head is complete only once the body has begun.
         answer.first = b"".join(written) + answer.next_piece()
-        if len(answer.first) < PIECE_BYTES:
-            answer.close()
+        length = next((int(v) for name, v in start["headers"] if name == b"content-length"), None)
+        answer.is_whole = len(answer.first) < PIECE_BYTES or len(answer.first) == length
     except BaseException:
         answer.close()
         raise

@@ -74,7 +74,14 @@ class Bridge:
         if answer.stream is not None:
             await self._follow(answer.stream, scope, receive, send)
         elif answer.is_whole:
-            await send({**END, "body": answer.first})
+            try:
+                async with asyncio.timeout(self._patience):
+                    await send({**END, "body": answer.first})
+            except TimeoutError:
+                _abort(scope)
+            finally:
+                # What is done once an answer is sent may take a while: nobody waits for it.
+                self._threads.submit(answer.close)
         else:
             await self._send_pieces(answer, scope, receive, send)
 

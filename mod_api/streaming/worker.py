@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import resource
 import socket
 import sys
@@ -26,6 +27,8 @@ OTHER_FILES = 1000
 CLAIMS_AT_WORK = 8
 # Python's own 5 ms, times the threads at work, is how late the event loop would be.
 SWITCH_SECONDS = 0.001
+# So many more objects than were freed.
+COLLECTED_AFTER = 50_000
 
 
 class PlatformServer(Server):
@@ -69,6 +72,7 @@ class PlatformWorker(UvicornWorker):  # type: ignore[misc]  # uvicorn-worker shi
         if settings.metrics_port is not None:
             page = served.extensions["metrics_page"]
             self.wsgi = two_ports.beside(self.wsgi, page, settings.metrics_port)
+        _collect_seldom()
         metrics.streams_limit.set(settings.max_streams)
         metrics.waiting_limit.set(settings.max_waiters)
         sys.setswitchinterval(SWITCH_SECONDS)
@@ -86,6 +90,17 @@ def may_wait(scope: MutableMapping[str, Any]) -> bool:
     """Whether a request may wait for something to happen: a runner's claim."""
     path: str = scope["path"]
     return scope["method"] == "POST" and path.rstrip("/").endswith("/attempts")
+
+
+def _collect_seldom() -> None:
+    """Let the collector of cycles leave alone what is there for good, and look when much has come.
+
+    A page of a hundred rows is thousands of objects, none of them in a cycle; at Python's own pace
+    the collector took a quarter of each request.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECTED_AFTER, 10, 10)
 
 
 def allow_files(wanted: int) -> None:

@@ -1,20 +1,49 @@
-"""Deriving what is rolled up: ended runs as a whole, or single results of many runs."""
+"""Deriving what is kept: runs as a whole, or single results of many runs."""
 
+import functools
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, delete, exists, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    tuple_,
+    type_coerce,
+    update,
+)
+from sqlalchemy.orm import aliased
 
-from database import db, fetch, replace_rows
+from database import db, fetch, fetch_values, replace_rows
 from mod_regression.models import RegressionTest
 from mod_test import failures
-from mod_test.models import CustomizedTest, Progress, Result, ResultFile, Run, TestStatus
-from mod_test.rollup.facts import facts_of
+from mod_test.cancellations import end_failure
+from mod_test.models import (
+    CustomizedTest,
+    Progress,
+    ProgressRecord,
+    Result,
+    ResultFile,
+    Run,
+    TestStatus,
+)
+from mod_test.result_rows import outputs_of, results_at
+from mod_test.rollup.facts import facts_of, members_of_runs, sets_of
 from mod_test.rollup.kept import has_hash
 from mod_test.rollup.tables import FailingResult, OpenRun, RunRollup
+from mod_test.run_rows import started_at
+from mod_test.signatures import failure_signature
 from mod_test.verdict import (
     ResultStatus,
+    RunStatus,
     has_sample,
     last_progress_id,
     run_status,
@@ -25,6 +54,7 @@ RUNS = 1000
 SKIPPED = ResultStatus.skipped.value
 T = TypeVar("T")
 Pair = tuple[int, int]
+Row = dict[str, Any]
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -39,109 +69,175 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def roll_up(run_ids: Collection[int]) -> None:
-    """Derive these runs anew: the ended ones are rolled up, the others are open."""
+def roll_up(run_ids: Collection[int]) -> list[int]:
+    """Derive these runs anew, and keep what can be kept of them; those that have ended, now or
+    before, and those that are gone."""
+    changed: list[int] = []
     for batch in batches(sorted(run_ids), BATCH):
-        _roll_up(batch)
+        changed += _roll_up(batch)
+    return changed
 
 
-def derived(run_ids: Collection[int]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def derived(run_ids: Collection[int]) -> tuple[list[Row], list[Row]]:
     """The rows of `run_rollup` and `failing_result` that these runs should have."""
-    rows, skipped = _derive(run_ids)
-    ended = [row["test_id"] for row in rows]
-    failing = failing_results(lambda run_id, _: run_id.in_(ended)) if ended else []
-    return [_judged(row) for row in _with_failures(rows, failing)], failing + skipped
+    states = _states(run_ids)
+    facts = facts_of(states)
+    states = {run_id: state for run_id, state in states.items() if run_id in facts}
+    members = members_of_runs(states)
+    ended = [run_id for run_id, state in states.items() if state["ended_as"] is not None]
+    sets = sets_of([members[run_id] for run_id in ended]) if ended else {}
+    skipped = _skipped(list(states)) if states else []
+    number_skipped = Counter(row["test_id"] for row in skipped)
+    recorded = _recorded(list(states)) if states else set()
+    rows = []
+    for run_id, state in states.items():
+        has_ended = state["ended_as"] is not None
+        is_known = has_ended or run_id in recorded
+        row = {
+            "test_id": run_id,
+            **state,
+            "results": len(members[run_id]) - number_skipped[run_id],
+            "skipped": number_skipped[run_id] if is_known else None,
+            "set_id": sets[members[run_id]] if has_ended else None,
+            **facts[run_id],
+        }
+        rows.append(row)
+    failing = failing_results(lambda run_id, _: run_id.in_(list(states))) if states else []
+    rows = [_judged(row) for row in _with_failures(rows, failing)]
+    of_ended = set(ended)
+    return rows, [
+        row for row in [*_signed(failing, of_ended), *skipped] if row["test_id"] in of_ended
+    ]
 
 
-def _roll_up(run_ids: list[int]) -> None:
+def _roll_up(run_ids: list[int]) -> list[int]:
+    """Only what changes is written: a new row locks its run, which who reports results needs."""
     rows, failing = derived(run_ids)
-    for table in (RunRollup, FailingResult, OpenRun):
-        db.session.execute(
-            delete(table)
-            .where(table.test_id.in_(run_ids))
-            .execution_options(synchronize_session=False)
-        )
-    ended = {row["test_id"] for row in rows}
-    existing = db.session.scalars(select(Run.id).where(Run.id.in_(run_ids))).all()
-    _insert(OpenRun, [{"test_id": run_id} for run_id in existing if run_id not in ended])
-    _insert(FailingResult, failing)
-    _insert(RunRollup, rows)
+    ended = {row["test_id"] for row in rows if row["ended_as"] is not None}
+    existing = fetch_values(_EXISTING, {"ids": run_ids})
+    _keep_open([run_id for run_id in existing if run_id not in ended], run_ids)
+    _replace(FailingResult, failing, _in_runs(_FAILINGS, run_ids))
+    before = _in_runs(_ROLLUPS, run_ids)
+    _replace(RunRollup, rows, before)
+    gone = set(run_ids) - set(existing)  # their rows went with them
+    return [*ended, *gone, *(row["test_id"] for row in before if row["ended_as"] is not None)]
 
 
-def _derive(run_ids: Collection[int]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What the rollup says of each ended run of these, without its failing results; and the tests
-    that they skipped."""
-    last = (
-        select(Run.id, Progress.status, Progress.timestamp)
-        .join(Progress, Progress.id == last_progress_id())
-        .where(
-            Run.id.in_(run_ids),
-            Progress.status.in_([TestStatus.completed, TestStatus.canceled]),
-        )
+def _keep_open(still_open: list[int], run_ids: list[int]) -> None:
+    known = set(fetch_values(_OPEN, {"ids": run_ids}))
+    _delete(OpenRun, OpenRun.test_id.in_(known - set(still_open)))
+    _insert(
+        OpenRun,
+        [{"test_id": run_id, "settled": True} for run_id in still_open if run_id not in known],
     )
-    # MariaDB also finds these words in other letters, which we do not read: such a run stays open
-    # rather than keep all others from being settled.
-    ended = {row.id: row for row in db.session.execute(last) if row.status is not None}
-    facts = facts_of(ended)
-    ended = {run_id: row for run_id, row in ended.items() if run_id in facts}
-    if not ended:
-        return [], []
-    started = dict(
-        db.session.execute(
-            select(Progress.test_id, Progress.timestamp).where(
-                Progress.id.in_(
-                    select(func.min(Progress.id))
-                    .where(
-                        Progress.test_id.in_(ended),
-                        Progress.status.in_([TestStatus.preparation, TestStatus.testing]),
-                    )
-                    .group_by(Progress.test_id)
-                )
-            )
-        )
-        .tuples()
-        .all()
+    db.session.execute(
+        update(OpenRun)
+        .where(OpenRun.test_id.in_(still_open), OpenRun.settled.is_(False))
+        .values(settled=True)
+        .execution_options(synchronize_session=False)
     )
-    skipped = db.session.execute(
-        select(CustomizedTest.test_id, CustomizedTest.regression_id)
-        .distinct()
-        .join(RegressionTest, RegressionTest.id == CustomizedTest.regression_id)
-        .where(
-            CustomizedTest.test_id.in_(ended),
-            has_sample(),
-            ~exists().where(
-                Result.test_id == CustomizedTest.test_id,
-                Result.regression_test_id == CustomizedTest.regression_id,
-            ),
+
+
+def _in_runs(statement: Any, run_ids: list[int]) -> list[Row]:
+    return [row._asdict() for row in fetch(statement, {"ids": run_ids})]
+
+
+def _replace(table: Any, wanted: list[Row], known: list[Row]) -> None:
+    """Make what is known of some runs what is wanted."""
+    keys = [column.name for column in table.__table__.primary_key]
+
+    def by_key(rows: list[Row]) -> dict[tuple[int, ...], Row]:
+        return {tuple(row[name] for name in keys): row for row in rows}
+
+    old, new = by_key(known), by_key(wanted)
+    gone = [key for key in old if key not in new]
+    for batch in batches(gone, RUNS):
+        _delete(table, tuple_(*(table.__table__.c[name] for name in keys)).in_(batch))
+    changed = [row for key, row in new.items() if key in old and old[key] != row]
+    if changed:
+        db.session.connection().execute(
+            _updating(table), [_as_changes(row, keys) for row in changed]
         )
-    ).all()
-    number_skipped = Counter(row.test_id for row in skipped)
-    rows = [
+    _insert(table, [row for key, row in new.items() if key not in old])
+
+
+def _as_changes(row: Row, keys: Collection[str]) -> Row:
+    return {f"of_{name}" if name in keys else name: value for name, value in row.items()}
+
+
+@functools.cache
+def _updating(table: Any) -> Any:
+    """What writes all columns of rows that are there; it does not lock their runs."""
+    columns = table.__table__.c
+    keys = [column.name for column in table.__table__.primary_key]
+    return (
+        update(table.__table__)
+        .where(*(columns[name] == bindparam(f"of_{name}") for name in keys))
+        .values({c.name: bindparam(c.name) for c in columns if c.name not in keys})
+    )
+
+
+def _delete(table: Any, condition: ColumnElement[bool]) -> None:
+    db.session.execute(delete(table).where(condition).execution_options(synchronize_session=False))
+
+
+def _states(run_ids: Collection[int]) -> dict[int, Row]:
+    """Where each of these runs is, by its progress."""
+    return {row.id: _state(row) for row in fetch(_LAST, {"ids": list(run_ids)})}
+
+
+def _state(row: Any) -> Row:
+    ended_as = next((word for word in TestStatus if word == row.ended_as), None)
+    running = RunStatus.queued if row.progress_id is None else RunStatus.running
+    canceled = ended_as is TestStatus.canceled
+    return {
+        "status": running.value,  # of one that has ended the verdict says it
+        "ended_as": ended_as,
+        "started_at": row.started_at,
+        "ended_at": row.timestamp if ended_as else None,
+        "end_failure": end_failure(row.cause, row.message) if canceled else None,
+        "progress_id": row.progress_id,
+    }
+
+
+def _skipped(run_ids: list[int]) -> list[Row]:
+    """The tests of these runs' recorded sets that have no result."""
+    rows = fetch(_SKIPPED, {"ids": run_ids})
+    return [
         {
             "test_id": run_id,
-            "ended_as": row.status,
-            "started_at": started.get(run_id),
-            "ended_at": row.timestamp,
-            "results": facts[run_id].members - number_skipped[run_id],
-            "skipped": number_skipped[run_id],
-            **facts[run_id].columns,
-        }
-        for run_id, row in ended.items()
-    ]
-    return rows, [
-        {
-            "test_id": row.test_id,
-            "regression_test_id": row.regression_id,
+            "regression_test_id": test,
             "status": SKIPPED,
             "errors": 0,
+            "signature": None,
         }
-        for row in skipped
+        for run_id, test in rows
     ]
 
 
-def failing_results(where: failures.Where) -> list[dict[str, Any]]:
+def _recorded(run_ids: list[int]) -> set[int]:
+    """Those of these runs that have a recorded set."""
+    return set(fetch_values(_RECORDED, {"ids": run_ids}))
+
+
+def failing_results(where: failures.Where) -> list[Row]:
     """The results that meet `where` and do not pass."""
     return [dict(row) for row in db.session.execute(failures.failing(where)).mappings()]
+
+
+def _signed(failing: list[Row], run_ids: Collection[int]) -> list[Row]:
+    """What does not pass in these runs, with the signature of each."""
+    rows = [row for row in failing if row["test_id"] in run_ids]
+    signatures: dict[Pair, str | None] = {}
+    for batch in batches(rows, RUNS):
+        words = {(row["test_id"], row["regression_test_id"]): row["status"] for row in batch}
+        outputs = outputs_of(words)
+        for result in results_at(words):
+            signatures[result.place] = failure_signature(result, outputs[result.place])
+    return [
+        {**row, "signature": signatures.get((row["test_id"], row["regression_test_id"]))}
+        for row in rows
+    ]
 
 
 def results_of_definitions(regression_ids: Collection[int]) -> set[Pair]:
@@ -152,6 +248,14 @@ def results_of_definitions(regression_ids: Collection[int]) -> set[Pair]:
         .where(Result.regression_test_id.in_(regression_ids))
     )
     return set(rows.tuples())
+
+
+def going_on(run_ids: Collection[int]) -> set[int]:
+    """Those of these runs that are kept and have not ended."""
+    found: set[int] = set()
+    for batch in batches(run_ids, RUNS):
+        found.update(fetch_values(_GOING_ON, {"ids": batch}))
+    return found
 
 
 def results_of_hashes(hashes: Collection[tuple[int, str]]) -> set[Pair]:
@@ -171,38 +275,38 @@ def results_of_hashes(hashes: Collection[tuple[int, str]]) -> set[Pair]:
     return found
 
 
-def derive_results(pairs: Collection[Pair]) -> None:
-    """Derive single results of rolled-up runs anew, and what follows for their runs."""
+def derive_results(pairs: Collection[Pair]) -> list[int]:
+    """Derive single results of ended runs anew, and what follows for their runs; those runs."""
     runs_of: dict[int, list[int]] = defaultdict(list)
     for run_id, regression_id in sorted(pairs):
         runs_of[regression_id].append(run_id)
     for regression_id, run_ids in runs_of.items():
         for batch in batches(run_ids, RUNS):
             _derive_test(regression_id, batch)
-    for batch in batches(sorted({run_id for run_id, _ in pairs}), RUNS):
+    run_ids = sorted({run_id for run_id, _ in pairs})
+    for batch in batches(run_ids, RUNS):
         _judge_again(batch)
+    return run_ids
 
 
 def _derive_test(regression_id: int, run_ids: list[int]) -> None:
     """The results of one test in these runs."""
-    failing = fetch(_FAILING_OF_TEST, {"ids": run_ids, "test": regression_id}).mappings().all()
-    db.session.execute(
-        delete(FailingResult)
-        .where(
-            FailingResult.test_id.in_(run_ids),
-            FailingResult.regression_test_id == regression_id,
-            FailingResult.status != SKIPPED,  # of those there is no result to derive
-        )
-        .execution_options(synchronize_session=False)
+    failing = fetch(_FAILING_OF_TEST, {"ids": run_ids, "test": regression_id})
+    of_results = and_(
+        FailingResult.test_id.in_(run_ids),
+        FailingResult.regression_test_id == regression_id,
+        FailingResult.status != SKIPPED,  # of those there is no result to derive
     )
-    _insert(FailingResult, [dict(row) for row in failing])
+    _delete(FailingResult, of_results)
+    _insert(FailingResult, _signed([row._asdict() for row in failing], run_ids))
 
 
 def _judge_again(run_ids: list[int]) -> None:
     """Status and counts of rolled-up runs whose failing results have changed."""
     counts = {row.test_id: row for row in fetch(_COUNTS, {"ids": run_ids})}
     changed = []
-    for row in fetch(_ROLLUPS, {"ids": run_ids}).mappings():
+    for kept in fetch(_ROLLUPS, {"ids": run_ids}):
+        row = kept._asdict()
         of = counts.get(row["test_id"])
         judged = _judged(
             {
@@ -212,14 +316,12 @@ def _judge_again(run_ids: list[int]) -> None:
                 "errors": int(of.errors) if of else 0,
             }
         )
-        if judged != dict(row):
+        if judged != row:
             changed.append(judged)
     replace_rows(RunRollup, ("status", "failed", "missing_output", "errors"), changed)
 
 
-def _with_failures(
-    rows: list[dict[str, Any]], failing: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
+def _with_failures(rows: list[Row], failing: list[Row]) -> list[Row]:
     """Rows of runs with the counts of their failing results."""
     counts: dict[int, dict[str, int]] = {
         row["test_id"]: {"failed": 0, "missing_output": 0, "errors": 0} for row in rows
@@ -232,8 +334,11 @@ def _with_failures(
     return [{**row, **counts[row["test_id"]]} for row in rows]
 
 
-def _judged(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with its run's status, by the rules of `mod_test.verdict`."""
+def _judged(row: Row) -> Row:
+    """A row with its run's status, by the rules of `mod_test.verdict`; a run that goes on keeps
+    the one that it has."""
+    if row["ended_as"] is None:
+        return row
     failures = row["failed"] + row["missing_output"]
     results = [ResultStatus.fail] * min(1, failures)
     results += [ResultStatus.passed] * min(1, row["results"] - failures)
@@ -243,7 +348,7 @@ def _judged(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "status": status.value}
 
 
-def _insert(table: Any, rows: list[dict[str, Any]]) -> None:
+def _insert(table: Any, rows: list[Row]) -> None:
     if rows:
         db.session.execute(insert(table), rows)
 
@@ -256,8 +361,54 @@ def _number(status: ResultStatus) -> Any:
     return func.sum(case((FailingResult.status == status.value, 1), else_=0))
 
 
+_Last = aliased(Progress)
+# Compared by the database, as everywhere else: on MariaDB it finds these words in other letters,
+# too.
+_ENDED_AS = case(
+    (_Last.status == TestStatus.completed, TestStatus.completed.value),
+    (_Last.status == TestStatus.canceled, TestStatus.canceled.value),
+)
+_LAST = (
+    select(
+        Run.id,
+        _Last.id.label("progress_id"),
+        type_coerce(_ENDED_AS, String).label("ended_as"),
+        _Last.timestamp,
+        _Last.message,
+        ProgressRecord.cause,
+        started_at().label("started_at"),
+    )
+    .select_from(Run)
+    .outerjoin(_Last, and_(_Last.test_id == Run.id, _Last.id == last_progress_id()))
+    .outerjoin(ProgressRecord, ProgressRecord.progress_id == _Last.id)
+    .where(Run.id.in_(failures.IDS))
+)
+_SKIPPED = (
+    select(CustomizedTest.test_id, CustomizedTest.regression_id)
+    .distinct()
+    .join(RegressionTest, RegressionTest.id == CustomizedTest.regression_id)
+    .where(
+        CustomizedTest.test_id.in_(failures.IDS),
+        has_sample(),
+        ~exists().where(
+            Result.test_id == CustomizedTest.test_id,
+            Result.regression_test_id == CustomizedTest.regression_id,
+        ),
+    )
+)
+_RECORDED = (
+    select(CustomizedTest.test_id)
+    .distinct()
+    .where(CustomizedTest.test_id.in_(failures.IDS), CustomizedTest.regression_id.is_not(None))
+)
 # Composed once: an approval may concern thousands of runs.
 _FAILING_OF_TEST = failures.failing(_of_test)
+_GOING_ON = select(RunRollup.test_id).where(
+    RunRollup.test_id.in_(failures.IDS), RunRollup.set_id.is_(None)
+)
+_EXISTING = select(Run.id).where(Run.id.in_(failures.IDS))
+_OPEN = select(OpenRun.test_id).where(OpenRun.test_id.in_(failures.IDS))
+_FAILINGS = select(FailingResult.__table__).where(FailingResult.test_id.in_(failures.IDS))
 _ROLLUPS = select(RunRollup.__table__).where(RunRollup.test_id.in_(failures.IDS))
 _COUNTS = (
     select(

@@ -2,25 +2,37 @@
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select
+from sqlalchemy.orm import aliased
 
-from database import db
-from mod_test.models import Fork, Run, RunRecord
+from database import db, fetch
+from mod_test.models import Fork, Run, RunRecord, RunRequester
 from mod_test.rollup.tables import BRANCH_LENGTH, RunSet, RunSetMember
+from mod_test.run_rows import FIRST_REQUESTER
 from mod_test.sets import members_of
 from mod_test.validity import IS_VALID
 
 SHOWN_OF_A_BRANCH = 59
+CUT = "\0"  # in the key of a branch that is kept, where it is not the whole name
 IDS: Any = bindparam("ids", expanding=True)
+_First = aliased(RunRequester)
 _FACTS = (
     select(
-        Run.id, Run.platform, Run.fork_id, Run.branch, Run.commit, Run.pr_nr, RunRecord.created_at
+        Run.id,
+        Run.platform,
+        Run.fork_id,
+        Run.branch,
+        Run.commit,
+        Run.pr_nr,
+        RunRecord.created_at,
+        _First.user_id.label("requester_id"),
     )
+    .select_from(Run)
     .join(Fork, Fork.id == Run.fork_id)
     .join(RunRecord, RunRecord.test_id == Run.id)
+    .outerjoin(_First, _First.id == FIRST_REQUESTER)
     .where(Run.id.in_(IDS), *IS_VALID)
 )
 _MEMBERS = members_of(IDS, bindparam("live", expanding=True))
@@ -32,49 +44,38 @@ def branch_key(branch: str) -> str:
     if len(branch) <= BRANCH_LENGTH:
         return branch
     digest = hashlib.sha256(branch.encode()).hexdigest()
-    return f"{branch[:SHOWN_OF_A_BRANCH]}\0{digest[: BRANCH_LENGTH - SHOWN_OF_A_BRANCH - 1]}"
+    return f"{branch[:SHOWN_OF_A_BRANCH]}{CUT}{digest[: BRANCH_LENGTH - SHOWN_OF_A_BRANCH - 1]}"
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What is kept of a run, by column, and how many tests its set has."""
-
-    columns: dict[str, Any]
-    members: int
-
-
-def facts_of(run_ids: Collection[int]) -> dict[int, Facts]:
-    """The facts of each of these ended runs that is valid, by its id."""
-    rows = db.session.execute(_FACTS, {"ids": list(run_ids)}).all()
-    sets = _sets_of([row.id for row in rows])
+def facts_of(run_ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    """The facts of each of these runs that is valid, by its id: what is kept of them, by column."""
     return {
-        row.id: Facts(
-            {
-                "platform": row.platform,
-                "fork_id": row.fork_id,
-                "branch": branch_key(row.branch),
-                "commit_sha": row.commit.lower(),
-                "pull_request": row.pr_nr if row.pr_nr > 0 else None,
-                "created_at": row.created_at,
-                "set_id": sets[row.id][0],
-            },
-            members=sets[row.id][1],
-        )
-        for row in rows
+        row.id: {
+            "platform": row.platform,
+            "fork_id": row.fork_id,
+            "branch": branch_key(row.branch),
+            "commit_sha": row.commit.lower(),
+            "pull_request": row.pr_nr if row.pr_nr > 0 else None,
+            "created_at": row.created_at,
+            "requester_id": row.requester_id,
+        }
+        for row in fetch(_FACTS, {"ids": list(run_ids)})
     }
 
 
-def _sets_of(run_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """The id of each run's set of tests, and how many it has; a set that is not known yet is
-    written down."""
+def members_of_runs(run_ids: Collection[int]) -> dict[int, tuple[int, ...]]:
+    """The tests of each of these runs that are known of it: the recorded set, else its results."""
     members: dict[int, list[int]] = {run_id: [] for run_id in run_ids}
     if not run_ids:
         return {}
-    for run_id, regression_id in db.session.execute(_MEMBERS, {"ids": list(run_ids), "live": [0]}):
+    for run_id, regression_id in fetch(_MEMBERS, {"ids": list(run_ids), "live": [0]}):
         members[run_id].append(regression_id)
-    sets = {run_id: tuple(sorted(ids)) for run_id, ids in members.items()}
-    known = _known({ids: _digest(ids) for ids in set(sets.values())})
-    return {run_id: (known[ids], len(ids)) for run_id, ids in sets.items()}
+    return {run_id: tuple(sorted(ids)) for run_id, ids in members.items()}
+
+
+def sets_of(members: Collection[tuple[int, ...]]) -> Mapping[tuple[int, ...], int]:
+    """The ids of these sets of tests; one that is not known yet is written down."""
+    return _known({ids: _digest(ids) for ids in set(members)})
 
 
 def _known(digests: Mapping[tuple[int, ...], str]) -> dict[tuple[int, ...], int]:
@@ -97,5 +98,5 @@ def _known(digests: Mapping[tuple[int, ...], str]) -> dict[tuple[int, ...], int]
     return {ids: known[digest] for ids, digest in digests.items()}
 
 
-def _digest(ids: tuple[int, ...]) -> str:
+def _digest(ids: Sequence[int]) -> str:
     return hashlib.sha256(",".join(map(str, ids)).encode()).hexdigest()

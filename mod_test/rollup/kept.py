@@ -1,53 +1,83 @@
-"""When a rollup may be used: never while a mark may concern it.
+"""When what is kept may be used: never while a mark may concern it.
 
 A mark concerns a run by its id, by a result of the regression test whose definition changed, or by
 an output that came out with (or matched) the hash that is accepted now or no longer. Which runs
 that are is asked once in each snapshot; statements that use what is kept leave those runs out of it
-(`IS_KEPT`), and derive them like the open ones (`PENDING`). So no answer is ever stale, whether its
-marks are settled or not.
+(`IS_KEPT`), and derive them (`PENDING`). So no answer is ever stale, whether its marks are settled
+or not.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, union
 from sqlalchemy.orm import aliased
 
-from database import db, exact, in_this_order, unindexed
-from mod_test.models import Result, ResultFile
+from database import exact, fetch_values, in_this_order, snapshots, unindexed
+from mod_test.models import Result, ResultFile, Run
 from mod_test.rollup.tables import OpenRun, RollupMark, RunRollup
 
 HASH_LENGTH = 64
-SNAPSHOT = "the runs that marks concern"
-NONE = [0]  # no run's id: an empty list would cost the database more
+KNOWN = "marks"
+Version = tuple[int, int]
+NONE = (0,)  # no run's id: an empty list would cost the database more
 
 
-def concerned() -> list[int]:
-    """The rolled-up runs that marks of this snapshot concern, or `NONE`.
+@dataclass(frozen=True)
+class Known:
+    """What this snapshot knows of marks: the runs that they concern, or NONE.
+
+    `is_quiet`: no mark waits, and every run is kept; nothing has to be derived. `version` is that
+    of what is kept, its generation and newest change; None where nobody knows.
+    """
+
+    concerned: tuple[int, ...] = NONE
+    version: Version | None = None
+    is_quiet: bool = False
+
+
+def known() -> Known:
+    """What this snapshot knows.
 
     A unit of work that writes sees its own marks, and others' as they come: it asks every time.
     """
-    session = db.session()
-    known = session.info.get(SNAPSHOT)
-    if known is not None and known[0] is session.get_transaction():
-        found: list[int] = known[1]
-        return found
-    return list(db.session.scalars(ALL_CONCERNED)) or NONE
+    snapshot = snapshots.current()
+    if snapshot is None:
+        return _asked()
+    if KNOWN not in snapshot.notes:
+        snapshot.notes[KNOWN] = _asked()
+    found: Known = snapshot.notes[KNOWN]
+    return found
 
 
-def remember(run_ids: Iterable[int]) -> None:
-    """Let `concerned` answer this for the rest of the snapshot that is being read."""
-    session = db.session()
-    session.info[SNAPSHOT] = session.get_transaction(), sorted(run_ids) or NONE
+def _asked() -> Known:
+    return Known(_sorted(fetch_values(ALL_CONCERNED)))
+
+
+def concerned() -> tuple[int, ...]:
+    """The runs that marks of this snapshot concern, or `NONE`."""
+    return known().concerned
+
+
+def remember(run_ids: Iterable[int], *, version: Version | None, is_quiet: bool) -> None:
+    """Let `known` answer this for the rest of the snapshot that is being read."""
+    snapshot = snapshots.current()
+    if snapshot is not None:
+        snapshot.notes[KNOWN] = Known(_sorted(run_ids), version, is_quiet)
+
+
+def _sorted(run_ids: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted(run_ids)) or NONE
 
 
 CONCERNED: Any = bindparam("concerned_runs", callable_=concerned, expanding=True)
 # Whether a row of `RunRollup` may be used.
 IS_KEPT: ColumnElement[bool] = RunRollup.test_id.not_in(CONCERNED)
-# Every run that is not kept; `open_run` and `run_rollup` together hold every run.
+# Every run that is not kept.
 PENDING = union(
-    select(OpenRun.test_id),
-    select(RunRollup.test_id).where(RunRollup.test_id.in_(CONCERNED)),
+    select(OpenRun.test_id).where(OpenRun.settled.is_(False)),
+    select(Run.id).where(Run.id.in_(CONCERNED)),
 ).subquery("pending")
 
 
@@ -63,15 +93,12 @@ def has_hash(file: Any, file_hash: Any) -> ColumnElement[bool]:
 
 
 def by_own_marks() -> Select[Any]:
-    """The rolled-up runs that have marks of their own, each once."""
-    mark = aliased(RollupMark)
-    return _rolled_up(select(RunRollup.test_id).select_from(mark), mark.run_id).where(
-        mark.run_id.is_not(None)
-    )
+    """The runs that have marks of their own, each once; some may be gone."""
+    return select(RollupMark.run_id).where(RollupMark.run_id.is_not(None)).distinct()
 
 
 def by_definitions() -> tuple[Select[Any], Select[Any]]:
-    """The rolled-up runs that marks of regression tests concern, and those that marks of accepted
+    """The kept runs that marks of regression tests concern, and those that marks of accepted
     hashes concern, each once."""
     mark, result = aliased(RollupMark), aliased(Result)
     of_tests = (

@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select
 from database import db, writing
 from mod_test.models import Run
 from mod_test.rollup import derive, opened, triggers
-from mod_test.rollup.settle import settling
+from mod_test.rollup.settle import begin_generation, settling, write_down_change
 from mod_test.rollup.tables import FailingResult, RollupState, RunRollup
 
 BATCH = 200
@@ -34,6 +34,7 @@ def prepare() -> bool:
             for table in (RunRollup, FailingResult):
                 db.session.execute(delete(table))
         opened.write_down()
+        begin_generation()
         return complete
 
 
@@ -50,7 +51,9 @@ def rebuild(*, after: int = 0) -> Iterator[tuple[int, int]]:
                     select(Run.id).where(Run.id > after).order_by(Run.id).limit(BATCH)
                 )
             )
-            derive.roll_up(ids)
+            changed = derive.roll_up(ids)
+            if ids:
+                write_down_change(min(changed, default=ids[0]))
         if not ids:
             return
         after, done = ids[-1], done + len(ids)

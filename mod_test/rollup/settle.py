@@ -1,37 +1,49 @@
 """Settling: what the marks say is derived anew, under a lock, in the snapshot that saw them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
 
 import structlog
-from sqlalchemy import CompoundSelect, delete, exists, func, insert, literal, or_, select, union_all
+from sqlalchemy import (
+    CompoundSelect,
+    CursorResult,
+    delete,
+    exists,
+    insert,
+    literal,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from database import db, fetch, reading, writing
+from database import db, fetch, reading, snapshots, writing
 from mod_test.rollup import derive
-from mod_test.rollup.kept import by_definitions, by_own_marks, remember
-from mod_test.rollup.tables import OpenRun, RollupMark, RollupState
+from mod_test.rollup.kept import Version, by_definitions, by_own_marks, remember
+from mod_test.rollup.tables import CHANGES_KEPT, OpenRun, RollupChange, RollupMark, RollupState
 
 log = structlog.get_logger("rollup")
+T = TypeVar("T")
 AT_ONCE = 5000
-# Marks of open runs change no answer; they are tidied away when there are many.
-MANY = 2000
 # So many runs are derived in an answer before settling them first is quicker.
 FEW = 20
 PATIENCE = 5  # seconds
-OWN, OF_DEFINITION, MATTERS = 0, 1, 2
+NOTHING = 2**31 - 1  # no ended run has changed
+OWN, OF_DEFINITION = 0, 1
 WITH_OWN_MARKS = select(RollupMark.run_id).where(RollupMark.run_id.is_not(None)).distinct()
 
 
 @contextmanager
-def settled_reading() -> Iterator[bool]:
+def settled_reading(*, goes_on: bool = False) -> Iterator[bool]:
     """One unit of work that reads one snapshot; gives whether marks wait to be settled.
 
     Marks that concern many runs (an approval, a changed test) are settled first, since deriving
-    all of them would be slow. The others can wait until the answer is sent.
+    all of them would be slow. The others can wait until the answer is sent. `goes_on`: as in
+    `reading`.
     """
-    with reading():
+    with reading(goes_on=goes_on):
         must, may = _look()
         if not must:
             yield may
@@ -53,60 +65,122 @@ def settling() -> Iterator[None]:
         yield
 
 
-def settle_marks(*, of_definitions: bool = False) -> None:
+def settle_marks(*, of_definitions: bool = False, waits: bool = True) -> None:
     """Settle every mark, or those of definitions and hashes only, in a unit of work of its own.
 
+    Where somebody else is settling, it waits for that or, unless it `waits`, leaves it at that.
     Raises DBAPIError where others hold what it needs: it gives way soon, since it can be done later
     and whoever waits for it holds up an answer.
     """
-    with writing(snapshot=True, patience=PATIENCE):
-        settle(of_definitions=of_definitions)
+    with writing(snapshot=True, patience=PATIENCE if waits else 1):
+        settle(of_definitions=of_definitions, waits=waits)
+
+
+def _of_state(column: Any) -> Any:
+    return select(column).where(RollupState.id == 1).scalar_subquery().label(column.name)
+
+
+# What every read asks first. Without a mark and with every run kept, nothing else is asked.
+LOOK = (
+    _of_state(RollupState.generation),
+    _of_state(RollupState.change_id),
+    exists(select(RollupMark.id)).label("is_marked"),
+    exists(select(OpenRun.test_id).where(OpenRun.settled.is_(False))).label("is_incomplete"),
+)
+_LOOK = select(*LOOK)
+LOOKED = "what was looked at"
+
+
+def looked_at(ask: Callable[[], tuple[T, Any] | None]) -> T | None:
+    """Keep the row of LOOK that `ask` gives along with something, for the rest of the snapshot."""
+    found, row = ask() or (None, None)
+    snapshot = snapshots.current()
+    if snapshot is not None and row is not None:
+        snapshot.notes[LOOKED] = row
+    return found
 
 
 def _what_waits() -> CompoundSelect[Any]:
-    """What marks there are, as pairs: runs that they concern, and whether settling is worth it."""
-    of_open_run = exists().where(OpenRun.test_id == RollupMark.run_id)
-    matters = exists().where(or_(RollupMark.run_id.is_(None), RollupMark.kind == "p", ~of_open_run))
-    many = select(func.count()).select_from(select(RollupMark.id).limit(MANY).subquery())
-    found = [select(literal(OWN).label("why"), by_own_marks().subquery().c.test_id)]
+    """The runs that marks concern, as pairs with the reason why."""
+    found = [select(literal(OWN).label("why"), by_own_marks().subquery().c.run_id)]
     for runs in by_definitions():
         few = runs.limit(FEW + 1).subquery()
         found.append(select(literal(OF_DEFINITION), few.c.test_id))
-    worth_it = or_(matters, many.scalar_subquery() == MANY)
-    return union_all(*found, select(literal(MATTERS), literal(0)).where(worth_it))
+    return union_all(*found)
 
 
-# Written once: every read asks it first.
 WHAT_WAITS = _what_waits()
 
 
 def _look() -> tuple[bool, bool]:
     """Whether marks of definitions concern so many runs that deriving them would be slow, and
-    whether there is anything worth settling: a mark of a rolled-up run or of a definition, the
-    progress of an open run, or very many marks."""
-    rows = fetch(WHAT_WAITS).all()
+    whether any mark waits."""
+    snapshot = snapshots.current()
+    state = None if snapshot is None else snapshot.notes.get(LOOKED)
+    state = state or fetch(_LOOK)[0]
+    version: Version | None = None
+    if state.generation:
+        version = state.generation, state.change_id
+    if version is not None and not state.is_marked:
+        remember((), version=version, is_quiet=not state.is_incomplete)
+        return False, False
+    rows = fetch(WHAT_WAITS)
     must = len({run_id for why, run_id in rows if why == OF_DEFINITION}) > FEW
     if not must:
-        remember({run_id for why, run_id in rows if why != MATTERS})
-    return must, any(why == MATTERS for why, _ in rows)
+        remember({run_id for _, run_id in rows}, version=version, is_quiet=False)
+    return must, True
 
 
-def _lock() -> None:
-    lock = select(RollupState.id).where(RollupState.id == 1).with_for_update()
-    if db.session.scalar(lock) is None:
-        with suppress(IntegrityError), db.session.begin_nested():
-            db.session.execute(insert(RollupState).values(id=1))
-        db.session.scalar(lock)
+def _new_generation() -> int:
+    return secrets.randbits(62)
 
 
-def settle(*, of_definitions: bool = False) -> int:
+def begin_generation() -> None:
+    """Say that what is kept begins anew."""
+    values = {"generation": _new_generation()}
+    db.session.execute(update(RollupState).where(RollupState.id == 1).values(values))
+
+
+def write_down_change(lowest: int) -> None:
+    """Say that what is kept has changed, of ended runs from this one on; under the lock."""
+    change = insert(RollupChange).values(lowest=lowest)
+    change_id = cast("CursorResult[Any]", db.session.execute(change)).lastrowid
+    values = {"change_id": change_id}
+    db.session.execute(update(RollupState).where(RollupState.id == 1).values(values))
+    if change_id % CHANGES_KEPT == 0:
+        old = delete(RollupChange).where(RollupChange.id <= change_id - CHANGES_KEPT)
+        db.session.execute(old.execution_options(synchronize_session=False))
+
+
+def _lock(*, waits: bool) -> bool:
+    """Lock the state; False where somebody else has it and nobody is to wait."""
+    row = select(RollupState.id).where(RollupState.id == 1)
+    locking = row.with_for_update(skip_locked=not waits)
+    if db.session.scalar(locking) is not None:
+        return True
+    if not waits and db.session.scalar(row) is not None:
+        return False
+    try:
+        with db.session.begin_nested():
+            values = {"id": 1, "generation": _new_generation()}
+            db.session.execute(insert(RollupState).values(values))
+    except IntegrityError:
+        if not waits:  # what this has read so far is older than what the other one writes
+            return False
+        db.session.scalar(locking)
+    return True
+
+
+def settle(*, of_definitions: bool = False, waits: bool = True) -> int:
     """Consume every mark that this snapshot sees, or those of definitions only; how many there
     were.
 
     Begin a writing unit of work right before: the lock must come before the snapshot.
     """
-    _lock()
+    if not _lock(waits=waits):
+        return 0
     consumed = 0
+    lowest: list[int] = []
     while True:
         marks = db.session.execute(
             select(
@@ -121,17 +195,22 @@ def settle(*, of_definitions: bool = False) -> int:
             .limit(AT_ONCE)
         ).all()
         if not marks:
+            if consumed:
+                write_down_change(min(lowest, default=NOTHING))
             return consumed
         runs = {mark.run_id for mark in marks if mark.run_id is not None}
         definitions = {mark.regression_id for mark in marks if mark.regression_id is not None}
         hashes = {(mark.output_id, mark.file_hash) for mark in marks if mark.output_id is not None}
-        derive.roll_up(runs)
         pairs = derive.results_of_definitions(definitions) if definitions else set()
         pairs |= derive.results_of_hashes(hashes)
+        # Of a run that goes on, single results are not kept.
+        runs |= derive.going_on({run_id for run_id, _ in pairs})
+        lowest += derive.roll_up(runs)
+        pairs = {pair for pair in pairs if pair[0] not in runs}
         # A run with marks of its own is derived as a whole when those are consumed. Until then its
         # results are not those that its rollup was made of: one may have come for a skipped test.
         whole = set(db.session.scalars(WITH_OWN_MARKS)) if pairs else set()
-        derive.derive_results({pair for pair in pairs if pair[0] not in whole})
+        lowest += derive.derive_results({pair for pair in pairs if pair[0] not in whole})
         for batch in derive.batches([mark.id for mark in marks], 1000):
             db.session.execute(
                 delete(RollupMark)

@@ -2,13 +2,25 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from database import Base, Bytewise, EnumText, UtcDateTime, ours
+from database import Base, Bytewise, EnumText, UtcDateTime, ours, word
+from mod_test.cancellations import EndFailure
 from mod_test.models import Platform, TestStatus
 
 BRANCH_LENGTH = 100
+# Of so many changes processes still hear; whoever heard of none for longer forgets all.
+CHANGES_KEPT = 1000
 
 
 def _of_run() -> ForeignKey:
@@ -16,50 +28,62 @@ def _of_run() -> ForeignKey:
 
 
 class RunRollup(Base):
-    """An ended run: its status and counts, and what runs are listed, filtered and sorted by.
+    """A run: its status and counts, and what runs are listed, filtered and sorted by.
 
-    `results` is how many results its set has. A run without a valid commit, fork or platform is
-    not here: the API leaves it out. The texts are kept as `mod_test.rollup.facts` makes them.
+    A run that has not ended is here, too: it has no `set_id`, and its status does not know of its
+    lease, which ends by itself. `results` is how many results its set has; `skipped` is NULL where
+    the set of a run that goes on was not recorded: then it depends on today's active tests. A run
+    without a valid commit, fork or platform is not here: the API leaves it out. The texts are kept
+    as `mod_test.rollup.facts` makes them.
+
+    Histories go by `test_id`, lists mostly by `created_at`: each index has what else is filtered
+    by, so that no row is looked at in vain.
     """
 
     __tablename__ = "run_rollup"
     __table_args__ = ours(
-        Index("ix_run_rollup_created", "created_at", "test_id", "set_id"),
-        Index("ix_run_rollup_started", "started_at", "test_id"),
-        Index("ix_run_rollup_status", "status", "created_at", "test_id", "set_id"),
-        Index("ix_run_rollup_platform", "platform", "created_at", "test_id", "set_id"),
-        Index("ix_run_rollup_fork", "fork_id", "created_at", "test_id"),
-        Index("ix_run_rollup_branch", "branch", "created_at", "test_id", "set_id"),
-        Index("ix_run_rollup_branches", "fork_id", "branch", "test_id"),
+        Index("ix_run_rollup_created", "created_at", "test_id", "status", "platform", "set_id"),
+        Index("ix_run_rollup_started", "started_at", "test_id", "status", "platform"),
+        Index("ix_run_rollup_status", "status", "created_at", "test_id", "platform"),
+        Index("ix_run_rollup_platform", "platform", "created_at", "test_id", "status"),
+        Index("ix_run_rollup_fork", "fork_id", "created_at", "test_id", "status", "platform"),
+        Index("ix_run_rollup_branch", "branch", "created_at", "test_id", "status", "platform"),
         Index("ix_run_rollup_commit", "commit_sha", "created_at", "test_id"),
         Index("ix_run_rollup_pull_request", "pull_request", "created_at", "test_id"),
+        Index("ix_run_rollup_of_status", "status", "test_id", "set_id", "platform"),
+        Index("ix_run_rollup_of_branch", "branch", "test_id", "set_id", "status", "platform"),
+        Index("ix_run_rollup_branches", "fork_id", "branch", "test_id", "created_at"),
         Index("ix_run_rollup_set", "set_id", "test_id"),
     )
 
     test_id: Mapped[int] = mapped_column(_of_run(), primary_key=True, autoincrement=False)
-    status: Mapped[str] = mapped_column(String(20))
-    ended_as: Mapped[TestStatus] = mapped_column(EnumText(TestStatus))
+    status: Mapped[str] = mapped_column(word(20))
+    ended_as: Mapped[TestStatus | None] = mapped_column(EnumText(TestStatus, plain=True))
     # With the fraction of a second that SQLite keeps in the given table: a run reads the same
     # before and after it is rolled up.
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime(fraction=True))
-    ended_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime(fraction=True))
+    end_failure: Mapped[EndFailure | None] = mapped_column(EnumText(EndFailure, plain=True))
+    progress_id: Mapped[int | None]
     results: Mapped[int]
     failed: Mapped[int]
     missing_output: Mapped[int]
-    skipped: Mapped[int]
+    skipped: Mapped[int | None]
     errors: Mapped[int]
-    set_id: Mapped[int]
+    set_id: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
-    platform: Mapped[Platform] = mapped_column(EnumText(Platform))
+    platform: Mapped[Platform] = mapped_column(EnumText(Platform, plain=True))
     fork_id: Mapped[int]
     branch: Mapped[str] = mapped_column(Bytewise(BRANCH_LENGTH))
-    commit_sha: Mapped[str] = mapped_column(String(40))
+    commit_sha: Mapped[str] = mapped_column(word(40))
     pull_request: Mapped[int | None]
+    requester_id: Mapped[int | None]
 
 
 class FailingResult(Base):
-    """A regression test of a rolled-up run's set that did not pass: it failed, produced nothing or
-    was skipped."""
+    """A regression test of an ended run's set that did not pass: it failed, produced nothing or
+    was skipped. `signature` says how, as `mod_test.signatures` has it; of a skipped one it is NULL.
+    """
 
     __tablename__ = "failing_result"
     __table_args__ = ours(
@@ -68,12 +92,13 @@ class FailingResult(Base):
 
     test_id: Mapped[int] = mapped_column(_of_run(), primary_key=True, autoincrement=False)
     regression_test_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    status: Mapped[str] = mapped_column(String(20))
+    status: Mapped[str] = mapped_column(word(20))
     errors: Mapped[int]
+    signature: Mapped[str | None] = mapped_column(String(255))
 
 
 class RunSet(Base):
-    """A set of regression tests that rolled-up runs have: most of them have the same one.
+    """A set of regression tests that ended runs have: most of them have the same one.
 
     `digest` is the SHA-256 of its ids. A set that no run has any more does no harm.
     """
@@ -98,12 +123,18 @@ class RunSetMember(Base):
 
 
 class OpenRun(Base):
-    """A run that is not rolled up: it waits, runs, or has just ended."""
+    """A run that has not ended, or whose end is not rolled up yet.
+
+    Once it is `settled`, what can be kept of it is in `run_rollup`: nothing, where it is not valid.
+    """
 
     __tablename__ = "open_run"
-    __table_args__ = ours()
+    __table_args__ = ours(Index("ix_open_run_settled", "settled"))
 
     test_id: Mapped[int] = mapped_column(_of_run(), primary_key=True, autoincrement=False)
+    settled: Mapped[bool] = mapped_column(
+        Boolean(create_constraint=False), server_default=false(), default=False
+    )
 
 
 class RollupMark(Base):
@@ -125,9 +156,26 @@ class RollupMark(Base):
 
 
 class RollupState(Base):
-    """One row, whose lock decides who settles the marks."""
+    """One row, whose lock decides who settles the marks.
+
+    `change_id` is the newest change of what is kept, `generation` another random number each time
+    that the tables are made anew: together they are the version of what is kept.
+    """
 
     __tablename__ = "rollup_state"
     __table_args__ = ours()
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    generation: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
+    change_id: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
+
+
+class RollupChange(Base):
+    """A change of what is kept: the lowest of the ended runs that it concerned. Old ones are tidied
+    away."""
+
+    __tablename__ = "rollup_change"
+    __table_args__ = ours()
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    lowest: Mapped[int]

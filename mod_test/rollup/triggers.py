@@ -94,6 +94,10 @@ _SENTINEL = (
     "INSERT INTO rollup_mark (kind, run_id) SELECT DISTINCT 'r', f.test_id FROM test_result_file f "
     "WHERE f.regression_test_output_id IN (OLD.id, NEW.id)"
 )
+_REQUESTED = (
+    "INSERT INTO rollup_mark (kind, run_id) SELECT DISTINCT 'r', q.test_id FROM test_fork q "
+    "WHERE q.test_id IS NOT NULL AND q.user_id IN ({ids})"
+)
 _RUN_DIFFERS = _differ("id", "platform", "fork_id", "branch", "`commit`", "pr_nr")
 
 TRIGGERS: tuple[Trigger, ...] = (
@@ -111,6 +115,13 @@ TRIGGERS: tuple[Trigger, ...] = (
             f"INSERT INTO rollup_mark (kind, run_id) SELECT 'r', {row}.id $ WHERE {_RUN_DIFFERS}"
             for row in ("OLD", "NEW")
         ),
+    ),
+    # What nothing tells of yet is not kept: a new run is looked at once more.
+    Trigger(
+        "run_insert",
+        "AFTER INSERT",
+        "test",
+        ("INSERT INTO rollup_mark (kind, run_id) VALUES ('r', NEW.id)",),
     ),
     # Its own rollup goes with it by a cascade, but not where foreign keys are not kept; and another
     # run may get its id while its rollup is being derived.
@@ -142,6 +153,14 @@ TRIGGERS: tuple[Trigger, ...] = (
     *_changes("result", "test_result", (_run("r", "ROW"),)),
     *_changes("result_file", "test_result_file", (_run("r", "ROW"),)),
     *_changes("customized", "customized_test", (_run("r", "ROW"),)),
+    *_changes("requester", "test_fork", (_run("r", "ROW"),)),
+    Trigger(
+        "account_move",
+        "AFTER UPDATE",
+        "user",
+        (f"{_REQUESTED.format(ids='OLD.id, NEW.id')} AND OLD.id <> NEW.id",),
+    ),
+    Trigger("account_delete", "BEFORE DELETE", "user", (_REQUESTED.format(ids="OLD.id"),)),
     *_changes(
         "variant",
         "regression_test_output_files",

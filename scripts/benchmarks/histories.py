@@ -169,7 +169,8 @@ def _progress(run: Facts, made: Rows, ids: Ids) -> int | None:
     ends = {"running": None, "canceled": "canceled", "build_failed": "build_failed"}
     attempt_id = _attempt(run, made, ids, number, at, ends.get(run.course, "completed"), run.course)
     held = int(str(made["test_progress"][-1][0]))
-    _record(run, made, attempts=number, held=held, is_held=run.course == "running")
+    failed = run.lost_first + (run.course == "build_failed")
+    _record(run, made, attempts=number, failed=failed, held=held, is_held=run.course == "running")
     return attempt_id
 
 
@@ -232,11 +233,13 @@ def _attempt(
     return attempt_id
 
 
-def _record(run: Facts, made: Rows, *, attempts: int, held: int | None, is_held: bool) -> None:
+def _record(
+    run: Facts, made: Rows, *, attempts: int, held: int | None, is_held: bool, failed: int = 0
+) -> None:
     made["run_record"].append(
         (run.number, moment(run.created), attempts, attempts - 1 if attempts > 1 else 0,
          NEVER if is_held else None, held, run.retries,
-         "Once more, please" if run.retries else None, run.platform if run.ours else None)
+         "Once more, please" if run.retries else None, run.platform if run.ours else None, failed)
     )  # fmt: skip
 
 

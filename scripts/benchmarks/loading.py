@@ -36,7 +36,7 @@ COLUMNS = {
     "maintenance_mode": "id platform disabled",
     "test": "id platform test_type token fork_id branch commit pr_nr",
     "run_record": "test_id created_at attempts lost_attempts lease_expires_at held_progress_id "
-    "retry_of reason environment_id",
+    "retry_of reason environment_id failed_attempts",
     "run_log": "test_id size sha256 kept_at",
     "test_fork": "id user_id test_id",
     "customized_test": "id test_id regression_id",

@@ -36,7 +36,7 @@ def listed(client, headers, run, **query) -> dict:
 
 
 def attempt(raw: Raw, run, number: int, reason: EndReason, **values) -> int:
-    """An attempt of ours that ended; its id."""
+    """An attempt of ours that ended, and is counted as a failure of its run; its id."""
     row = {
         "test_id": run.id,
         "number": number,
@@ -55,7 +55,13 @@ def attempt(raw: Raw, run, number: int, reason: EndReason, **values) -> int:
         f"INSERT INTO run_attempt ({columns}) VALUES ({places})",
         list(row.values()),
     )
-    return raw.last_id or 0
+    attempt_id = raw.last_id or 0
+    if reason.is_infrastructure_failure:
+        raw.execute(
+            "UPDATE run_record SET failed_attempts = failed_attempts + 1 WHERE test_id = ?",
+            (run.id,),
+        )
+    return attempt_id
 
 
 def canceled(message: str):

@@ -50,7 +50,7 @@ def test_a_database_is_made_and_rolled_up(tiny: Path) -> None:
         broken = connection.execute("PRAGMA foreign_key_check").fetchall()
 
     assert counts["test"] == counts["run_record"] == 12
-    assert (counts["run_rollup"], counts["open_run"], counts["rollup_mark"]) == (9, 3, 0)
+    assert (counts["run_rollup"], counts["open_run"], counts["rollup_mark"]) == (12, 3, 0)
     assert broken == []
 
 
@@ -92,7 +92,7 @@ def test_what_a_migration_emptied_is_rolled_up_again(tiny: Path) -> None:
     bench("make", "--size", "tiny", "--sqlite", tiny)
 
     with closing(sqlite3.connect(tiny)) as connection:
-        assert connection.execute("SELECT COUNT(*) FROM run_rollup").fetchone() == (9,)
+        assert connection.execute("SELECT COUNT(*) FROM run_rollup").fetchone() == (12,)
 
 
 def test_a_database_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_the_same_on_mariadb(mariadb: MariaDB, worker: str, tmp_path: Path) -> N
         mariadb.drop(name)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert rolled_up == (9,)
+    assert rolled_up == (12,)
     assert newest is not None
     assert newest[0] == histories.NEWEST.replace(tzinfo=None)
 

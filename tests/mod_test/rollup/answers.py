@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from tests.raw import Raw
 
-KEPT = ("run_rollup", "failing_result", "open_run", "rollup_mark")
+KEPT = ("run_rollup", "failing_result", "open_run", "rollup_mark", "rollup_state")
 RUN_STATUSES = ("queued", "running", "pass", "fail", "canceled", "error", "incomplete")
 RESULT_STATUSES = ("pass", "fail", "skipped", "missing_output")
 SORTS = ("created_at", "-created_at", "started_at", "-started_at", "run_id", "-run_id")
@@ -28,7 +28,8 @@ def without_keys(raw: Raw) -> Iterator[None]:
 
 @contextmanager
 def nothing_kept(raw: Raw) -> Iterator[None]:
-    """Take away what is kept and every mark, so that all is derived; put it back at the end."""
+    """Take away what is kept, its version and every mark, so that all is derived; put it back at
+    the end."""
     before = {table: raw.execute(f"SELECT * FROM {table}") for table in KEPT}
     with raw.transaction():
         for table in KEPT:
@@ -126,4 +127,19 @@ def derived_answers(
 
 def assert_same(given: dict[str, Any], derived: dict[str, Any]) -> None:
     for question, answered in given.items():
-        assert answered == derived[question], question
+        right = derived[question]
+        assert answered == right, "\n".join([question, *_differences(answered, right)])
+
+
+def _differences(given: Any, right: Any, where: str = "") -> Iterator[str]:
+    """Where two answers differ, and how."""
+    if isinstance(given, dict) and isinstance(right, dict):
+        for name in sorted({*given, *right}):
+            yield from _differences(given.get(name), right.get(name), f"{where}.{name}")
+    elif isinstance(given, list | tuple) and isinstance(right, list | tuple):
+        if len(given) != len(right):
+            yield f"{where}: {len(given)} instead of {len(right)}"
+        for place, (one, other) in enumerate(zip(given, right, strict=False)):
+            yield from _differences(one, other, f"{where}[{place}]")
+    elif given != right:
+        yield f"{where}: {given!r} instead of {right!r}"

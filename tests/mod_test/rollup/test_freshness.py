@@ -21,6 +21,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from database import db, reading
+from mod_api.middleware import rollups
 from mod_test import run_rows, sets
 from mod_test.models import Result, Run
 from mod_test.rollup import rebuild, settle
@@ -86,9 +87,11 @@ def headers(app: Flask) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There are few runs: let some marks be settled before the answer all the same."""
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are few runs: let some marks be settled before the answer all the same, and the others
+    after each answer."""
     monkeypatch.setattr(settle, "FEW", 3)
+    monkeypatch.setattr(rollups, "SECONDS_BETWEEN", 0)
 
 
 def make_runs() -> None:
@@ -191,8 +194,10 @@ def assert_kept_is_derived() -> int:
         rows = [run_rows.as_run(row) for row in db.session.execute(run_rows.ROWS)]
         counts = standings(rows)
         kept = list(db.session.scalars(select(RunRollup.test_id).where(IS_KEPT)))
+        ended = RunRollup.set_id.is_not(None)
+        kept_ended = set(db.session.scalars(select(RunRollup.test_id).where(IS_KEPT, ended)))
         statuses = dict(db.session.execute(joined(Run.id, status_of_run(Last))).tuples().all())
-        members = sets.members([row for row in rows if row.run_id in set(kept)])
+        members = sets.members([row for row in rows if row.run_id in kept_ended])
         kept_members = (
             select(RunRollup.test_id, RunSetMember.regression_test_id)
             .join(RunSetMember, RunSetMember.set_id == RunRollup.set_id)
@@ -208,13 +213,14 @@ def assert_kept_is_derived() -> int:
         in_sets = set(db.session.execute(kept_members).tuples())
         set_of = set(db.session.execute(members).tuples())
     assert {row.run_id: row.status.value for row in rows} == statuses
-    assert {row.run_id for row in rows if row.standing is not None} == set(kept)
+    assert {row.run_id for row in rows if row.is_kept} == set(kept)
+    assert {row.run_id for row in rows if row.set_id is not None} == kept_ended
     assert in_sets == set_of
     not_passed = [row for row in verdicts if row.status != ResultStatus.passed.value]
     assert failing == {
         (row.test_id, row.regression_test_id, row.status)
         for row in not_passed
-        if row.test_id in set(kept)
+        if row.test_id in kept_ended
     }
     for run_id, counted in counts.items():
         of_run = [row for row in verdicts if row.test_id == run_id]
@@ -267,7 +273,11 @@ def test_a_rollup_that_was_tampered_with_is_found(
 def assert_each_run_is_rolled_up_or_open() -> None:
     with reading():
         runs = set(db.session.scalars(select(Run.id)))
-        rolled = set(db.session.scalars(select(RunRollup.test_id)))
+        ended = select(RunRollup.test_id).where(RunRollup.set_id.is_not(None))
+        live = select(RunRollup.test_id).where(RunRollup.set_id.is_(None))
+        rolled, going_on = set(db.session.scalars(ended)), set(db.session.scalars(live))
+        settled = set(db.session.scalars(select(OpenRun.test_id).where(OpenRun.settled)))
         waiting = set(db.session.scalars(select(OpenRun.test_id)))
     assert rolled | waiting == runs
     assert not rolled & waiting
+    assert going_on <= settled == waiting
