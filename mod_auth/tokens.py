@@ -19,10 +19,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Row, Select, and_, bindparam, func, insert, select, update
+from sqlalchemy import (
+    CursorResult,
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
-from database import db, fetch, now, utc_now
+from database import db, fetch, fetch_value, now, utc_now
 from errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from mod_auth import accounts, audit
 from mod_auth.accounts import Account
@@ -171,16 +182,13 @@ def issue(
 
 def list_tokens(account: Account, *, limit: int = 100, offset: int = 0) -> list[Token]:
     """The account's tokens, live or not, the newest first."""
-    rows = db.session.execute(
-        _tokens(account).order_by(ApiToken.id.desc()).limit(limit).offset(offset)
-    )
+    rows = fetch(_OWN_TOKENS, {"owner": account.id, "limit": limit, "offset": offset})
     return [_token(row) for row in rows]
 
 
 def count_tokens(account: Account) -> int:
     """How many tokens `list_tokens` has in all."""
-    mine = select(func.count()).select_from(ApiToken).where(ApiToken.user_id == account.id)
-    return db.session.scalar(mine) or 0
+    return fetch_value(_OWN_COUNT, {"owner": account.id}) or 0
 
 
 def revoke(account: Account, token_id: int) -> None:
@@ -290,15 +298,26 @@ def _insert(owner: Account, name: str, **values: Any) -> Token:
     return _token(db.session.execute(_tokens(owner).where(ApiToken.id == token_id)).one())
 
 
+_TOKENS = select(
+    ApiToken.id,
+    ApiToken.token_name,
+    ApiToken.scopes_json,
+    ApiToken.created_at,
+    ApiToken.expires_at,
+    ApiToken.revoked_at,
+)
+_IS_OWN = ApiToken.user_id == bindparam("owner")
+_OWN_TOKENS = (
+    _TOKENS.where(_IS_OWN)
+    .order_by(ApiToken.id.desc())
+    .limit(bindparam("limit", type_=Integer))
+    .offset(bindparam("offset", type_=Integer))
+)
+_OWN_COUNT = select(func.count()).select_from(ApiToken).where(_IS_OWN)
+
+
 def _tokens(account: Account) -> Select[Any]:
-    return select(
-        ApiToken.id,
-        ApiToken.token_name,
-        ApiToken.scopes_json,
-        ApiToken.created_at,
-        ApiToken.expires_at,
-        ApiToken.revoked_at,
-    ).where(ApiToken.user_id == account.id)
+    return _TOKENS.where(ApiToken.user_id == account.id)
 
 
 def _token(row: Row[Any]) -> Token:

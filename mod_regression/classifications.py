@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from database import db, utc_now
+from database import db, fetch, fetch_first, utc_now
 from mod_regression.models import DiffClassification
 
 LARGEST = 2_147_483_647
@@ -39,14 +39,7 @@ class Classification:
 
 def find(pair: Pair, rules_version: int) -> Classification | None:
     """What is kept of a pair, with its details; None where nothing is, by these rules."""
-    row = db.session.execute(
-        select(DiffClassification).where(
-            DiffClassification.expected_hash == pair.expected_hash,
-            DiffClassification.actual_hash == pair.actual_hash,
-            DiffClassification.extension == pair.extension,
-            DiffClassification.rules_version == rules_version,
-        )
-    ).scalar_one_or_none()
+    row = fetch_first(_OF_PAIR, {**vars(pair), "rules_version": rules_version})
     if row is None:
         return None
     return Classification(row.kind, row.message, row.cue_number, row.start_ms, row.details)
@@ -57,24 +50,35 @@ def classifications(pairs: Iterable[Pair], rules_version: int) -> dict[Pair, Cla
     wanted = set(pairs)
     if not wanted:
         return {}
-    kept = DiffClassification
-    rows = db.session.execute(
-        select(
-            kept.expected_hash, kept.actual_hash, kept.extension,
-            kept.kind, kept.message, kept.cue_number, kept.start_ms,
-        ).where(
-            kept.expected_hash.in_({pair.expected_hash for pair in wanted}),
-            kept.actual_hash.in_({pair.actual_hash for pair in wanted}),
-            kept.rules_version == rules_version,
-        )
-    )  # fmt: skip
+    params = {
+        "expected": sorted({pair.expected_hash for pair in wanted}),
+        "actual": sorted({pair.actual_hash for pair in wanted}),
+        "rules_version": rules_version,
+    }
     found = {
         Pair(row.expected_hash, row.actual_hash, row.extension): Classification(
             row.kind, row.message, row.cue_number, row.start_ms
         )
-        for row in rows
+        for row in fetch(_OF_PAIRS, params)
     }
     return {pair: found[pair] for pair in wanted if pair in found}
+
+
+_KEPT = DiffClassification
+_OF_PAIR = select(_KEPT.__table__).where(
+    *(
+        getattr(_KEPT, name) == bindparam(name)
+        for name in ("expected_hash", "actual_hash", "extension", "rules_version")
+    )
+)
+_OF_PAIRS = select(
+    _KEPT.expected_hash, _KEPT.actual_hash, _KEPT.extension,
+    _KEPT.kind, _KEPT.message, _KEPT.cue_number, _KEPT.start_ms,
+).where(
+    _KEPT.expected_hash.in_(bindparam("expected", expanding=True)),
+    _KEPT.actual_hash.in_(bindparam("actual", expanding=True)),
+    _KEPT.rules_version == bindparam("rules_version"),
+)  # fmt: skip
 
 
 def is_of(expected: Any, actual: Any, extension: Any, rules_version: int) -> ColumnElement[bool]:

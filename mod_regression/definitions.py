@@ -1,13 +1,12 @@
 """Regression tests as they are defined today: rows of the catalogue."""
 
-import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, literal, select, union_all
 
-from database import db
+from database import fetch
 from mod_regression.models import AcceptedVariant, RegressionTest, RegressionTestOutput
 
 
@@ -47,7 +46,7 @@ def outputs_of(regression_ids: Collection[int]) -> dict[int, list[DefinedOutput]
     found: dict[int, list[DefinedOutput]] = {test_id: [] for test_id in regression_ids}
     if not found:
         return found
-    rows = db.session.execute(_outputs(), {"tests": list(regression_ids)}).all()
+    rows = fetch(_OUTPUTS, {"tests": list(regression_ids)})
     variants: dict[int, list[str]] = {}
     for row in rows:
         if row.variant_id and row.hash:
@@ -67,8 +66,6 @@ def outputs_of(regression_ids: Collection[int]) -> dict[int, list[DefinedOutput]
     return found
 
 
-# Composed once: composing it costs more than the database needs for it.
-@functools.cache
 def _outputs() -> Select[Any]:
     """The outputs of `tests`, each before its variants."""
     output = RegressionTestOutput
@@ -97,3 +94,6 @@ def _outputs() -> Select[Any]:
         .where(*of_tests),
     ).subquery("outputs")
     return select(every).order_by(every.c.output_id, every.c.variant_id)
+
+
+_OUTPUTS = _outputs()

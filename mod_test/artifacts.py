@@ -1,21 +1,36 @@
 """Which files a run should have left, as rows: filtered and paged before any storage is asked."""
 
 import enum
-from collections.abc import Collection
+import functools
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, case, exists, func, literal, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
-from database import db, exact
+from database import exact, fetch
 from mod_regression.models import RegressionTest, RegressionTestOutput
 from mod_sample.models import Sample
 from mod_test import verdict
 from mod_test.models import Result, ResultFile
+from mod_test.rollup.tables import RunSetMember
 from mod_test.run_rows import RunRow
+from mod_test.sets import are_kept
 from mod_test.verdict import RunStatus
 
-OUTPUTS, SAMPLES = 0, 1  # what stands where in the order
+RUN_ID: Any = bindparam("run_id")
 
 
 class ArtifactType(enum.StrEnum):
@@ -27,6 +42,10 @@ class ArtifactType(enum.StrEnum):
     diff = "diff"
     media_info = "media_info"
     binary = "binary"
+
+
+# The files of an output, in their order.
+KINDS = (ArtifactType.sample_output, ArtifactType.expected_output, ArtifactType.diff)
 
 
 class RunFile(enum.StrEnum):
@@ -58,7 +77,25 @@ class ArtifactRow:
     expected_filename: str | None
 
 
-def files_of_run(run: RunRow) -> list[RunFile]:
+@dataclass(frozen=True)
+class Results:
+    """What the results of a run say of its files: their samples, by id with their hashes, and
+    whether one ended with a wrong exit code, as a crash does."""
+
+    samples: list[tuple[int, str]]
+    crashed: bool
+
+
+def results_of(run: RunRow) -> Results:
+    """What the results of a run say of its files."""
+    of_set, may_have_crashed = are_kept([run]), not run.attempts and run.errors != 0
+    params = {"run_id": run.run_id, "set_id": run.set_id or 0}
+    rows = fetch(_of_results(of_set, may_have_crashed), params)
+    samples = [(sample_id, sha) for sample_id, sha in rows if sample_id is not None]
+    return Results(samples, crashed=len(samples) < len(rows))
+
+
+def files_of_run(run: RunRow, *, crashed: bool) -> list[RunFile]:
     """What should be there of the run itself, as its end says.
 
     Our runners keep a log only. Existing workers send the binary and all output at the end of a
@@ -71,77 +108,98 @@ def files_of_run(run: RunRow) -> list[RunFile]:
     if run.status is RunStatus.canceled:
         return [RunFile.log]
     found = [RunFile.log, RunFile.combined_output, RunFile.binary]
-    return [*found, RunFile.core_dump] if _crashed(run) else found
+    return [*found, RunFile.core_dump] if crashed else found
 
 
-def count(run: RunRow, types: Collection[ArtifactType]) -> int:
-    """How many rows of these types there are."""
-    rows = _rows(run, types).subquery("artifacts")
-    return db.session.execute(select(func.count()).select_from(rows)).scalar_one()
+def rows_of_run(
+    run: RunRow,
+    types: Collection[ArtifactType],
+    samples: list[tuple[int, str]],
+    *,
+    limit: int,
+    offset: int,
+) -> tuple[list[ArtifactRow], int]:
+    """Some of the rows of these types, and how many there are: those of outputs by test, output
+    and type, then those of samples.
 
-
-def select_page(
-    run: RunRow, types: Collection[ArtifactType], *, limit: int, offset: int
-) -> list[ArtifactRow]:
-    """Some of the rows: those of outputs by test, output and type, then those of samples."""
-    rows = _rows(run, types).subquery("artifacts")
-    order = (rows.c.place, rows.c.regression_id, rows.c.output_id, rows.c.number, rows.c.sample_id)
-    found = db.session.execute(select(rows).order_by(*order).limit(limit).offset(offset))
+    Which there are is asked for by their numbers only: a run has hundreds, and shows a page.
+    """
+    of_set = are_kept([run])
+    params = {"run_id": run.run_id, "set_id": run.set_id or 0}
+    kinds = [kind for kind in KINDS if kind in types]
+    outputs = [
+        (kind, output_id)
+        for output_id, *has in (fetch(_outputs(of_set).which, params) if kinds else ())
+        for kind, is_there in zip(KINDS, has, strict=True)
+        if is_there and kind in kinds
+    ]
+    if ArtifactType.media_info not in types:
+        samples = []
+    shown = outputs[offset : offset + limit]
+    behind = max(0, offset - len(outputs))
+    shown_samples = samples[behind : behind + limit - len(shown)]
     return [
-        ArtifactRow(
-            type=ArtifactType(row.type),
+        *_rows_of_outputs(shown, {**params, "outputs": [output_id for _, output_id in shown]}),
+        *_rows_of_samples(shown_samples),
+    ], len(outputs) + len(samples)
+
+
+def _rows_of_outputs(
+    shown: Sequence[tuple[ArtifactType, int]], params: dict[str, Any]
+) -> Iterator[ArtifactRow]:
+    if not shown:
+        return
+    rows = {row.output_id: row for row in fetch(_outputs(params["set_id"] > 0).shown, params)}
+    for kind, output_id in shown:
+        row = rows[output_id]
+        yield ArtifactRow(
+            type=kind,
             sample_id=row.sample_id,
             regression_id=row.regression_id,
-            output_id=row.output_id,
-            sample_sha=row.sample_sha,
+            output_id=output_id,
+            sample_sha=None,
             expected_hash=row.expected_hash,
             actual_hash=row.actual_hash,
             extension=row.extension or "",
             expected_filename=row.expected_filename,
         )
-        for row in found
-    ]
 
 
-def _crashed(run: RunRow) -> bool:
-    """Whether some test of a run ended with a wrong exit code, as a crash does."""
-    return bool(
-        db.session.scalar(
-            select(
-                exists(
-                    select(Result.test_id)
-                    .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
-                    .where(Result.test_id == run.run_id, verdict.in_set(), verdict.wrong_exit())
-                )
-            )
+def _rows_of_samples(samples: Sequence[tuple[int, str]]) -> Iterator[ArtifactRow]:
+    for sample_id, sha in samples:
+        yield ArtifactRow(
+            type=ArtifactType.media_info,
+            sample_id=sample_id,
+            regression_id=None,
+            output_id=None,
+            sample_sha=sha,
+            expected_hash=None,
+            actual_hash=None,
+            extension="",
+            expected_filename=None,
         )
-    )
 
 
-def _rows(run: RunRow, types: Collection[ArtifactType]) -> Any:
-    """One row for each artifact of a type of `types`, at least one of which is of rows."""
-    parts = [_of_outputs(run, kind) for kind in types if kind in CONDITIONS]
-    if ArtifactType.media_info in types:
-        parts.append(_of_samples(run))
-    return union_all(*parts)
+@dataclass(frozen=True)
+class _Statements:
+    """`which` compared outputs there are, each with whether it has a file of each of `KINDS`; and
+    what is `shown` of some."""
+
+    which: Select[Any]
+    shown: Select[Any]
 
 
-def _compared(run: RunRow) -> Any:
-    """The compared outputs of a run, each with what it was held against and what came out."""
+@functools.cache
+def _outputs(of_set: bool) -> _Statements:
+    """The compared outputs of the run `run_id`, each with what it was held against and what came
+    out; `of_set`: the run's set is kept, `set_id`."""
     file, output = ResultFile, RegressionTestOutput
     # As in `mod_test.outputs`: what matched a baseline that was revoked since came out as that.
     came_out = or_(file.got.is_not(None), verdict.differs())
-    return (
-        select(
-            file.regression_test_id.label("regression_id"),
-            output.id.label("output_id"),
-            RegressionTest.sample_id,
-            Sample.sha.label("sample_sha"),
-            output.correct_extension.label("extension"),
-            output.expected_filename,
-            case((came_out, output.correct), else_=file.expected).label("expected_hash"),
-            case((came_out, func.coalesce(file.got, file.expected))).label("actual_hash"),
-        )
+    expected = case((came_out, output.correct), else_=file.expected)
+    actual = case((came_out, func.coalesce(file.got, file.expected)))
+    compared = (
+        select()
         .select_from(file)
         .join(
             Result,
@@ -158,67 +216,61 @@ def _compared(run: RunRow) -> Any:
             ),
         )
         .join(RegressionTest, RegressionTest.id == file.regression_test_id)
-        .outerjoin(Sample, Sample.id == RegressionTest.sample_id)
-        .where(file.test_id == run.run_id, output.id > 0, verdict.in_set())
-        .subquery("compared")
+        .where(file.test_id == RUN_ID, output.id > 0, _is_of_set(of_set))
     )
+    is_expected = func.coalesce(expected, "") != ""
+    is_output = func.coalesce(actual, "") != ""
+    is_diff = and_(is_output, is_expected, exact(expected) != exact(actual))
+    conditions = {
+        ArtifactType.sample_output: is_output,
+        ArtifactType.expected_output: is_expected,
+        ArtifactType.diff: is_diff,
+    }
+    which = compared.add_columns(
+        output.id, *(case((conditions[kind], 1), else_=0).label(kind.name) for kind in KINDS)
+    ).order_by(file.regression_test_id, output.id)
+    shown = compared.add_columns(
+        output.id.label("output_id"),
+        file.regression_test_id.label("regression_id"),
+        RegressionTest.sample_id,
+        output.correct_extension.label("extension"),
+        output.expected_filename,
+        expected.label("expected_hash"),
+        actual.label("actual_hash"),
+    ).where(output.id.in_(bindparam("outputs", expanding=True)))
+    return _Statements(which, shown)
 
 
-def _is_output(c: Any) -> Any:
-    return func.coalesce(c.actual_hash, "") != ""
-
-
-def _is_expected(c: Any) -> Any:
-    return func.coalesce(c.expected_hash, "") != ""
-
-
-def _is_diff(c: Any) -> Any:
-    return and_(_is_output(c), _is_expected(c), exact(c.expected_hash) != exact(c.actual_hash))
-
-
-CONDITIONS = {
-    ArtifactType.sample_output: _is_output,
-    ArtifactType.expected_output: _is_expected,
-    ArtifactType.diff: _is_diff,
-}
-
-
-def _of_outputs(run: RunRow, kind: ArtifactType) -> Select[Any]:
-    c = _compared(run).c
-    return select(
-        literal(OUTPUTS).label("place"),
-        literal(list(CONDITIONS).index(kind)).label("number"),
-        literal(kind.value).label("type"),
-        c.sample_id,
-        c.regression_id,
-        c.output_id,
-        c.sample_sha,
-        c.expected_hash,
-        c.actual_hash,
-        c.extension,
-        c.expected_filename,
-    ).where(CONDITIONS[kind](c))
-
-
-def _of_samples(run: RunRow) -> Select[Any]:
-    nothing = literal(None)
-    return (
-        select(
-            literal(SAMPLES).label("place"),
-            literal(0).label("number"),
-            literal(ArtifactType.media_info.value).label("type"),
-            Sample.id.label("sample_id"),
-            nothing.label("regression_id"),
-            nothing.label("output_id"),
-            Sample.sha.label("sample_sha"),
-            nothing.label("expected_hash"),
-            nothing.label("actual_hash"),
-            nothing.label("extension"),
-            nothing.label("expected_filename"),
-        )
+@functools.cache
+def _of_results(of_set: bool, may_have_crashed: bool) -> Any:
+    """The samples of the run's results, with their hashes; and a row of nothing where one ended
+    with a wrong exit code."""
+    samples = (
+        select(Sample.id, Sample.sha)
         .select_from(Result)
         .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
         .join(Sample, Sample.id == RegressionTest.sample_id)
-        .where(Result.test_id == run.run_id, verdict.in_set())
+        .where(Result.test_id == RUN_ID, _is_of_set(of_set))
         .distinct()
+        .order_by(Sample.id)
+    )
+    if not may_have_crashed:
+        return samples
+    wrong = (
+        select(Result.test_id)
+        .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
+        .where(Result.test_id == RUN_ID, _is_of_set(of_set), verdict.wrong_exit())
+    )
+    crashed = select(null(), null()).where(exists(wrong))
+    of_samples = samples.subquery("samples")
+    both = union_all(select(of_samples), crashed).subquery("both")
+    return select(both).order_by(both.c.id)
+
+
+def _is_of_set(of_set: bool) -> ColumnElement[bool]:
+    if not of_set:
+        return verdict.in_set()
+    return exists().where(
+        RunSetMember.set_id == bindparam("set_id"),
+        RunSetMember.regression_test_id == Result.regression_test_id,
     )

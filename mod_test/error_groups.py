@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Boolean, Select, Subquery, and_, bindparam, case, func, or_, select, true
 
-from database import db
+from database import fetch, fetch_value
 from mod_regression.models import Category, RegressionTest, test_categories
 from mod_test.error_rows import (
     ErrorFilter,
@@ -56,16 +56,16 @@ def buckets(
     in the lowest one's."""
     params = params_of(run, wanted)
     counting, listing, naming = _statements(
-        by, frozenset(wanted.params), is_kept=run.standing is not None
+        by, frozenset(wanted.params), is_kept=run.set_id is not None
     )
     page = {**params, "page_limit": limit, "page_offset": offset}
-    rows = db.session.execute(listing, page).all()
+    rows = fetch(listing, page)
     if not rows:
-        return [], db.session.execute(counting, params).scalar_one()
+        return [], fetch_value(counting, params)
     named = [row.key for row in rows if row.key is not None]
     asked = {**params, "named": named or [None], "with_none": len(named) < len(rows)}
     samples: dict[Any, list[int]] = {}
-    for key, sample_id in db.session.execute(naming, asked).tuples():
+    for key, sample_id in fetch(naming, asked):
         samples.setdefault(key, []).append(sample_id)
     return [_bucket(row, run, samples.get(row.key, [])) for row in rows], rows[0].groups
 

@@ -1,12 +1,12 @@
 """One output of one result: what was expected, what came out, and how that reads."""
 
-from collections.abc import Sequence
+import functools
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, exists, literal, select, union_all
+from sqlalchemy import CompoundSelect, Select, and_, bindparam, exists, literal, select, union_all
 
-from database import db
+from database import fetch, fetch_first
 from errors import NotFound
 from mod_regression.models import (
     AcceptedVariant,
@@ -16,8 +16,9 @@ from mod_regression.models import (
 )
 from mod_test import verdict
 from mod_test.models import ResultFile
+from mod_test.rollup.tables import RunSetMember
 from mod_test.run_rows import RunRow
-from mod_test.sets import members
+from mod_test.sets import are_kept, ids_of, members_of
 from mod_test.verdict import OutputStatus
 
 
@@ -81,7 +82,9 @@ def find(run: RunRow, sample_id: int, regression_id: int, output_id: int) -> Com
     Raises NotFound when the run has no such test, the test is of another sample, or it has no such
     output.
     """
-    row = db.session.execute(_row(run, regression_id, output_id)).first()
+    params = {**ids_of([run]), "run_id": run.run_id, "set_id": run.set_id or 0}
+    asked = {"regression_id": regression_id, "output_id": output_id}
+    row = fetch_first(_row(are_kept([run])), {**params, **asked})
     if row is None or row.sample_id != sample_id or not row.in_set:
         raise NotFound("regression_test", regression_id)
     if row.output_id is None:
@@ -103,13 +106,25 @@ def find(run: RunRow, sample_id: int, regression_id: int, output_id: int) -> Com
     )
 
 
-def _row(run: RunRow, regression_id: int, output_id: int) -> Any:
+@functools.cache
+def _row(is_kept: bool) -> Select[Any]:
+    """An output with what came out of it; `is_kept`: the run's set is kept."""
     output, file = RegressionTestOutput, ResultFile
-    of_run = members([run]).subquery("members")
+    regression_id: Any = bindparam("regression_id")
+    if is_kept:
+        in_set = exists().where(
+            RunSetMember.set_id == bindparam("set_id"),
+            RunSetMember.regression_test_id == regression_id,
+        )
+    else:
+        of_run = members_of(
+            bindparam("ids", expanding=True), bindparam("live", expanding=True)
+        ).subquery("members")
+        in_set = exists(select(of_run).where(of_run.c.regression_id == regression_id))
     return (
         select(
             RegressionTest.sample_id,
-            exists(select(of_run).where(of_run.c.regression_id == regression_id)).label("in_set"),
+            in_set.label("in_set"),
             output.id.label("output_id"),
             output.correct,
             output.correct_extension,
@@ -119,11 +134,14 @@ def _row(run: RunRow, regression_id: int, output_id: int) -> Any:
             file.got,
         )
         .select_from(RegressionTest)
-        .outerjoin(output, and_(output.regression_id == RegressionTest.id, output.id == output_id))
+        .outerjoin(
+            output,
+            and_(output.regression_id == RegressionTest.id, output.id == bindparam("output_id")),
+        )
         .outerjoin(
             file,
             and_(
-                file.test_id == run.run_id,
+                file.test_id == bindparam("run_id"),
                 file.regression_test_id == RegressionTest.id,
                 file.regression_test_output_id == output.id,
             ),
@@ -134,16 +152,18 @@ def _row(run: RunRow, regression_id: int, output_id: int) -> Any:
 
 def _hashes(output_id: int) -> tuple[frozenset[str], frozenset[str]]:
     """The accepted variants of an output, and its revoked hashes."""
-    variants = select(literal("variant").label("kind"), AcceptedVariant.file_hashes.label("hash"))
-    revoked = select(literal("revoked"), BaselineRevocation.file_hash)
-    rows: Sequence[Any] = db.session.execute(
-        union_all(
-            variants.where(AcceptedVariant.regression_test_output_id == output_id),
-            revoked.where(BaselineRevocation.output_id == output_id),
-        )
-    ).all()
     found: dict[str, set[str]] = {"variant": set(), "revoked": set()}
-    for kind, content_hash in rows:
+    for kind, content_hash in fetch(_HASHES, {"output_id": output_id}):
         if content_hash:
             found[kind].add(content_hash)
     return frozenset(found["variant"]), frozenset(found["revoked"])
+
+
+_HASHES: CompoundSelect[Any] = union_all(
+    select(literal("variant").label("kind"), AcceptedVariant.file_hashes.label("hash")).where(
+        AcceptedVariant.regression_test_output_id == bindparam("output_id")
+    ),
+    select(literal("revoked"), BaselineRevocation.file_hash).where(
+        BaselineRevocation.output_id == bindparam("output_id")
+    ),
+)

@@ -296,12 +296,11 @@ def labels(sample_ids: Collection[int], regression_ids: Collection[int]) -> Labe
     if not sample_ids and not regression_ids:
         return found
     params = {"samples": list(sample_ids), "tests": list(regression_ids)}
-    for kind, owner, name in db.session.execute(_labels(), params):
+    for kind, owner, name in fetch(_LABELS, params):
         (found.tags if kind == TAG else found.categories).setdefault(owner, []).append(name)
     return found
 
 
-@functools.cache
 def _labels() -> Select[Any]:
     tags = (
         select(
@@ -326,6 +325,9 @@ def _labels() -> Select[Any]:
     )
     both = union_all(tags, categories).subquery("labels")
     return select(both.c.kind, both.c.owner, both.c.name).order_by(both.c.place)
+
+
+_LABELS = _labels()
 
 
 def _outputs() -> Select[Any]:

@@ -7,6 +7,7 @@ open while a test runs, since a request would then share its session with the te
 
 import contextlib
 import os
+import secrets
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -108,7 +109,8 @@ class Site:
 
 
 def empty_tables() -> None:
-    """Delete every row, again while triggers of deleted rows leave marks elsewhere."""
+    """Delete every row, again while triggers of deleted rows leave marks elsewhere, and begin
+    another generation of what is kept, as a migration does."""
     sqlite = db.engine.dialect.name == "sqlite"
     off, on = (
         ("PRAGMA foreign_keys = OFF", "PRAGMA foreign_keys = ON")
@@ -129,7 +131,9 @@ def empty_tables() -> None:
                 cursor.execute(f"DELETE FROM `{name}`")
             plain.commit()
             cursor.execute(probes)
-        plain.rollback()
+        generation = secrets.randbits(62)
+        cursor.execute(f"INSERT INTO rollup_state (id, generation) VALUES (1, {generation})")
+        plain.commit()
         cursor.execute(on)
     finally:
         cursor.close()

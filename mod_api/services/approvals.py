@@ -1,18 +1,19 @@
 """Requests for new baselines as they are shown: what became of each, and what it changed."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 from sqlalchemy.orm import aliased
 
-from database import db, exact, reading
+from database import exact, fetch, fetch_value, reading
 from errors import NotFound, Unavailable
 from mod_api.services import caption_changes, output_diff, two_files
 from mod_api.services.file_names import hash_of, output_key
-from mod_api.services.paging import Page, page
+from mod_api.services.paging import LIMIT, OFFSET, Page, page
 from mod_regression.classifications import Pair
 from mod_regression.models import (
     ApprovalStatus,
@@ -69,7 +70,7 @@ class Approval:
 
 def get(approval_id: int) -> Approval:
     """One record, in two statements. Raises NotFound."""
-    found = db.session.execute(_rows().where(BaselineApproval.id == approval_id)).all()
+    found = fetch(_ONE, {"approval_id": approval_id})
     if not found:
         raise NotFound("baseline_approval", approval_id)
     return _approvals(found)[0]
@@ -84,16 +85,18 @@ def list_approvals(
     offset: int,
 ) -> Page[Approval]:
     """One page of records, the newest first, with the exact number of all that match."""
-    wanted = _wanted(status, regression_id, requester)
-    total: int = db.session.execute(
-        select(func.count())
-        .select_from(BaselineApproval)
-        .outerjoin(BaselineDecision, BaselineDecision.approval_id == BaselineApproval.id)
-        .where(*wanted)
-    ).scalar_one()
-    rows = db.session.execute(
-        _rows().where(*wanted).order_by(BaselineApproval.id.desc()).limit(limit).offset(offset)
-    ).all()
+    params: dict[str, Any] = {}
+    if status is ApprovalStatus.pending_review:
+        params["is_pending"] = True
+    elif status is not None:
+        params["decision"] = Decision(status.value)
+    if regression_id is not None:
+        params["regression_id"] = regression_id
+    if requester is not None:
+        params["requester"] = requester.lower()
+    counting, listing = _statements(frozenset(params))
+    total: int = fetch_value(counting, params)
+    rows = fetch(listing, {**params, "page_limit": limit, "page_offset": offset})
     return page(_approvals(rows), total=total, limit=limit, offset=offset)
 
 
@@ -136,88 +139,109 @@ def _summary(difference: two_files.Difference) -> dict[str, Any]:
     return summary
 
 
-def _rows() -> Select[Any]:
-    return (
-        select(BaselineApproval, BaselineDecision, Undoing.id.label("undone_by"))
-        .outerjoin(BaselineDecision, BaselineDecision.approval_id == BaselineApproval.id)
-        .outerjoin(Undoing, Undoing.undoes_id == BaselineApproval.id)
-        .execution_options(populate_existing=True)
+_asked, _decided = BaselineApproval, BaselineDecision
+_ROWS = (
+    select(
+        _asked.id,
+        _asked.run_id,
+        _asked.sample_id,
+        _asked.regression_id,
+        _asked.output_id,
+        _asked.extension,
+        _asked.mode,
+        _asked.apply_to_variants,
+        _asked.file_hash,
+        _asked.replaced_hash,
+        _asked.reason,
+        _asked.requester_email,
+        _asked.requester_name,
+        _asked.created_at,
+        _asked.undoes_id,
+        _decided.decision,
+        _decided.account_email.label("decider_email"),
+        _decided.account_name.label("decider_name"),
+        _decided.decided_at,
+        _decided.reason.label("decision_reason"),
+        _decided.by_requester,
+        Undoing.id.label("undone_by"),
     )
+    .select_from(_asked)
+    .outerjoin(_decided, _decided.approval_id == _asked.id)
+    .outerjoin(Undoing, Undoing.undoes_id == _asked.id)
+)
+_ONE = _ROWS.where(_asked.id == bindparam("approval_id"))
+_CHANGES = (
+    select(
+        BaselineChange.approval_id,
+        BaselineChange.regression_id,
+        BaselineChange.output_id,
+        BaselineChange.replaced_hash,
+        BaselineChange.new_hash,
+    )
+    .where(BaselineChange.approval_id.in_(bindparam("approvals", expanding=True)))
+    .order_by(BaselineChange.id)
+)
 
 
-def _wanted(
-    status: ApprovalStatus | None, regression_id: int | None, requester: str | None
-) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if status is ApprovalStatus.pending_review:
-        found.append(BaselineDecision.approval_id.is_(None))
-    elif status is not None:
-        found.append(BaselineDecision.decision == Decision(status.value))
-    if regression_id is not None:
-        found.append(BaselineApproval.regression_id == regression_id)
-    if requester is not None:
-        address = func.lower(BaselineApproval.requester_email)
-        found.append(exact(address) == exact(requester.lower()))
-    return found
-
-
-def _status(decided: BaselineDecision | None) -> ApprovalStatus:
-    if decided is None:
-        return ApprovalStatus.pending_review
-    return ApprovalStatus(decided.decision.value)
+@functools.cache
+def _statements(given: frozenset[str]) -> tuple[Select[Any], Select[Any]]:
+    """What counts records, and what lists them, where these names are among the parameters."""
+    address = exact(func.lower(_asked.requester_email))
+    conditions: dict[str, ColumnElement[bool]] = {
+        "is_pending": _decided.approval_id.is_(None),
+        "decision": _decided.decision == bindparam("decision", type_=_decided.decision.type),
+        "regression_id": _asked.regression_id == bindparam("regression_id"),
+        "requester": address == exact(bindparam("requester")),
+    }
+    wanted = [conditions[name] for name in sorted(given)]
+    counting = (
+        select(func.count())
+        .select_from(_asked)
+        .outerjoin(_decided, _decided.approval_id == _asked.id)
+        .where(*wanted)
+    )
+    listing = _ROWS.where(*wanted).order_by(_asked.id.desc()).limit(LIMIT).offset(OFFSET)
+    return counting, listing
 
 
 def _approvals(rows: Sequence[Any]) -> list[Approval]:
-    ids = [approval.id for approval, _, _ in rows]
+    ids = [row.id for row in rows]
     changes: dict[int, list[Change]] = {}
     if ids:
-        for change in db.session.scalars(
-            select(BaselineChange)
-            .where(BaselineChange.approval_id.in_(ids))
-            .order_by(BaselineChange.id)
+        for approval_id, regression_id, output_id, replaced, new in fetch(
+            _CHANGES, {"approvals": ids}
         ):
-            changes.setdefault(change.approval_id, []).append(
-                Change(
-                    change.regression_id,
-                    change.output_id,
-                    hash_of(change.replaced_hash),
-                    hash_of(change.new_hash),
-                )
-            )
-    return [
-        _approval(asked, decided, undone_by, tuple(changes.get(asked.id, ())))
-        for asked, decided, undone_by in rows
-    ]
+            change = Change(regression_id, output_id, hash_of(replaced), hash_of(new))
+            changes.setdefault(approval_id, []).append(change)
+    return [_approval(row, tuple(changes.get(row.id, ()))) for row in rows]
 
 
-def _approval(
-    asked: BaselineApproval,
-    decided: BaselineDecision | None,
-    undone_by: int | None,
-    changes: tuple[Change, ...],
-) -> Approval:
+def _approval(row: Any, changes: tuple[Change, ...]) -> Approval:
+    status = ApprovalStatus.pending_review
+    if row.decision is not None:
+        status = ApprovalStatus(row.decision.value)
     return Approval(
-        approval_id=str(asked.id),
-        status=_status(decided),
-        run_id=asked.run_id,
-        sample_id=asked.sample_id,
-        regression_id=asked.regression_id,
-        output_id=asked.output_id,
-        extension=asked.extension,
-        mode=asked.mode.value,
-        apply_to_variants=asked.apply_to_variants,
-        new_hash=hash_of(asked.file_hash),
-        replaced_hash=hash_of(asked.replaced_hash),
-        reason=asked.reason,
-        requested_by=asked.requester_email,
-        requested_by_name=asked.requester_name,
-        created_at=asked.created_at,
-        decided_by=decided.account_email if decided else None,
-        decided_by_name=decided.account_name if decided else None,
-        decided_at=decided.decided_at if decided else None,
-        decision_reason=decided.reason if decided else None,
-        self_approved=bool(decided and decided.by_requester and asked.undoes_id is None),
-        undoes=None if asked.undoes_id is None else str(asked.undoes_id),
-        undone_by=None if undone_by is None else str(undone_by),
+        approval_id=str(row.id),
+        status=status,
+        run_id=row.run_id,
+        sample_id=row.sample_id,
+        regression_id=row.regression_id,
+        output_id=row.output_id,
+        extension=row.extension,
+        mode=row.mode.value,
+        apply_to_variants=row.apply_to_variants,
+        new_hash=hash_of(row.file_hash),
+        replaced_hash=hash_of(row.replaced_hash),
+        reason=row.reason,
+        requested_by=row.requester_email,
+        requested_by_name=row.requester_name,
+        created_at=row.created_at,
+        decided_by=row.decider_email,
+        decided_by_name=row.decider_name,
+        decided_at=row.decided_at,
+        decision_reason=row.decision_reason,
+        self_approved=bool(row.by_requester and row.undoes_id is None),
+        undoes=None if row.undoes_id is None else str(row.undoes_id),
+        undone_by=None if row.undone_by is None else str(row.undone_by),
         changed_outputs=changes,
     )

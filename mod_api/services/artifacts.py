@@ -59,14 +59,20 @@ def list_artifacts(
     types = [ArtifactType(type)] if type else list(ArtifactType)
     with reading():
         run = get_row(run_id)
-        of_run = [file for file in artifacts.files_of_run(run) if file.type in types]
+        results = artifacts.results_of(run)
+        files = artifacts.files_of_run(run, crashed=results.crashed)
+        of_run = [file for file in files if file.type in types]
         found = [_of_run(run, file) for file in of_run[offset : offset + limit]]
         total = len(of_run)
-        if set(types) & {*artifacts.CONDITIONS, ArtifactType.media_info}:
-            total += artifacts.count(run, types)
-            rows = artifacts.select_page(
-                run, types, limit=limit - len(found), offset=max(0, offset - len(of_run))
+        if set(types) & {*artifacts.KINDS, ArtifactType.media_info}:
+            rows, of_rows = artifacts.rows_of_run(
+                run,
+                types,
+                results.samples,
+                limit=limit - len(found),
+                offset=max(0, offset - len(of_run)),
             )
+            total += of_rows
             found += [_of_row(run, row) for row in rows]
     return page(_located(run_id, found, shelf), total=total, limit=limit, offset=offset)
 

@@ -1,15 +1,24 @@
 """The audit log as administrators read it: who did what, the newest first."""
 
+import functools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, String, bindparam, func, select
 
-from database import db, exact
-from mod_api.services.paging import Page, page
+from database import exact, fetch, fetch_value
+from mod_api.services.paging import LIMIT, OFFSET, Page, page
 from mod_auth.models import AuditEvent
+
+COLUMNS: dict[str, Any] = {
+    "action": AuditEvent.action,
+    "account": AuditEvent.account_name,
+    "account_id": AuditEvent.account_id,
+    "subject_type": AuditEvent.subject_type,
+    "subject_id": AuditEvent.subject_id,
+}
 
 
 @dataclass(frozen=True)
@@ -22,23 +31,11 @@ class EventFilter:
     subject_type: str | None = None
     subject_id: int | None = None
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        texts = (
-            (AuditEvent.action, self.action),
-            (AuditEvent.account_name, self.account),
-            (AuditEvent.subject_type, self.subject_type),
-        )
-        numbers = (
-            (AuditEvent.account_id, self.account_id),
-            (AuditEvent.subject_id, self.subject_id),
-        )
-        found: list[ColumnElement[bool]] = []
-        for column, value in texts:
-            if value is not None:
-                # The plain comparison is what an index can be used for.
-                found += [column == value, exact(column) == exact(value)]
-        found += [column == number for column, number in numbers if number is not None]
-        return found
+    @property
+    def params(self) -> dict[str, Any]:
+        """The values of what is asked for, by name."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -57,21 +54,35 @@ class Event:
 
 def list_events(wanted: EventFilter, *, limit: int, offset: int) -> Page[Event]:
     """One page of events with the exact number of all that match."""
-    conditions = wanted.conditions()
-    total: int = db.session.execute(
-        select(func.count()).select_from(AuditEvent).where(*conditions)
-    ).scalar_one()
-    rows = db.session.scalars(
-        select(AuditEvent)
-        .where(*conditions)
-        .order_by(AuditEvent.id.desc())
-        .limit(limit)
-        .offset(offset)
-    )
+    params = wanted.params
+    counting, listing = _statements(frozenset(params))
+    total: int = fetch_value(counting, params)
+    rows = fetch(listing, {**params, "page_limit": limit, "page_offset": offset})
     return page([_event(row) for row in rows], total=total, limit=limit, offset=offset)
 
 
-def _event(row: AuditEvent) -> Event:
+@functools.cache
+def _statements(given: frozenset[str]) -> tuple[Select[Any], Select[Any]]:
+    """What counts the events that have these values, and what lists them."""
+    conditions: list[ColumnElement[bool]] = []
+    for name in sorted(given):
+        column = COLUMNS[name]
+        conditions.append(column == bindparam(name))
+        if isinstance(column.type, String):
+            # The plain comparison is what an index can be used for.
+            conditions.append(exact(column) == exact(bindparam(name)))
+    counting = select(func.count()).select_from(AuditEvent).where(*conditions)
+    listing = (
+        select(AuditEvent.__table__)
+        .where(*conditions)
+        .order_by(AuditEvent.id.desc())
+        .limit(LIMIT)
+        .offset(OFFSET)
+    )
+    return counting, listing
+
+
+def _event(row: Any) -> Event:
     return Event(
         event_id=row.id,
         at=row.at,

@@ -7,24 +7,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Integer, Select, bindparam, func, or_, select, union_all
+from sqlalchemy.orm import aliased
 
-from database import db, exact
+from database import exact, fetch, fetch_value
 from errors import NotFound
 from mod_api.services import links
 from mod_api.services.paging import Page, page
+from mod_regression.models import RegressionTest
 from mod_test import repositories, result_rows, run_rows
 from mod_test.comparison import Change, Side, change_between
 from mod_test.models import Fork, Run
-from mod_test.result_rows import ResultFilter
+from mod_test.result_rows import Place, ResultFilter
 from mod_test.rollup.kept import IS_KEPT
-from mod_test.rollup.tables import RunRollup
+from mod_test.rollup.tables import FailingResult, RunRollup, RunSetMember
 from mod_test.run_rows import RunRow
+from mod_test.sets import are_kept
 from mod_test.signatures import failure_signature
 from mod_test.verdict import ResultStatus
 
 MAIN_BRANCHES = ("master", "main")
 NOWHERE = Side(None, None)
 _SIDES = {status.value: Side(status, None) for status in ResultStatus}
+PASSED = _SIDES[ResultStatus.passed.value]
 
 
 @dataclass(frozen=True)
@@ -58,14 +62,21 @@ def compare(
     Without `to` it is the newest ended run of the main branch on the same platform before this run.
     Raises NotFound, also where there is no such run to compare with.
     """
-    found = run_rows.find_all([run_id] if to is None else [run_id, to])
+    other_id = _main_run_before(run_id, main_repository) if to is None else to
+    found = run_rows.find_all([run_id] if other_id is None else [run_id, other_id])
     run = _found(found, run_id)
-    other = _main_run_before(run, main_repository) if to is None else _found(found, to)
-    rows = _compared(run, other)
+    if other_id is None:
+        raise NotFound(
+            "run", "to", "There is no ended run of the main branch to compare with; name one in to."
+        )
+    other = _found(found, other_id)
+    rows = _kept(run, other) if are_kept([run, other]) else _derived(run, other)
     counts = Counter(row.change for row in rows)
     wanted = [row for row in rows if change in (None, row.change)]
+    shown = wanted[offset : offset + limit]
+    commands = dict(fetch(_COMMANDS, {"tests": [row.regression_id for row in shown]}))
     return page(
-        [_comparison(row, run.run_id, base) for row in wanted[offset : offset + limit]],
+        [_comparison(row, run.run_id, commands[row.regression_id], base) for row in shown],
         total=len(wanted),
         limit=limit,
         offset=offset,
@@ -81,22 +92,18 @@ def _found(runs: Mapping[int, RunRow], run_id: int) -> RunRow:
     return runs[run_id]
 
 
-def _main_run_before(run: RunRow, main_repository: str) -> RunRow:
-    params = {"run_id": run.run_id, "platform": run.platform}
-    row = db.session.execute(_newest_of(main_repository), params).first()
-    if row is None:
-        raise NotFound(
-            "run", "to", "There is no ended run of the main branch to compare with; name one in to."
-        )
-    return run_rows.as_run(row)
+def _main_run_before(run_id: int, main_repository: str) -> int | None:
+    found: int | None = fetch_value(_newest_of(main_repository), {"run_id": run_id})
+    return found
 
 
 # Composed once: composing it costs more than the database needs for it.
 @functools.cache
 def _newest_of(main_repository: str) -> Select[Any]:
-    """The newest ended run of a repository's main branch before `run_id`, on `platform`."""
+    """The newest ended run of a repository's main branch before `run_id`, on its platform."""
     before = bindparam("run_id", type_=Integer)
-    platform = bindparam("platform", type_=Run.platform.type)
+    this = aliased(Run)
+    platform = select(this.platform).where(this.id == before).scalar_subquery()
     of_repository = repositories.is_named(main_repository)
 
     def kept(branch: str) -> Select[Any]:
@@ -106,6 +113,7 @@ def _newest_of(main_repository: str) -> Select[Any]:
             RunRollup.test_id < before,
             RunRollup.platform == platform,
             RunRollup.pull_request.is_(None),
+            RunRollup.set_id.is_not(None),
             IS_KEPT,
         )
         # Backwards from the run, however many there are: MariaDB would read what is before it.
@@ -123,46 +131,90 @@ def _newest_of(main_repository: str) -> Select[Any]:
         run_rows.has_ended(),
     )
     found = union_all(*map(kept, MAIN_BRANCHES), others).subquery("found")
-    return run_rows.ROWS.where(Run.id == select(func.max(found.c.run_id)).scalar_subquery())
+    return select(func.max(found.c.run_id))
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Compared:
-    """A regression test (a row of `result_rows.columns`) and how it went in both runs."""
+    """A regression test of a sample, and how it went in both runs."""
 
-    test: Any
+    regression_id: int
+    sample_id: int
     here: Side
     there: Side
     change: Change
 
 
-def _compared(run: RunRow, other: RunRow) -> list[Compared]:
+def _kept(run: RunRow, other: RunRow) -> list[Compared]:
+    """Of runs whose sets are kept, and what did not pass in them."""
+    sides: dict[Place, Side] = {}
+    for run_id, test, status, signature in fetch(_FAILING, {"ids": [run.run_id, other.run_id]}):
+        sides[run_id, test] = Side(ResultStatus(status), signature)
+    members: dict[int, set[int]] = {}
+    samples = {}
+    for set_id, test, sample_id in fetch(_MEMBERS, {"sets": [run.set_id, other.set_id]}):
+        members.setdefault(set_id, set()).add(test)
+        samples[test] = sample_id
+
+    def side(of: RunRow, test: int) -> Side:
+        in_set = test in members.get(of.set_id or 0, ())
+        return sides.get((of.run_id, test), PASSED) if in_set else NOWHERE
+
+    return [
+        _of_sides(test, samples[test], side(run, test), side(other, test))
+        for test in sorted(samples)
+    ]
+
+
+_MEMBERS = (
+    select(RunSetMember.set_id, RegressionTest.id, RegressionTest.sample_id)
+    .join(RegressionTest, RegressionTest.id == RunSetMember.regression_test_id)
+    .where(RunSetMember.set_id.in_(bindparam("sets", expanding=True)))
+)
+_FAILING = select(
+    FailingResult.test_id,
+    FailingResult.regression_test_id,
+    FailingResult.status,
+    FailingResult.signature,
+).where(FailingResult.test_id.in_(bindparam("ids", expanding=True)))
+_COMMANDS = select(RegressionTest.id, RegressionTest.command).where(
+    RegressionTest.id.in_(bindparam("tests", expanding=True))
+)
+
+
+def _derived(run: RunRow, other: RunRow) -> list[Compared]:
     statement, params = result_rows.of_runs([run, other], ResultFilter())
-    found = db.session.execute(statement, params).all()
-    tests = {row.regression_id: row for row in found}
+    found = fetch(statement, params)
+    samples = {row.regression_id: row.sample_id for row in found}
     failed = [result_rows.as_result(row) for row in found if ResultStatus(row.status).is_failure]
     outputs = result_rows.outputs_of([row.place for row in failed])
     sides = {(row.run_id, row.regression_id): _SIDES[row.status] for row in found}
     for row in failed:
         sides[row.place] = Side(row.status, failure_signature(row, outputs[row.place]))
-    compared = []
-    for test_id in sorted(tests):
-        here = sides.get((run.run_id, test_id), NOWHERE)
-        there = sides.get((other.run_id, test_id), NOWHERE)
-        compared.append(Compared(tests[test_id], here, there, change_between(here, there)))
-    return compared
+    return [
+        _of_sides(
+            test,
+            samples[test],
+            sides.get((run.run_id, test), NOWHERE),
+            sides.get((other.run_id, test), NOWHERE),
+        )
+        for test in sorted(samples)
+    ]
 
 
-def _comparison(row: Compared, run_id: int, base: str) -> Comparison:
-    test = row.test
+def _of_sides(test: int, sample_id: int, here: Side, there: Side) -> Compared:
+    return Compared(test, sample_id, here, there, change_between(here, there))
+
+
+def _comparison(row: Compared, run_id: int, command: str, base: str) -> Comparison:
     return Comparison(
-        regression_id=test.regression_id,
-        sample_id=test.sample_id,
-        command=test.command,
+        regression_id=row.regression_id,
+        sample_id=row.sample_id,
+        command=command,
         change=row.change,
         status=row.here.status,
         to_status=row.there.status,
         failure_signature=row.here.signature,
         to_failure_signature=row.there.signature,
-        links=links.of_result(run_id, test.regression_id, test.sample_id, base),
+        links=links.of_result(run_id, row.regression_id, row.sample_id, base),
     )

@@ -1,13 +1,12 @@
 """Environments: one per platform, with who executes runs there and how long runs take."""
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import CompoundSelect, Select, func, literal, null, select, type_coerce, union_all
 
-from database import db, epoch_ms
+from database import epoch_ms, fetch
 from mod_api.services.paging import Page, page
 from mod_ci.models import Attempt, Maintenance
 from mod_ci.open_runs import among
@@ -50,8 +49,7 @@ def _environments(platforms: list[Platform]) -> list[Environment]:
     paused: set[Platform] = set()
     labels: dict[Platform, str] = {}
     durations: dict[Platform, int] = {}
-    rows: Sequence[Any] = db.session.execute(_facts(tuple(platforms))).all()
-    for platform, label, took in rows:
+    for platform, label, took in fetch(_facts(tuple(platforms))):
         if label is not None:
             labels[platform] = label
         elif took is not None:

@@ -1,10 +1,11 @@
 """Whether more of a run's log can come: asked for one run or for all that are followed."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import Select, and_, bindparam, func, or_, select
 
-from database import db, utc_after
+from database import fetch, fetch_values, utc_after
 from mod_api.streaming.hub import RunState
 from mod_auth.models import AccountRecord, ApiToken, User
 from mod_ci.attempts import LOG_GRACE_SECONDS
@@ -20,6 +21,17 @@ def states(run_ids: Sequence[int]) -> dict[int, RunState]:
     A run that was canceled under its runner stays open for the grace in which the runner may still
     append; every other ended run is final at once.
     """
+    return {
+        row.id: RunState(
+            row.status,
+            has_ended=RunStatus(row.status).has_ended,
+            is_final=RunStatus(row.status).has_ended and not row.still_appends,
+        )
+        for row in fetch(_STATES, {"ids": list(run_ids)})
+    }
+
+
+def _states() -> Select[Any]:
     newest = (
         select(func.max(Attempt.id))
         .where(Attempt.test_id == Run.id)
@@ -31,34 +43,30 @@ def states(run_ids: Sequence[int]) -> dict[int, RunState]:
         Attempt.id.is_not(None),
         Last.timestamp >= utc_after(-LOG_GRACE_SECONDS),
     )
-    rows = db.session.execute(
+    return (
         joined(Run.id, STATUS, still_appends.label("still_appends"))
         .outerjoin(Attempt, and_(Attempt.test_id == Run.id, Attempt.id == newest))
-        .where(Run.id.in_(run_ids))
+        .where(Run.id.in_(bindparam("ids", expanding=True)))
     )
-    return {
-        row.id: RunState(
-            row.status,
-            has_ended=RunStatus(row.status).has_ended,
-            is_final=RunStatus(row.status).has_ended and not row.still_appends,
-        )
-        for row in rows
-    }
+
+
+_STATES = _states()
 
 
 def live_tokens(token_ids: Sequence[int]) -> set[int]:
     """Those of these tokens that still open something: not revoked, expired or of a disabled
     account."""
-    return set(
-        db.session.scalars(
-            select(ApiToken.id)
-            .join(User, User.id == ApiToken.user_id)
-            .outerjoin(AccountRecord, AccountRecord.user_id == User.id)
-            .where(
-                ApiToken.id.in_(token_ids),
-                ApiToken.revoked_at.is_(None),
-                ApiToken.expires_at > utc_after(0),
-                AccountRecord.disabled_at.is_(None),
-            )
-        )
+    return set(fetch_values(_LIVE_TOKENS, {"ids": list(token_ids)}))
+
+
+_LIVE_TOKENS = (
+    select(ApiToken.id)
+    .join(User, User.id == ApiToken.user_id)
+    .outerjoin(AccountRecord, AccountRecord.user_id == User.id)
+    .where(
+        ApiToken.id.in_(bindparam("ids", expanding=True)),
+        ApiToken.revoked_at.is_(None),
+        ApiToken.expires_at > utc_after(0),
+        AccountRecord.disabled_at.is_(None),
     )
+)

@@ -5,10 +5,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from config import Settings
-from database import db, reading
+from database import fetch, reading
 from errors import Invalid, NotFound
 from mod_api.services import log_state
 from mod_api.services.log_sources import open_log, path_of
@@ -224,12 +224,12 @@ def samples_of(regression_ids: set[int]) -> dict[int, int]:
     """The media sample of each of these regression tests."""
     if not regression_ids:
         return {}
-    rows = db.session.execute(
-        select(RegressionTest.id, RegressionTest.sample_id).where(
-            RegressionTest.id.in_(regression_ids), RegressionTest.sample_id.is_not(None)
-        )
-    )
-    return dict(rows.tuples().all())  # type: ignore[arg-type]  # NULLs are left out
+    return dict(fetch(_SAMPLES, {"tests": list(regression_ids)}))
+
+
+_SAMPLES = select(RegressionTest.id, RegressionTest.sample_id).where(
+    RegressionTest.id.in_(bindparam("tests", expanding=True)), RegressionTest.sample_id.is_not(None)
+)
 
 
 def _page(

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
-from database import db
+from database import fetch
 from mod_api.services.paging import Page, page
 from mod_api.services.runs import get_row
 from mod_ci.models import Stage
@@ -39,25 +40,34 @@ def list_events(run_id: int, *, status: str | None, limit: int, offset: int) -> 
 
 def events_after(run: RunRow, progress_id: int) -> list[tuple[int, Event]]:
     """A run's events behind the one with this id, each with its id; 0 begins with the queueing."""
-    rows = db.session.execute(
-        select(Progress, ProgressRecord)
-        .outerjoin(ProgressRecord, ProgressRecord.progress_id == Progress.id)
-        .where(Progress.test_id == run.run_id, Progress.id > progress_id)
-        .order_by(Progress.id)
-    ).tuples()
-    events = [(progress.id, _event(progress, record)) for progress, record in rows]
+    rows = fetch(_PROGRESS, {"run_id": run.run_id, "behind": progress_id})
+    events = [(row.id, _event(row)) for row in rows]
     if progress_id == 0:
         queued = Event(run.created_at, QUEUED, run.reason or "The run was queued.", 0)
         events.insert(0, (0, queued))
     return events
 
 
-def _event(progress: Progress, record: ProgressRecord | None) -> Event:
-    status = progress.status.value if progress.status else TestStatus.preparation.value
-    cause = record.cause if record else None
-    if progress.status is TestStatus.canceled and not is_by_a_person(cause, progress.message):
+_PROGRESS = (
+    select(
+        Progress.id,
+        Progress.status,
+        Progress.timestamp,
+        Progress.message,
+        ProgressRecord.cause,
+        ProgressRecord.step,
+    )
+    .outerjoin(ProgressRecord, ProgressRecord.progress_id == Progress.id)
+    .where(Progress.test_id == bindparam("run_id"), Progress.id > bindparam("behind"))
+    .order_by(Progress.id)
+)
+
+
+def _event(row: Any) -> Event:
+    status = row.status.value if row.status else TestStatus.preparation.value
+    if row.status is TestStatus.canceled and not is_by_a_person(row.cause, row.message):
         status = ERROR
-    step = record.step if record else None
-    if step is None and progress.status is not None:
-        step = STEP_OF_STATUS.get(progress.status)
-    return Event(progress.timestamp, status, progress.message, step)
+    step = row.step
+    if step is None and row.status is not None:
+        step = STEP_OF_STATUS.get(row.status)
+    return Event(row.timestamp, status, row.message, step)

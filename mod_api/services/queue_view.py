@@ -1,13 +1,14 @@
 """The queue as people see it: who waits at which position, and what runs."""
 
+import functools
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, literal, null, or_, select
 
-from database import db
-from mod_api.services.paging import Page, page
+from database import fetch
+from mod_api.services.paging import LIMIT, OFFSET, Page, page
 from mod_ci.open_runs import IS_RUNNING, IS_WAITING, open_runs
 from mod_test.models import Platform, Run, RunRecord
 from mod_test.run_rows import started_at
@@ -57,28 +58,34 @@ def jobs(*, platform: str | None, status: str | None, limit: int, offset: int) -
     """
     only = Platform(platform) if platform else None
     counts = {True: 0, False: 0}
-    for name, waits, number in db.session.execute(_COUNTS):
+    for name, waits, number in fetch(_COUNTS):
         counts[bool(waits)] += number if only in (None, name) else 0
     depth, running = counts[True], counts[False]
     total = (0 if status == "queued" else running) + (0 if status == "running" else depth)
     rows: list[Job] = []
     if status != "queued" and offset < running:
-        rows += _jobs(_of(_RUNNING, only).limit(limit).offset(offset))
+        rows += _jobs(_running(only), limit, offset)
     if status != "running" and len(rows) < limit and depth:
         skipped = 0 if status == "queued" else running
-        rows += _jobs(_waiting(only, limit - len(rows), max(0, offset - skipped)))
+        rows += _jobs(_waiting(only), limit - len(rows), max(0, offset - skipped))
     return page(
         rows, total=total, limit=limit, offset=offset, queue_depth=depth, running_count=running
     )
 
 
-def _waiting(platform: Platform | None, limit: int, offset: int) -> Any:
+@functools.cache
+def _running(platform: Platform | None) -> Any:
+    return _of(_RUNNING, platform).limit(LIMIT).offset(OFFSET)
+
+
+@functools.cache
+def _waiting(platform: Platform | None) -> Any:
     numbered = _of(_NUMBERED, platform).subquery()
     some = (
         select(numbered)
         .order_by(numbered.c.position, numbered.c.run_id)
-        .limit(limit)
-        .offset(offset)
+        .limit(LIMIT)
+        .offset(OFFSET)
         .subquery("some")
     )
     return (
@@ -99,5 +106,5 @@ def _of(statement: Any, platform: Platform | None) -> Any:
     return statement if platform is None else statement.where(Run.platform == platform)
 
 
-def _jobs(statement: Any) -> list[Job]:
-    return [Job(*row) for row in db.session.execute(statement)]
+def _jobs(statement: Any, limit: int, offset: int) -> list[Job]:
+    return [Job(*row) for row in fetch(statement, {"page_limit": limit, "page_offset": offset})]

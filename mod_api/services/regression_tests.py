@@ -1,13 +1,14 @@
 """The catalogue: regression tests as they are defined today, with what they should produce."""
 
+import functools
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Select, bindparam
 
-from database import db, reading
+from database import fetch, reading
 from errors import NotFound, Unavailable
 from mod_api.services import links
 from mod_api.services.downloads import Shelf, file_url
@@ -37,17 +38,14 @@ class CatalogueFilter:
     tag: str | None = None
     sample_id: int | None = None
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        found: list[ColumnElement[bool]] = []
+    @property
+    def params(self) -> dict[str, Any]:
+        """The values of what is asked for, by name."""
+        found: dict[str, Any] = {}
         if self.active is not None:
-            found.append(is_active() if self.active else ~is_active())
-        if self.category is not None:
-            found.append(has_category(self.category))
-        if self.tag is not None:
-            found.append(has_tag(self.tag))
-        if self.sample_id is not None:
-            found.append(RegressionTest.sample_id == self.sample_id)
-        return found
+            found["of_active" if self.active else "of_inactive"] = True
+        asked = {"category": self.category, "tag": self.tag, "sample_id": self.sample_id}
+        return found | {f"of_{name}": value for name, value in asked.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,13 @@ def list_regression_tests(
     A regression test without a sample is left out.
     """
     with reading():
+        params = wanted.params
         found = select_page(
-            definitions(*wanted.conditions()), [RegressionTest.id], limit=limit, offset=offset
+            _definitions(frozenset(params)),
+            [RegressionTest.id],
+            limit=limit,
+            offset=offset,
+            params=params,
         )
         tests = _defined(found.data)
     where = shelf.repository.locate(_keys(tests))
@@ -82,7 +85,7 @@ def get_regression_test(regression_id: int, *, as_text: bool, shelf: Shelf) -> d
     What is not read within a second and a half comes without its content. Raises NotFound.
     """
     with reading():
-        rows = db.session.execute(definitions(RegressionTest.id == regression_id)).all()
+        rows = fetch(_definitions(frozenset({"of_id"})), {"of_id": regression_id})
         if not rows:
             raise NotFound("regression_test", regression_id)
         (test,) = _defined(rows)
@@ -93,6 +96,20 @@ def get_regression_test(regression_id: int, *, as_text: bool, shelf: Shelf) -> d
         if file["storage_status"] != StorageStatus.MISSING and time.monotonic() < until:
             file.update(_content(output, as_text=as_text, shelf=shelf))
     return shown
+
+
+@functools.cache
+def _definitions(given: frozenset[str]) -> Select[Any]:
+    """Regression tests, where these names are among the parameters."""
+    conditions: dict[str, Callable[[], ColumnElement[bool]]] = {
+        "of_active": is_active,
+        "of_inactive": lambda: ~is_active(),
+        "of_category": lambda: has_category(bindparam("of_category")),
+        "of_tag": lambda: has_tag(bindparam("of_tag")),
+        "of_sample_id": lambda: RegressionTest.sample_id == bindparam("of_sample_id"),
+        "of_id": lambda: RegressionTest.id == bindparam("of_id"),
+    }
+    return definitions(*(conditions[name]() for name in sorted(given)))
 
 
 def _defined(rows: Sequence[Any]) -> list[Definition]:

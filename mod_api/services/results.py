@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import missing
 from sqlalchemy import Select, bindparam, func, select
 
-from database import db
+from database import fetch_first
 from errors import NotFound
 from mod_api.services import links
 from mod_api.services.file_names import filename_of, hash_of
@@ -83,7 +83,7 @@ def get_result(run_id: int, regression_id: int, *, base: str) -> ResultView:
     run, running = _run(run_id)
     only = ResultFilter(regression_id=regression_id)
     statement, params = result_rows.of_runs([run], only, running)
-    row = db.session.execute(_with_tail(statement), params).first()
+    row = fetch_first(_with_tail(statement), params)
     if row is None:
         raise NotFound("result", regression_id, run_id=run_id)
     return _views([result_rows.as_result(row, tail=row.tail)], base)[0]

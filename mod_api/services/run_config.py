@@ -1,11 +1,10 @@
 """What a run executes: its environment and its matrix of regression tests."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Select, SelectBase, bindparam, select
 
-from database import db
+from database import fetch
 from mod_api.services.environments import environment
 from mod_api.services.runs import get_row
 from mod_regression.models import RegressionTest
@@ -42,9 +41,7 @@ def config(run_id: int) -> dict[str, Any]:
     `command_defaults` are the options that every command of the matrix has in common.
     """
     run = get_row(run_id)
-    tests: Sequence[Any] = db.session.execute(
-        KEPT if sets.are_kept([run]) else DERIVED, sets.ids_of([run])
-    ).all()
+    tests = fetch(KEPT if sets.are_kept([run]) else DERIVED, sets.ids_of([run]))
     return {
         "run_id": run_id,
         "environment": environment(run.platform),

@@ -20,7 +20,7 @@ def list_errors(run_id: int, wanted: ErrorFilter, window: Window) -> Page[dict[s
     Raises NotFound, and Invalid for the cursor.
     """
     run = runs.get_row(run_id)
-    params, is_kept = error_rows.params_of(run, wanted), run.standing is not None
+    params, is_kept = error_rows.params_of(run, wanted), run.set_id is not None
     given = frozenset(wanted.params)
     statement, order = error_rows.selecting(given, is_kept=is_kept)
     found = keyset.select_page(

@@ -1,12 +1,13 @@
 """Media samples: listed, filtered, looked at with what is known of the file."""
 
-from collections.abc import Collection, Sequence
+import functools
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy import ColumnElement, Select, bindparam, exists, select
 
-from database import contains, db, exact, is_sha256, reading
+from database import ASCII_LOWER, contains_text, exact, fetch, is_sha256, reading
 from errors import NotFound
 from mod_api.services import links
 from mod_api.services.media_info import media_info
@@ -31,19 +32,21 @@ class SampleFilter:
     sha256: str | None = None
     extension: str | None = None
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        found: list[ColumnElement[bool]] = []
+    @property
+    def params(self) -> dict[str, Any]:
+        """The values of what is asked for, by name."""
+        found: dict[str, Any] = {}
         if self.active is not None:
-            found.append(_is_used() if self.active else ~_is_used())
+            found["of_active" if self.active else "of_inactive"] = True
         if self.name is not None:
-            found.append(contains(Sample.original_name, self.name))
+            found["of_name"] = self.name.translate(ASCII_LOWER)
         if self.tag is not None:
-            found.append(has_tag(self.tag, Sample.id))
+            found["of_tag"] = self.tag
         if self.sha256 is not None:
             spellings = {self.sha256, self.sha256.lower(), self.sha256.upper()}
-            found.append(Sample.sha.in_(spellings))
+            found["of_sha256"] = sorted(spellings)
         if self.extension is not None:
-            found.append(exact(Sample.extension) == exact(self.extension))
+            found["of_extension"] = self.extension
         return found
 
 
@@ -77,21 +80,35 @@ def list_samples(wanted: SampleFilter, *, limit: int, offset: int, base: str) ->
 
     A sample without a valid hash is left out.
     """
-    found = select_page(_rows(*wanted.conditions()), [Sample.id], limit=limit, offset=offset)
+    params = wanted.params
+    found = select_page(
+        _rows(frozenset(params)), [Sample.id], limit=limit, offset=offset, params=params
+    )
     return found.showing(_views(found.data, base))
 
 
 def get_sample(sample_id: int, *, repository: Repository, base: str) -> SampleDetail:
     """One sample. Raises NotFound."""
     with reading():
-        rows = db.session.execute(_rows(Sample.id == sample_id)).all()
+        rows = fetch(_rows(frozenset({"of_id"})), {"of_id": sample_id})
         if not rows:
             raise NotFound("sample", sample_id)
         (sample,) = _views(rows, base)
     return SampleDetail(sample, media_info(repository, sample.sha256))
 
 
-def _rows(*conditions: ColumnElement[bool]) -> Select[Any]:
+@functools.cache
+def _rows(given: frozenset[str]) -> Select[Any]:
+    """Samples, where these names are among the parameters."""
+    conditions: dict[str, Callable[[], ColumnElement[bool]]] = {
+        "of_active": _is_used,
+        "of_inactive": lambda: ~_is_used(),
+        "of_name": lambda: contains_text(Sample.original_name, bindparam("of_name")),
+        "of_tag": lambda: has_tag(bindparam("of_tag"), Sample.id),
+        "of_sha256": lambda: Sample.sha.in_(bindparam("of_sha256", expanding=True)),
+        "of_extension": lambda: exact(Sample.extension) == exact(bindparam("of_extension")),
+        "of_id": lambda: Sample.id == bindparam("of_id"),
+    }
     return (
         select(
             Sample.id,
@@ -101,7 +118,7 @@ def _rows(*conditions: ColumnElement[bool]) -> Select[Any]:
             _is_used().label("active"),
         )
         .select_from(Sample)
-        .where(is_sha256(Sample.sha), *conditions)
+        .where(is_sha256(Sample.sha), *(conditions[name]() for name in sorted(given)))
     )
 
 
@@ -128,17 +145,19 @@ def _view(row: Any, found: Labels, notes: dict[int, list[str]], base: str) -> Sa
     )
 
 
+_NOTES = (
+    select(Upload.sample_id, Upload.notes)
+    .where(Upload.sample_id.in_(bindparam("samples", expanding=True)))
+    .order_by(Upload.id)
+)
+
+
 def _notes(sample_ids: Collection[int]) -> dict[int, list[str]]:
     """What those who uploaded samples noted, oldest first."""
     found: dict[int, list[str]] = {}
     if not sample_ids:
         return found
-    rows = db.session.execute(
-        select(Upload.sample_id, Upload.notes)
-        .where(Upload.sample_id.in_(sample_ids))
-        .order_by(Upload.id)
-    )
-    for sample_id, notes in rows:
+    for sample_id, notes in fetch(_NOTES, {"samples": list(sample_ids)}):
         if sample_id is not None and notes.strip():
             found.setdefault(sample_id, []).append(notes.strip())
     return found

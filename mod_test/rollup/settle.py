@@ -11,6 +11,7 @@ from sqlalchemy import (
     CursorResult,
     delete,
     exists,
+    func,
     insert,
     literal,
     select,
@@ -29,6 +30,8 @@ T = TypeVar("T")
 AT_ONCE = 5000
 # So many runs are derived in an answer before settling them first is quicker.
 FEW = 20
+# So many runs with marks of their own are named at once.
+NAMED = 50
 PATIENCE = 5  # seconds
 NOTHING = 2**31 - 1  # no ended run has changed
 OWN, OF_DEFINITION = 0, 1
@@ -80,11 +83,14 @@ def _of_state(column: Any) -> Any:
     return select(column).where(RollupState.id == 1).scalar_subquery().label(column.name)
 
 
-# What every read asks first. Without a mark and with every run kept, nothing else is asked.
+_some_marked = by_own_marks().limit(NAMED + 1).subquery("some_marked")
+# What every read asks first. Without marks of definitions, and with marks of few runs only, nothing
+# else is asked.
 LOOK = (
     _of_state(RollupState.generation),
     _of_state(RollupState.change_id),
-    exists(select(RollupMark.id)).label("is_marked"),
+    select(func.group_concat(_some_marked.c.run_id)).scalar_subquery().label("marked"),
+    exists(select(RollupMark.id).where(RollupMark.run_id.is_(None))).label("is_redefined"),
     exists(select(OpenRun.test_id).where(OpenRun.settled.is_(False))).label("is_incomplete"),
 )
 _LOOK = select(*LOOK)
@@ -121,9 +127,10 @@ def _look() -> tuple[bool, bool]:
     version: Version | None = None
     if state.generation:
         version = state.generation, state.change_id
-    if version is not None and not state.is_marked:
-        remember((), version=version, is_quiet=not state.is_incomplete)
-        return False, False
+    marked = [int(run_id) for run_id in str(state.marked or "").split(",") if run_id]
+    if version is not None and not state.is_redefined and len(marked) <= NAMED:
+        remember(marked, version=version, is_quiet=not marked and not state.is_incomplete)
+        return False, bool(marked)
     rows = fetch(WHAT_WAITS)
     must = len({run_id for why, run_id in rows if why == OF_DEFINITION}) > FEW
     if not must:

@@ -25,7 +25,7 @@ from scripts.benchmarks.definitions import Definitions, Rows
 from scripts.benchmarks.loading import connect_arguments, loading
 from scripts.benchmarks.places import Place, add_options, described, places
 
-VERSION = 2  # of what is generated: another one is made anew
+VERSION = 3  # of what is generated: another one is made anew
 FOUND = "SELECT size, version FROM bench_database"
 MARKS = (
     "CREATE TABLE IF NOT EXISTS bench_database (size VARCHAR(20), version INTEGER)",

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from mod_test.rollup.settle import settle_marks
 from tests import factories
 from tests.factories import MATCH, Expected, RunRow
 from tests.mod_api.compared import BAD, GOOD, compared
@@ -220,6 +221,8 @@ def test_a_long_list_costs_what_a_short_one_does(
         for test in tests:
             factories.result(run, test, outputs={test.output: bad})
         listed(client, run, reader)
+        with app.app_context():
+            settle_marks()
         with counted(app) as statements:
             assert len(listed(client, run, reader, "limit=100")["data"]) >= number
         return len(statements)

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Flask
 
+from mod_test.rollup.settle import settle_marks
 from tests import factories
 from tests.factories import RunRow, TestRow, digest
 from tests.sql import counted
@@ -97,6 +98,8 @@ def test_a_comparison_costs_the_same_for_three_tests_and_a_hundred(get: Get, app
         tests = [factories.regression_test() for _ in range(number)]
         ended({test: {"exit_code": 1} for test in tests})
         run = ended({test: {"exit_code": test.id % 3} for test in tests})
+        with app.app_context():
+            settle_marks()
         with counted(app) as statements:
             page = get(f"/runs/{run.id}/compare", limit=100)
         assert page["pagination"]["total"] == number

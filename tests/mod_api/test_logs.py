@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from mod_sample.storage import copy_missing, log_key
+from mod_test.rollup.settle import settle_marks
 from tests import factories
 from tests.mod_sample.storage.conftest import BUCKET, proxy, storage_server
 from tests.mod_sample.storage.proxy import Fault, Proxy
@@ -486,6 +487,8 @@ def test_a_page_costs_few_statements_however_long_it_is(
 ) -> None:
     held.append(0, line("x", f"info test_runner #{held.tests[0]}") * 500)
     url = f"/runs/{held.run_id}/{path.format(test=held.tests[0])}"
+    with app.app_context():
+        settle_marks()
     with counted(app) as seen:
         page = reader.page(url, limit=100)
 
