@@ -14,7 +14,7 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -103,10 +103,12 @@ def authenticate(text: str) -> Caller | None:
     return None if found is None else _caller(found)
 
 
-def authenticate_and(text: str, columns: tuple[Any, ...]) -> tuple[Caller, Any] | None:
-    """The same with a row that has these columns, of whatever tables: what every request asks next
-    is asked along."""
-    found = _row_of(text, _by_prefix_and(columns))
+def authenticate_and(
+    text: str, asking: Callable[[Select[Any]], Select[Any]]
+) -> tuple[Caller, Any] | None:
+    """The same with a row that has what `asking` adds to it, of whatever tables: what every request
+    asks next is asked along."""
+    found = _row_of(text, _by_prefix_and(asking))
     return None if found is None else (_caller(found), found)
 
 
@@ -124,8 +126,8 @@ def _row_of(text: str, statement: Select[Any]) -> Any:
 
 
 @functools.cache
-def _by_prefix_and(columns: tuple[Any, ...]) -> Select[Any]:
-    return _BY_PREFIX.add_columns(*columns)
+def _by_prefix_and(asking: Callable[[Select[Any]], Select[Any]]) -> Select[Any]:
+    return asking(_BY_PREFIX)
 
 
 def issue(

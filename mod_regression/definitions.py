@@ -1,16 +1,18 @@
 """Regression tests as they are defined today: rows of the catalogue."""
 
+import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, literal, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Select, literal, select, union_all
 
 from database import fetch
+from database.spans import among, is_among
 from mod_regression.models import AcceptedVariant, RegressionTest, RegressionTestOutput
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class DefinedOutput:
     """One file that a test should produce. Hashes are as the tables have them; `variants` are
     accepted beside `correct`."""
@@ -46,7 +48,8 @@ def outputs_of(regression_ids: Collection[int]) -> dict[int, list[DefinedOutput]
     found: dict[int, list[DefinedOutput]] = {test_id: [] for test_id in regression_ids}
     if not found:
         return found
-    rows = fetch(_OUTPUTS, {"tests": list(regression_ids)})
+    shape, params = among("tests", regression_ids)
+    rows = sorted(fetch(_outputs(shape), params), key=lambda row: (row.output_id, row.variant_id))
     variants: dict[int, list[str]] = {}
     for row in rows:
         if row.variant_id and row.hash:
@@ -66,12 +69,12 @@ def outputs_of(regression_ids: Collection[int]) -> dict[int, list[DefinedOutput]
     return found
 
 
-def _outputs() -> Select[Any]:
-    """The outputs of `tests`, each before its variants."""
+@functools.cache
+def _outputs(shape: int) -> CompoundSelect[Any]:
+    """The outputs of `tests` (`variant_id` 0), and their variants."""
     output = RegressionTestOutput
-    tests: Any = bindparam("tests", expanding=True)
-    of_tests = (output.regression_id.in_(tests), output.id > 0)
-    every = union_all(
+    of_tests = (is_among(output.regression_id, "tests", shape), output.id > 0)
+    return union_all(
         select(
             output.id.label("output_id"),
             literal(0).label("variant_id"),
@@ -92,8 +95,4 @@ def _outputs() -> Select[Any]:
         )
         .join(output, output.id == AcceptedVariant.regression_test_output_id)
         .where(*of_tests),
-    ).subquery("outputs")
-    return select(every).order_by(every.c.output_id, every.c.variant_id)
-
-
-_OUTPUTS = _outputs()
+    )

@@ -20,7 +20,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from database import exact, fetch
+from database import exact, fetch, in_this_order
 from mod_regression.models import RegressionTest, RegressionTestOutput
 from mod_sample.models import Sample
 from mod_test import verdict
@@ -62,7 +62,7 @@ class RunFile(enum.StrEnum):
         return ArtifactType.build_log if is_text else ArtifactType.binary
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class ArtifactRow:
     """A file of an output or a sample; both hashes are set where it is their difference."""
 
@@ -127,21 +127,30 @@ def rows_of_run(
     of_set = are_kept([run])
     params = {"run_id": run.run_id, "set_id": run.set_id or 0}
     kinds = [kind for kind in KINDS if kind in types]
-    outputs = [
-        (kind, output_id)
-        for output_id, *has in (fetch(_outputs(of_set).which, params) if kinds else ())
-        for kind, is_there in zip(KINDS, has, strict=True)
-        if is_there and kind in kinds
-    ]
+    outputs = []
+    for row in fetch(_outputs(of_set), params) if kinds else ():
+        there = _files_of(row)
+        outputs += [(kind, row.id) for kind in kinds if kind in there]
     if ArtifactType.media_info not in types:
         samples = []
-    shown = outputs[offset : offset + limit]
+    page = outputs[offset : offset + limit]
     behind = max(0, offset - len(outputs))
-    shown_samples = samples[behind : behind + limit - len(shown)]
+    shown = {"run_id": run.run_id, "outputs": sorted({output_id for _, output_id in page})}
     return [
-        *_rows_of_outputs(shown, {**params, "outputs": [output_id for _, output_id in shown]}),
-        *_rows_of_samples(shown_samples),
+        *_rows_of_outputs(page, shown),
+        *_rows_of_samples(samples[behind : behind + limit - len(page)]),
     ], len(outputs) + len(samples)
+
+
+def _files_of(row: Any) -> Collection[ArtifactType]:
+    """Which files there are of an output, a row of `_outputs`."""
+    if not row.came_out:
+        return (ArtifactType.expected_output,) if row.was_expected else ()
+    if not row.is_output:
+        return (ArtifactType.expected_output,) if row.is_expected else ()
+    if not row.is_expected:
+        return (ArtifactType.sample_output,)
+    return KINDS[:2] if row.is_same else KINDS
 
 
 def _rows_of_outputs(
@@ -149,7 +158,7 @@ def _rows_of_outputs(
 ) -> Iterator[ArtifactRow]:
     if not shown:
         return
-    rows = {row.output_id: row for row in fetch(_outputs(params["set_id"] > 0).shown, params)}
+    rows = {row.output_id: row for row in fetch(_SHOWN, params)}
     for kind, output_id in shown:
         row = rows[output_id]
         yield ArtifactRow(
@@ -180,65 +189,80 @@ def _rows_of_samples(samples: Sequence[tuple[int, str]]) -> Iterator[ArtifactRow
         )
 
 
-@dataclass(frozen=True)
-class _Statements:
-    """`which` compared outputs there are, each with whether it has a file of each of `KINDS`; and
-    what is `shown` of some."""
+# As in `mod_test.outputs`: what matched a baseline that was revoked since came out as that.
+_CAME_OUT = or_(ResultFile.got.is_not(None), verdict.differs())
+_SEEN = func.coalesce(ResultFile.got, ResultFile.expected)
 
-    which: Select[Any]
-    shown: Select[Any]
+
+def _is_compared() -> ColumnElement[bool]:
+    """How a `Result` is joined to a `ResultFile`."""
+    return and_(
+        Result.test_id == ResultFile.test_id,
+        Result.regression_test_id == ResultFile.regression_test_id,
+    )
 
 
 @functools.cache
-def _outputs(of_set: bool) -> _Statements:
-    """The compared outputs of the run `run_id`, each with what it was held against and what came
-    out; `of_set`: the run's set is kept, `set_id`."""
+def _outputs(of_set: bool) -> Select[Any]:
+    """The compared outputs of the run `run_id`, each with what says which files it has; `of_set`:
+    the run's set is kept, `set_id`."""
     file, output = ResultFile, RegressionTestOutput
-    # As in `mod_test.outputs`: what matched a baseline that was revoked since came out as that.
-    came_out = or_(file.got.is_not(None), verdict.differs())
-    expected = case((came_out, output.correct), else_=file.expected)
-    actual = case((came_out, func.coalesce(file.got, file.expected)))
-    compared = (
-        select()
-        .select_from(file)
-        .join(
-            Result,
-            and_(
-                Result.test_id == file.test_id,
-                Result.regression_test_id == file.regression_test_id,
-            ),
-        )
-        .join(
-            output,
-            and_(
-                output.id == file.regression_test_output_id,
-                output.regression_id == file.regression_test_id,
-            ),
-        )
-        .join(RegressionTest, RegressionTest.id == file.regression_test_id)
-        .where(file.test_id == RUN_ID, output.id > 0, _is_of_set(of_set))
+    columns = (
+        output.id,
+        _CAME_OUT.label("came_out"),
+        (func.coalesce(output.correct, "") != "").label("is_expected"),
+        (func.coalesce(file.expected, "") != "").label("was_expected"),
+        (func.coalesce(_SEEN, "") != "").label("is_output"),
+        (exact(output.correct) == exact(_SEEN)).label("is_same"),
     )
-    is_expected = func.coalesce(expected, "") != ""
-    is_output = func.coalesce(actual, "") != ""
-    is_diff = and_(is_output, is_expected, exact(expected) != exact(actual))
-    conditions = {
-        ArtifactType.sample_output: is_output,
-        ArtifactType.expected_output: is_expected,
-        ArtifactType.diff: is_diff,
-    }
-    which = compared.add_columns(
-        output.id, *(case((conditions[kind], 1), else_=0).label(kind.name) for kind in KINDS)
-    ).order_by(file.regression_test_id, output.id)
-    shown = compared.add_columns(
-        output.id.label("output_id"),
-        file.regression_test_id.label("regression_id"),
+    is_of_test = and_(
+        output.id == file.regression_test_output_id, output.regression_id == file.regression_test_id
+    )
+    outputs = select(*columns).order_by(file.regression_test_id, output.id)
+    outputs = outputs.where(file.test_id == RUN_ID, output.id > 0)
+    if not of_set:
+        return (
+            outputs.select_from(file)
+            .join(Result, _is_compared())
+            .join(output, is_of_test)
+            .join(RegressionTest, RegressionTest.id == file.regression_test_id)
+            .where(verdict.in_set())
+        )
+    is_member = file.regression_test_id == RunSetMember.regression_test_id
+    return in_this_order(
+        outputs.select_from(RunSetMember)
+        .join(file, and_(file.test_id == RUN_ID, is_member))
+        .join(Result, _is_compared())
+        .join(output, is_of_test)
+        .where(RunSetMember.set_id == bindparam("set_id"))
+    )
+
+
+# What is shown of some of them: what each was held against, and what came out.
+_SHOWN = in_this_order(
+    select(
+        RegressionTestOutput.id.label("output_id"),
+        ResultFile.regression_test_id.label("regression_id"),
         RegressionTest.sample_id,
-        output.correct_extension.label("extension"),
-        output.expected_filename,
-        expected.label("expected_hash"),
-        actual.label("actual_hash"),
-    ).where(output.id.in_(bindparam("outputs", expanding=True)))
-    return _Statements(which, shown)
+        RegressionTestOutput.correct_extension.label("extension"),
+        RegressionTestOutput.expected_filename,
+        case((_CAME_OUT, RegressionTestOutput.correct), else_=ResultFile.expected).label(
+            "expected_hash"
+        ),
+        case((_CAME_OUT, _SEEN)).label("actual_hash"),
+    )
+    .select_from(RegressionTestOutput)
+    .join(RegressionTest, RegressionTest.id == RegressionTestOutput.regression_id)
+    .join(
+        ResultFile,
+        and_(
+            ResultFile.test_id == RUN_ID,
+            ResultFile.regression_test_id == RegressionTest.id,
+            ResultFile.regression_test_output_id == RegressionTestOutput.id,
+        ),
+    )
+    .where(RegressionTestOutput.id.in_(bindparam("outputs", expanding=True)))
+)
 
 
 @functools.cache

@@ -65,7 +65,7 @@ def params_of(run: RunRow, wanted: ErrorFilter) -> dict[str, Any]:
 def entries_of(*, is_kept: bool) -> Subquery:
     """Every error of the run that is the parameter `ids`; `is_kept`: the run is rolled up."""
     where = failures.of_kept_runs if is_kept else failures.of_runs
-    return failures.entries(where).subquery("entries")
+    return failures.entries(where, are_members=is_kept).subquery("entries")
 
 
 def conditions(entries: Any, given: frozenset[str]) -> list[ColumnElement[bool]]:

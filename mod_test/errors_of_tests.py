@@ -37,7 +37,7 @@ class Severity(enum.StrEnum):
     critical = "critical"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class TestError:
     """One entry of a run's error list. Hashes are as the tables have them."""
 

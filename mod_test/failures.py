@@ -48,13 +48,16 @@ def of_kept_runs(run_id: Any, regression_id: Any) -> ColumnElement[bool]:
     return and_(run_id.in_(IDS), regression_id.in_(failing))
 
 
-def entries(where: Where) -> Select[Any]:
+def entries(where: Where, *, are_members: bool = False) -> Select[Any]:
     """Every error of the results that meet `where` (of their run and regression test): `test_id`,
     `regression_id`, `place`, `output_id` and `type`.
 
-    Whether a result belongs to its run's set is asked last, of those few only.
+    Whether a result belongs to its run's set is asked last, of those few only; not at all where
+    `are_members` says so.
     """
     found = union_all(*_kinds(where)).subquery("of_any_set")
+    if are_members:
+        return select(found)
     return (
         select(found)
         .join(RegressionTest, RegressionTest.id == found.c.regression_id)

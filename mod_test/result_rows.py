@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Select,
     and_,
     bindparam,
@@ -23,6 +24,7 @@ from sqlalchemy import (
 )
 
 from database import ASCII_LOWER, contains_text, db, exact, fetch
+from database.spans import among, is_among
 from mod_regression.models import Category, RegressionTest, RegressionTestOutput, test_categories
 from mod_sample.models import Sample, Tag, sample_tags
 from mod_test import verdict
@@ -36,13 +38,14 @@ Place = tuple[int, int]  # a run and a regression test
 
 # Statements are composed once: composing one costs more than the database needs for it.
 IDS: Any = bindparam("ids", expanding=True)
-TESTS: Any = bindparam("tests", expanding=True)
+_STATUSES = {status.value: status for status in ResultStatus}
+_OUTPUT_STATUSES = {status.value: status for status in OutputStatus}
 TAG, CATEGORY = 0, 1
 COLUMNS, STATUS_PLACE = 12, 4
 MOST_IN_VAIN = 4  # results that are read for each that is asked for
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class ResultRow:
     """One regression test of a run. Without a result, what only a result can tell is None."""
 
@@ -69,7 +72,7 @@ class ResultRow:
         return self.status in (ResultStatus.passed, ResultStatus.fail, ResultStatus.missing_output)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class OutputRow:
     """One output of a result. `correct` is its baseline today, `expected` that of the run's time,
     both as the tables have them; `got` is None where the output matched (`has_row`) or where there
@@ -174,20 +177,10 @@ def as_result(row: Any, *, tail: str | None = None) -> ResultRow:
         wrong_exit, outcome, signal, told,
     ) = row[:COLUMNS]  # fmt: skip
     return ResultRow(
-        run_id=run_id,
-        regression_id=regression_id,
-        sample_id=sample_id,
-        command=command,
-        status=ResultStatus(status),
-        runtime_ms=None if runtime is None else max(0, runtime),
-        exit_code=exit_code,
-        expected_exit_code=expected_exit_code,
-        wrong_exit=bool(wrong_exit),
-        outcome=outcome,
-        signal=signal,
-        told=told or None,
-        tail=tail,
-    )
+        run_id, regression_id, sample_id, command, _STATUSES[status],
+        None if runtime is None else max(0, runtime), exit_code, expected_exit_code,
+        bool(wrong_exit), outcome, signal, told or None, tail,
+    )  # fmt: skip
 
 
 def of_runs(
@@ -260,7 +253,8 @@ def outputs_of(places: Collection[Place]) -> dict[Place, list[OutputRow]]:
     ids = sorted({run_id for run_id, _ in found})
     tests = sorted({regression_id for _, regression_id in found})
     if len(ids) * len(tests) <= MOST_IN_VAIN * len(found):
-        rows: Iterable[Any] = fetch(_OUTPUTS_OF_TESTS, {"ids": ids, "tests": tests})
+        shape, params = among("tests", tests)
+        rows: Iterable[Any] = fetch(_outputs_of_tests(shape), {"ids": ids, **params})
     else:
         # Far apart: naming the pairs is slower for each, and reads nothing else.
         pairs = tuple_(Result.test_id, Result.regression_test_id).in_(list(found))
@@ -295,13 +289,17 @@ def labels(sample_ids: Collection[int], regression_ids: Collection[int]) -> Labe
     found = Labels()
     if not sample_ids and not regression_ids:
         return found
-    params = {"samples": list(sample_ids), "tests": list(regression_ids)}
-    for kind, owner, name in fetch(_LABELS, params):
+    of_samples, params = among("samples", sample_ids)
+    of_tests, more = among("tests", regression_ids)
+    rows = fetch(_labels(of_samples, of_tests), params | more)
+    for kind, owner, name, _ in sorted(rows, key=lambda row: row.place):
         (found.tags if kind == TAG else found.categories).setdefault(owner, []).append(name)
     return found
 
 
-def _labels() -> Select[Any]:
+@functools.cache
+def _labels(of_samples: int, of_tests: int) -> CompoundSelect[Any]:
+    """Tags and categories with their `place` among all."""
     tags = (
         select(
             literal(TAG).label("kind"),
@@ -310,7 +308,7 @@ def _labels() -> Select[Any]:
             Tag.id.label("place"),
         )
         .join(Tag, Tag.id == sample_tags.c.tag_id)
-        .where(sample_tags.c.sample_id.in_(bindparam("samples", expanding=True)))
+        .where(is_among(sample_tags.c.sample_id, "samples", of_samples))
     )
     categories = (
         select(
@@ -321,13 +319,12 @@ def _labels() -> Select[Any]:
         )
         .distinct()
         .join(Category, Category.id == test_categories.c.category_id)
-        .where(test_categories.c.regression_id.in_(TESTS), Category.name.is_not(None))
+        .where(
+            is_among(test_categories.c.regression_id, "tests", of_tests),
+            Category.name.is_not(None),
+        )
     )
-    both = union_all(tags, categories).subquery("labels")
-    return select(both.c.kind, both.c.owner, both.c.name).order_by(both.c.place)
-
-
-_LABELS = _labels()
+    return union_all(tags, categories)
 
 
 def _outputs() -> Select[Any]:
@@ -366,13 +363,18 @@ def _outputs() -> Select[Any]:
 
 
 _OUTPUTS = _outputs()
-_OUTPUTS_OF_TESTS = _OUTPUTS.where(Result.test_id.in_(IDS), Result.regression_test_id.in_(TESTS))
 _RESULTS = (
     select(*columns(literal(""), Result.test_id))
     .select_from(Result)
     .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
     .outerjoin(ResultRecord, ResultRecord.is_of_result())
 )
+
+
+@functools.cache
+def _outputs_of_tests(shape: int) -> Select[Any]:
+    of_tests = is_among(Result.regression_test_id, "tests", shape)
+    return _OUTPUTS.where(Result.test_id.in_(IDS), of_tests)
 
 
 def _as_output(
@@ -385,14 +387,8 @@ def _as_output(
     got: str | None,
     status: str,
 ) -> OutputRow:
+    has_row = expected is not None  # the column of a row that is there is never NULL
     return OutputRow(
-        output_id=output_id,
-        extension=extension,
-        expected_filename=expected_filename,
-        ignored=bool(ignored),
-        correct=correct,
-        has_row=expected is not None,  # the column of a row that is there is never NULL
-        expected=expected,
-        got=got,
-        status=OutputStatus(status),
-    )
+        output_id, extension, expected_filename, bool(ignored), correct, has_row, expected, got,
+        _OUTPUT_STATUSES[status],
+    )  # fmt: skip

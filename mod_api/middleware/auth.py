@@ -91,7 +91,7 @@ def authenticate() -> Caller:
     if request.method in resource.READS:
         begin_reading()  # and the view goes on in the same snapshot
         g.is_read = True
-        caller = settle.looked_at(lambda: tokens.authenticate_and(credential, settle.LOOK))
+        caller = settle.looked_at(lambda: tokens.authenticate_and(credential, settle.looking))
     else:
         with reading():
             caller = tokens.authenticate(credential)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +29,7 @@ CONTEXT_LINES = 0
 Undoing = aliased(BaselineApproval, name="undoing")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Change:
     """An output that was changed; a hash is null where there was or is no baseline."""
 
@@ -39,7 +39,7 @@ class Change:
     new_hash: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Approval:
     """A request for a new baseline, or the undoing of one (`undoes`), with its decision."""
 
@@ -112,7 +112,8 @@ def with_difference(approval_id: int, repository: Repository) -> dict[str, Any]:
             pair = Pair.of(found.replaced_hash, found.new_hash, found.extension)
         kept = caption_changes.kept(pair) if pair else None
     keys = [output_key(value, found.extension) for value in (found.replaced_hash, found.new_hash)]
-    shown: dict[str, Any] = {**vars(found), "diff": None}
+    shown: dict[str, Any] = {field.name: getattr(found, field.name) for field in fields(found)}
+    shown["diff"] = None
     if pair is None:
         return shown
     try:

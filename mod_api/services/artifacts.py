@@ -35,7 +35,7 @@ BINARIES = {"linux": "ccextractor.bin", "windows": "ccextractorwinfull.exe"}
 NOWHERE = Located(StorageStatus.MISSING, None, (), known=True, etag=None)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Artifact:
     """A file that should be there; of a difference, the two files that it is made of."""
 

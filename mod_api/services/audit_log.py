@@ -38,7 +38,7 @@ class EventFilter:
         return {name: value for name, value in given.items() if value is not None}
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Event:
     """One thing that somebody did; without an account it was done on the command line."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Integer, Select, bindparam, func, or_, select, union_all
 from sqlalchemy.orm import aliased
 
-from database import exact, fetch, fetch_value
+from database import exact, fetch, fetch_value, in_this_order
 from errors import NotFound
 from mod_api.services import links
 from mod_api.services.paging import Page, page
@@ -31,7 +31,7 @@ _SIDES = {status.value: Side(status, None) for status in ResultStatus}
 PASSED = _SIDES[ResultStatus.passed.value]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Comparison:
     """One regression test in both runs as the API shows it."""
 
@@ -107,8 +107,9 @@ def _newest_of(main_repository: str) -> Select[Any]:
     of_repository = repositories.is_named(main_repository)
 
     def kept(branch: str) -> Select[Any]:
-        newest = select(RunRollup.test_id).where(
-            RunRollup.fork_id == Fork.id,
+        newest = select(RunRollup.test_id).join(Fork, Fork.id == RunRollup.fork_id)
+        newest = newest.where(
+            of_repository,
             RunRollup.branch == branch,
             RunRollup.test_id < before,
             RunRollup.platform == platform,
@@ -116,11 +117,11 @@ def _newest_of(main_repository: str) -> Select[Any]:
             RunRollup.set_id.is_not(None),
             IS_KEPT,
         )
-        # Backwards from the run, however many there are: MariaDB would read what is before it.
+        # Backwards from the run, however many there are behind it.
         for dialect in ("mysql", "mariadb"):
-            newest = newest.with_hint(RunRollup, "FORCE INDEX (ix_run_rollup_branches)", dialect)
-        last = newest.order_by(RunRollup.test_id.desc()).limit(1).correlate(Fork)
-        return select(last.scalar_subquery().label("run_id")).where(of_repository)
+            newest = newest.with_hint(RunRollup, "FORCE INDEX (ix_run_rollup_of_branch)", dialect)
+        last = in_this_order(newest).order_by(RunRollup.test_id.desc()).limit(1)
+        return select(last.subquery())
 
     others = run_rows.pending(Run.id).where(
         Run.id < before,
@@ -131,7 +132,7 @@ def _newest_of(main_repository: str) -> Select[Any]:
         run_rows.has_ended(),
     )
     found = union_all(*map(kept, MAIN_BRANCHES), others).subquery("found")
-    return select(func.max(found.c.run_id))
+    return select(func.max(found.c.test_id))
 
 
 @dataclass(slots=True)

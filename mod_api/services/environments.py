@@ -1,6 +1,5 @@
 """Environments: one per platform, with who executes runs there and how long runs take."""
 
-import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,9 @@ from mod_api.services.paging import Page, page
 from mod_ci.models import Attempt, Maintenance
 from mod_ci.open_runs import among
 from mod_test.models import Platform, Run, RunRecord, TestStatus
+from mod_test.rollup import kept
 from mod_test.rollup.kept import IS_KEPT, PENDING
+from mod_test.rollup.memory import remembered
 from mod_test.rollup.tables import RunRollup
 from mod_test.run_rows import Last, started_at
 
@@ -48,14 +49,12 @@ def environment(platform: Platform) -> Environment:
 def _environments(platforms: list[Platform]) -> list[Environment]:
     paused: set[Platform] = set()
     labels: dict[Platform, str] = {}
-    durations: dict[Platform, int] = {}
-    for platform, label, took in fetch(_facts(tuple(platforms))):
+    for platform, label in fetch(_RUNNERS):
         if label is not None:
             labels[platform] = label
-        elif took is not None:
-            durations[platform] = round(took)
         else:
             paused.add(platform)
+    durations = _durations()
     return [
         Environment(
             environment_id=platform.value,
@@ -68,22 +67,18 @@ def _environments(platforms: list[Platform]) -> list[Environment]:
     ]
 
 
-# Composed once: building it costs more than the database needs for it.
-@functools.cache
-def _facts(platforms: tuple[Platform, ...]) -> CompoundSelect[Any]:
-    """What is known of platforms: a label where a runner has claimed, a mean duration where runs
-    have been completed, and neither of them for a pause."""
-    newest = select(func.max(Attempt.id)).group_by(Attempt.platform)
-    pauses = select(Maintenance.platform, null().label("label"), null().label("took")).where(
-        Maintenance.disabled.is_(True)
-    )
-    names = select(Attempt.platform, Attempt.runner_name, null()).where(Attempt.id.in_(newest))
-    return union_all(pauses, names, *map(_duration, platforms))
+def _durations() -> dict[Platform, int]:
+    """How long the newest completed runs of each platform took, in milliseconds, on average."""
+
+    def ask() -> dict[Platform, int]:
+        return {platform: round(took) for platform, took in fetch(_DURATIONS)}
+
+    return remembered(kept.known(), "durations", ask)
 
 
 def _duration(platform: Platform) -> Select[Any]:
     """The mean duration of a platform's newest completed runs, in milliseconds."""
-    kept = (
+    of_kept = (
         select(
             RunRollup.test_id,
             RunRollup.created_at,
@@ -100,7 +95,7 @@ def _duration(platform: Platform) -> Select[Any]:
     )
     # MariaDB would sometimes sort all runs of the platform instead of reading the newest ones.
     for dialect in ("mysql", "mariadb"):
-        kept = kept.with_hint(RunRollup, "FORCE INDEX (ix_run_rollup_platform)", dialect)
+        of_kept = of_kept.with_hint(RunRollup, "FORCE INDEX (ix_run_rollup_platform)", dialect)
     pending = among(
         PENDING,
         PENDING.c.test_id,
@@ -111,7 +106,8 @@ def _duration(platform: Platform) -> Select[Any]:
         Last.status == TestStatus.completed,
         started_at().is_not(None),
     )
-    both = union_all(select(kept.subquery("kept")), select(pending.subquery("pending"))).subquery()
+    sources = of_kept.subquery("kept"), pending.subquery("pending")
+    both = union_all(*map(select, sources)).subquery("both")
     newest = (
         select(both.c.took)
         .order_by(both.c.created_at.desc(), both.c.test_id.desc())
@@ -120,6 +116,14 @@ def _duration(platform: Platform) -> Select[Any]:
     )
     return select(
         type_coerce(literal(platform.value), Maintenance.platform.type),
-        null(),
         func.avg(newest.c.took),
     ).having(func.count(newest.c.took) > 0)
+
+
+_DURATIONS = union_all(*map(_duration, Platform))
+_newest = select(func.max(Attempt.id)).group_by(Attempt.platform)
+# A name where a runner has claimed, and none for a pause.
+_RUNNERS: CompoundSelect[Any] = union_all(
+    select(Maintenance.platform, null().label("label")).where(Maintenance.disabled.is_(True)),
+    select(Attempt.platform, Attempt.runner_name).where(Attempt.id.in_(_newest)),
+)

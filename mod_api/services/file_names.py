@@ -45,6 +45,7 @@ def content_type_of(filename: str) -> str:
     return _TYPES.get(PurePosixPath(filename).suffix.lower(), "application/octet-stream")
 
 
+@functools.lru_cache(maxsize=8192)
 def output_key(content_hash: str | None, extension: str) -> str | None:
     """Where a baseline or an output is stored; None for what cannot be the name of a file."""
     try:
@@ -61,6 +62,7 @@ def media_key(sha: str | None) -> str | None:
         return None
 
 
+@functools.lru_cache(maxsize=16384)
 def hash_of(value: str | None) -> str | None:
     """A SHA-256 as it is shown; None for what is none, which a table may hold all the same."""
     return value if value and _HASH.fullmatch(value) else None

@@ -85,7 +85,7 @@ def select_page(
     total: int | Select[Any],
     kind: str,
     wanted: Mapping[str, Any],
-    params: Mapping[str, Any] | None = None,
+    params: Mapping[str, Any],
 ) -> Page[Row[Any]]:
     """The rows of `statement` in `window`, sorted by `order`, in one SQL statement.
 
@@ -96,9 +96,9 @@ def select_page(
     that is composed once. Raises Invalid for any other cursor.
     """
     place = place_of(window, kind=kind, wanted=wanted, keys=len(order))
-    compose = _windowed if params is not None else _windowed.__wrapped__
-    bound = {**(params or {}), **place.params}
-    composed = compose(statement, tuple(order), place.nulls, total)
+    bound = {**params, **place.params}
+    counted = None if isinstance(total, int) else total
+    composed = _windowed(statement, tuple(order), place.nulls, counted)
     found, total = rows_with_total(composed, total, bound)
     return place.page(found, total)
 
@@ -254,7 +254,7 @@ def _windowed(
     statement: Select[Any],
     order: tuple[Key, ...],
     nulls: tuple[bool, ...] | None,
-    total: int | Select[Any],
+    total: Select[Any] | None,
 ) -> Select[Any]:
     """The statement of a page by offset (`nulls` None) or behind a row; `nulls` says which of the
     values of that row are NULL."""
@@ -269,7 +269,7 @@ def _windowed(
         .order_by(*(key.in_order(place) for place, key in enumerate(order)))
         .limit(LIMIT)
     )
-    return with_total(statement, total)
+    return statement if total is None else with_total(statement, total)
 
 
 def _behind(order: Sequence[Key], nulls: Sequence[bool], place: int = 0) -> ColumnElement[bool]:

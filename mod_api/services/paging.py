@@ -43,22 +43,20 @@ def select_page(
     limit: int,
     offset: int,
     total: int | Select[Any] | None = None,
-    params: Mapping[str, Any] | None = None,
+    params: Mapping[str, Any],
 ) -> Page[SqlRow[Any]]:
     """The rows of `statement` from `offset` on, in a total order, with the exact number of all.
 
     `total` is that number, or counts them where that is cheaper than counting the statement's own
-    rows. `params` are
-    the values of statements that are composed once; what is made of those is kept, too.
+    rows. The statement is composed once, and what is made of it is kept, too; `params` are its
+    values.
     """
-    keep = params is not None
-    compose = _paged if keep else _paged.__wrapped__
     if total is None:
-        total = (counting if keep else counting.__wrapped__)(statement)
+        total = counting(statement)
     rows, number = rows_with_total(
-        compose(statement, tuple(order), None if isinstance(total, int) else total),
+        _paged(statement, tuple(order), None if isinstance(total, int) else total),
         total,
-        {**(params or {}), "page_limit": limit, "page_offset": offset},
+        {**params, "page_limit": limit, "page_offset": offset},
     )
     return page(list(rows), total=number, limit=limit, offset=offset)
 
@@ -76,10 +74,8 @@ def rows_with_total(
     return rows, fetch_value(total, params) or 0
 
 
-def with_total(statement: Select[Any], total: int | Select[Any]) -> Select[Any]:
+def with_total(statement: Select[Any], total: Select[Any]) -> Select[Any]:
     """The statement with the number of all rows beside each, counted once."""
-    if isinstance(total, int):
-        return statement
     return statement.add_columns(total.correlate(None).scalar_subquery().label("total_rows"))
 
 

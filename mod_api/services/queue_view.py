@@ -14,7 +14,7 @@ from mod_test.models import Platform, Run, RunRecord
 from mod_test.run_rows import started_at
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Job:
     """A run that waits or runs; `position` counts the waiting ones of its platform from 1."""
 

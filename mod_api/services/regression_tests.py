@@ -48,7 +48,7 @@ class CatalogueFilter:
         return found | {f"of_{name}": value for name, value in asked.items() if value is not None}
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Definition:
     """One regression test with its labels and outputs, before any storage was asked."""
 

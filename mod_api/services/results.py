@@ -31,7 +31,7 @@ HOW_MANY = select(func.count()).select_from(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class OutputView:
     """One output of a result as the API shows it. Text that is no hash is shown as none."""
 
@@ -43,7 +43,7 @@ class OutputView:
     actual_hash: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class ResultView(ResultRow):
     """One regression test of a run as the API shows it."""
 
@@ -107,15 +107,19 @@ def _views(rows: Sequence[ResultRow], base: str) -> list[ResultView]:
 
 
 def _view(row: ResultRow, outputs: Sequence[OutputRow], labels: Labels, base: str) -> ResultView:
+    ignored = [output for output in outputs if output.ignored]
+    compared = [output for output in outputs if not output.ignored] if ignored else outputs
     return ResultView(
-        **vars(row),
-        outputs=_shown([output for output in outputs if not output.ignored]),
-        ignored_outputs=_shown([output for output in outputs if output.ignored]),
-        tags=labels.tags.get(row.sample_id, [])[:MOST_TAGS],
-        categories=labels.categories.get(row.regression_id, []),
-        result_message=result_message(row, outputs),
-        links=links.of_result(row.run_id, row.regression_id, row.sample_id, base),
-    )
+        row.run_id, row.regression_id, row.sample_id, row.command, row.status, row.runtime_ms,
+        row.exit_code, row.expected_exit_code, row.wrong_exit, row.outcome, row.signal, row.told,
+        row.tail,
+        _shown(compared),
+        _shown(ignored) if ignored else [],
+        labels.tags.get(row.sample_id, [])[:MOST_TAGS],
+        labels.categories.get(row.regression_id, []),
+        result_message(row, outputs) if row.told or row.status.is_failure else None,
+        links.of_result(row.run_id, row.regression_id, row.sample_id, base),
+    )  # fmt: skip
 
 
 def _shown(outputs: Sequence[OutputRow]) -> list[OutputView]:
@@ -125,12 +129,12 @@ def _shown(outputs: Sequence[OutputRow]) -> list[OutputView]:
         outputs = sorted(outputs, key=lambda output: output.output_id)
     return [
         OutputView(
-            output_id=output.output_id,
-            status=output.status,
-            filename=filename_of(output.expected_filename, output.extension),
-            expected_hash=hash_of(output.baseline_hash),
-            expected_hash_at_run=hash_of(output.expected),
-            actual_hash=hash_of(output.actual_hash),
+            output.output_id,
+            output.status,
+            filename_of(output.expected_filename, output.extension),
+            hash_of(output.baseline_hash),
+            hash_of(output.expected),
+            hash_of(output.actual_hash),
         )
         for output in outputs
     ]

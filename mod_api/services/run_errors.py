@@ -4,6 +4,8 @@ import functools
 from dataclasses import asdict
 from typing import Any
 
+from sqlalchemy import Select
+
 from mod_api.services import caption_changes, keyset, runs
 from mod_api.services.keyset import Key, Window
 from mod_api.services.paging import Page, page
@@ -23,11 +25,14 @@ def list_errors(run_id: int, wanted: ErrorFilter, window: Window) -> Page[dict[s
     params, is_kept = error_rows.params_of(run, wanted), run.set_id is not None
     given = frozenset(wanted.params)
     statement, order = error_rows.selecting(given, is_kept=is_kept)
+    total: int | Select[Any] = error_rows.counting(given, is_kept=is_kept)
+    if is_kept and not given and run.errors is not None:
+        total = run.errors
     found = keyset.select_page(
         statement,
         _keys(order),
         window,
-        total=error_rows.counting(given, is_kept=is_kept),
+        total=total,
         kind="errors",
         wanted={**asdict(wanted), "run": run_id},
         params=params,

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, exists, select
 
 from database import ASCII_LOWER, contains_text, exact, fetch, is_sha256, reading
+from database.spans import among, is_among
 from errors import NotFound
 from mod_api.services import links
 from mod_api.services.media_info import media_info
@@ -50,7 +51,7 @@ class SampleFilter:
         return found
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class SampleView:
     """A media sample as the API shows it."""
 
@@ -145,11 +146,10 @@ def _view(row: Any, found: Labels, notes: dict[int, list[str]], base: str) -> Sa
     )
 
 
-_NOTES = (
-    select(Upload.sample_id, Upload.notes)
-    .where(Upload.sample_id.in_(bindparam("samples", expanding=True)))
-    .order_by(Upload.id)
-)
+@functools.cache
+def _noted(shape: int) -> Select[Any]:
+    uploads = select(Upload.sample_id, Upload.notes).order_by(Upload.id)
+    return uploads.where(is_among(Upload.sample_id, "samples", shape))
 
 
 def _notes(sample_ids: Collection[int]) -> dict[int, list[str]]:
@@ -157,7 +157,8 @@ def _notes(sample_ids: Collection[int]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     if not sample_ids:
         return found
-    for sample_id, notes in fetch(_NOTES, {"samples": list(sample_ids)}):
+    shape, params = among("samples", sample_ids)
+    for sample_id, notes in fetch(_noted(shape), params):
         if sample_id is not None and notes.strip():
             found.setdefault(sample_id, []).append(notes.strip())
     return found

@@ -4,6 +4,7 @@ Names are built from values of clients and of a database that other programs wri
 each part is checked against what it may be, and refused otherwise.
 """
 
+import functools
 import re
 from enum import StrEnum
 
@@ -81,6 +82,8 @@ def artifact_key(run_id: int, kind: ArtifactKind | str, platform: str) -> str:
     return f"test_artifacts/{_id(run_id)}/{names[kind]}"
 
 
+# Names are asked for again and again: which files there should be changes rarely.
+@functools.lru_cache(maxsize=8192)
 def check_key(key: str) -> str:
     """Give back `key` if it can name a stored file, whoever built it.
 
@@ -97,6 +100,7 @@ def check_key(key: str) -> str:
     return key
 
 
+@functools.lru_cache(maxsize=8192)
 def content_hash(key: str) -> str | None:
     """The SHA-256 (lower case) of the content that `key` names; None where content may change."""
     found = _BY_CONTENT.fullmatch(key)

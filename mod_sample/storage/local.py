@@ -4,7 +4,7 @@ import io
 import os
 import shutil
 import stat as modes
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +50,27 @@ class LocalBackend:
         except NotStored:
             return None
         return _stat(key, found) if modes.S_ISREG(found.st_mode) else None
+
+    @measured("stat")
+    def stats(self, keys: Iterable[str]) -> dict[str, Stat | None]:
+        """What is known of several files, as `stat` says it; each folder is opened once.
+
+        What cannot be told because the disk fails is left out. Raises UnsafeName, and
+        StorageUnavailable when nothing can be told.
+        """
+        of_folders: dict[str, list[str]] = {}
+        for key in keys:
+            of_folders.setdefault(check_key(key).rpartition("/")[0], []).append(key)
+        found: dict[str, Stat | None] = {}
+        for of_folder in of_folders.values():
+            try:
+                with self._folder(of_folder[0]) as (folder, _):
+                    for key in of_folder:
+                        with suppress(StorageUnavailable):
+                            found[key] = _stat_in(folder, key)
+            except NotStored:
+                found |= dict.fromkeys(of_folder)
+        return found
 
     def open_range(
         self,
@@ -205,6 +226,17 @@ class LocalBackend:
                     raise
         except OSError as error:
             raise StorageUnavailable(f"{key} in the repository folder: {error}") from error
+
+
+def _stat_in(folder: int, key: str) -> Stat | None:
+    """What is known of a file in an open folder, or None. Raises StorageUnavailable."""
+    try:
+        found = os.stat(key.rpartition("/")[2], dir_fd=folder, follow_symlinks=False)
+    except OSError as error:
+        if is_absent(error):
+            return None
+        raise StorageUnavailable(f"{key} in the repository folder: {error}") from error
+    return _stat(key, found) if modes.S_ISREG(found.st_mode) else None
 
 
 def _stat(key: str, found: os.stat_result) -> Stat:

@@ -71,11 +71,8 @@ class Repository:
         safe = [key for key in wanted if _is_safe(key)]
         answers: dict[str, dict[str, Stat | None]] = {key: {} for key in safe}
         if self.local:
-            for key in safe:
-                try:
-                    answers[key][self.local.name] = self.local.stat(key)
-                except StorageError as error:
-                    log.warning("The repository folder does not answer: %s", error)
+            for key, stat in _ask_folder(self.local, safe).items():
+                answers[key][self.local.name] = stat
         if self.bucket:
             for key, stat in self._ask_bucket(self.bucket, safe, deadline_s).items():
                 answers[key][self.bucket.name] = stat
@@ -275,6 +272,18 @@ class Repository:
         stat = self.breaker.call(lambda: bucket.put(key, source, content_type))
         self._existence.learn(key, stat)
         return stat
+
+
+def _ask_folder(local: LocalBackend, keys: list[str]) -> dict[str, Stat | None]:
+    """What the folder says of each of `keys`, without those of which it cannot tell."""
+    try:
+        found = local.stats(keys)
+    except StorageError as error:
+        log.warning("The repository folder does not answer: %s", error)
+        return {}
+    if len(found) < len(keys):
+        log.warning("The repository folder does not answer for %s files", len(keys) - len(found))
+    return found
 
 
 def _is_safe(key: str) -> bool:

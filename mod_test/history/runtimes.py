@@ -12,19 +12,18 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sqlalchemy import (
-    ColumnElement,
     CompoundSelect,
     Integer,
     Select,
     bindparam,
     literal,
     null,
-    or_,
     select,
     union_all,
 )
 
 from database import fetch, in_this_order
+from database.spans import Span, joined, padded, spans_as_params, within
 from mod_test.history.entries import TESTS, Place
 from mod_test.models import Platform, Result
 from mod_test.rollup.kept import IS_KEPT
@@ -36,7 +35,6 @@ SPARE = 3  # some runs have no result of a test of their set
 OF_RESULT, OF_FAILURE = 0, 1
 RUNS: Any = bindparam("runs", expanding=True)
 Of = tuple[int, Platform]  # a regression test on a platform
-Span = tuple[int, int]  # of runs, both ends among them
 
 
 class LeanRun(Protocol):
@@ -116,41 +114,6 @@ def look_up(
             told.runtimes.known[test, run.platform][run_id] = value
     _look_further(told.runtimes, doubtful)
     return told
-
-
-def joined(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """The same runs in as few spans as there can be."""
-    found: list[Span] = []
-    for first, last in sorted(spans):
-        if found and first <= found[-1][1] + 1:
-            found[-1] = found[-1][0], max(last, found[-1][1])
-        else:
-            found.append((first, last))
-    return tuple(found)
-
-
-def within(column: Any, name: str, count: int) -> ColumnElement[bool]:
-    """Whether a column is in one of `count` spans, which are the parameters of this name."""
-    return or_(
-        *(
-            column.between(bindparam(f"{name}_{place}_first"), bindparam(f"{name}_{place}_last"))
-            for place in range(padded(count))
-        )
-    )
-
-
-def spans_as_params(name: str, spans: Sequence[Span]) -> dict[str, int]:
-    """The parameters of `within`: spans stand more than once, so that there are few statements."""
-    params: dict[str, int] = {}
-    for place in range(padded(len(spans))):
-        first, last = spans[min(place, len(spans) - 1)]
-        params |= {f"{name}_{place}_first": first, f"{name}_{place}_last": last}
-    return params
-
-
-def padded(count: int) -> int:
-    """The power of two that is not less."""
-    return 1 << (count - 1).bit_length()
 
 
 def runs_before(run_ids: Iterable[int]) -> dict[int, LeanRun]:

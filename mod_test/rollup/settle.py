@@ -9,8 +9,8 @@ import structlog
 from sqlalchemy import (
     CompoundSelect,
     CursorResult,
+    Select,
     delete,
-    exists,
     func,
     insert,
     literal,
@@ -30,8 +30,6 @@ T = TypeVar("T")
 AT_ONCE = 5000
 # So many runs are derived in an answer before settling them first is quicker.
 FEW = 20
-# So many runs with marks of their own are named at once.
-NAMED = 50
 PATIENCE = 5  # seconds
 NOTHING = 2**31 - 1  # no ended run has changed
 OWN, OF_DEFINITION = 0, 1
@@ -79,26 +77,23 @@ def settle_marks(*, of_definitions: bool = False, waits: bool = True) -> None:
         settle(of_definitions=of_definitions, waits=waits)
 
 
-def _of_state(column: Any) -> Any:
-    return select(column).where(RollupState.id == 1).scalar_subquery().label(column.name)
+def looking(statement: Select[Any]) -> Select[Any]:
+    """A statement that asks along what every read asks first: the version of what is kept, the
+    first mark, and whether (0) some run is not settled."""
+    return statement.add_columns(
+        RollupState.generation,
+        RollupState.change_id,
+        select(func.min(RollupMark.id)).scalar_subquery().label("first_mark"),
+        select(func.min(OpenRun.settled)).scalar_subquery().label("are_settled"),
+    ).outerjoin(RollupState, RollupState.id == 1)
 
 
-_some_marked = by_own_marks().limit(NAMED + 1).subquery("some_marked")
-# What every read asks first. Without marks of definitions, and with marks of few runs only, nothing
-# else is asked.
-LOOK = (
-    _of_state(RollupState.generation),
-    _of_state(RollupState.change_id),
-    select(func.group_concat(_some_marked.c.run_id)).scalar_subquery().label("marked"),
-    exists(select(RollupMark.id).where(RollupMark.run_id.is_(None))).label("is_redefined"),
-    exists(select(OpenRun.test_id).where(OpenRun.settled.is_(False))).label("is_incomplete"),
-)
-_LOOK = select(*LOOK)
+_LOOK = looking(select().select_from(select(literal(1)).subquery("one_row")))
 LOOKED = "what was looked at"
 
 
 def looked_at(ask: Callable[[], tuple[T, Any] | None]) -> T | None:
-    """Keep the row of LOOK that `ask` gives along with something, for the rest of the snapshot."""
+    """Keep the row of `looking` that `ask` gives along with something, while the snapshot lasts."""
     found, row = ask() or (None, None)
     snapshot = snapshots.current()
     if snapshot is not None and row is not None:
@@ -127,10 +122,10 @@ def _look() -> tuple[bool, bool]:
     version: Version | None = None
     if state.generation:
         version = state.generation, state.change_id
-    marked = [int(run_id) for run_id in str(state.marked or "").split(",") if run_id]
-    if version is not None and not state.is_redefined and len(marked) <= NAMED:
-        remember(marked, version=version, is_quiet=not marked and not state.is_incomplete)
-        return False, bool(marked)
+    if version is not None and state.first_mark is None:
+        # Without a mark, and with every run kept, nothing else is asked.
+        remember((), version=version, is_quiet=state.are_settled in (None, 1))
+        return False, False
     rows = fetch(WHAT_WAITS)
     must = len({run_id for why, run_id in rows if why == OF_DEFINITION}) > FEW
     if not must:
