@@ -24,6 +24,7 @@ from database.functions import (
     utc_now,
 )
 from database.statements import (
+    change,
     fetch,
     fetch_first,
     fetch_value,
@@ -47,6 +48,7 @@ __all__ = [
     "UtcDateTime",
     "begin_reading",
     "begin_writing",
+    "change",
     "contains",
     "contains_text",
     "db",

@@ -65,8 +65,11 @@ class Prepared:
     """A statement in one dialect. A result's values that are NULL are not processed by its types:
     all of ours read NULL as None."""
 
-    def __init__(self, statement: Executable, dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # all have it
+    def __init__(
+        self, statement: Executable, dialect: Dialect, columns: tuple[str, ...] | None = None
+    ) -> None:
+        options = {"dialect": dialect, "column_keys": columns}
+        compiled = statement.compile(**options)  # type: ignore[attr-defined]  # all have it
         if not isinstance(compiled, SQLCompiler):
             raise TypeError(f"{statement} is no statement of SQL")
         self._dialect = dialect
@@ -217,16 +220,23 @@ def _parameter(compiled: SQLCompiler, bind: BindParameter[Any], *, is_list: bool
     )
 
 
-_prepared: "WeakKeyDictionary[Dialect, WeakKeyDictionary[Executable, Prepared]]"
+Columns = tuple[str, ...] | None
+_prepared: "WeakKeyDictionary[Dialect, WeakKeyDictionary[Executable, dict[Columns, Prepared]]]"
 _prepared = WeakKeyDictionary()
 
 
-def prepared(statement: Executable, dialect: Dialect) -> Prepared:
-    """The statement in this dialect, compiled the first time. Only for what is composed once."""
+def prepared(statement: Executable, dialect: Dialect, columns: Columns = None) -> Prepared:
+    """The statement in this dialect, compiled the first time. Only for what is composed once.
+
+    `columns`: those that an INSERT has beside its own values.
+    """
     of_dialect = _prepared.get(dialect)
     if of_dialect is None:
         of_dialect = _prepared.setdefault(dialect, WeakKeyDictionary())
-    found = of_dialect.get(statement)
+    known = of_dialect.get(statement)
+    if known is None:
+        known = of_dialect[statement] = {}
+    found = known.get(columns)
     if found is None:
-        found = of_dialect[statement] = Prepared(statement, dialect)
+        found = known[columns] = Prepared(statement, dialect, columns)
     return found

@@ -6,9 +6,10 @@ single call belongs to the session.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, Insert, inspect
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.sql import Executable
 
@@ -38,6 +39,28 @@ def fetch_value(statement: Executable, params: Mapping[str, Any] | None = None) 
     """The first value of its first row, or None."""
     row = fetch_first(statement, params)
     return None if row is None else row[0]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a statement that writes has done: how many rows, and the id of the one it inserted."""
+
+    rows: int
+    row_id: int
+
+
+def change(statement: Executable, params: Mapping[str, Any]) -> Change:
+    """Send a statement that writes one row or what it chooses, in the session's unit of work.
+
+    `params` are its parameters; of an INSERT the values of the columns that it has no value for,
+    always the same ones: no default is put in.
+    """
+    columns = tuple(params) if isinstance(statement, Insert) else None
+    connection = db.session.connection()
+    cursor = prepared(statement, connection.dialect, columns).send(connection, params)
+    done = Change(cursor.rowcount, cursor.lastrowid)
+    cursor.close()
+    return done
 
 
 def replace_rows(

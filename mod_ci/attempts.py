@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, Row, bindparam, select, update
+from sqlalchemy import Integer, bindparam, select, update
 
-from database import db, fetch_value, now, utc_after, utc_now
+from database import change, db, fetch, fetch_first, fetch_value, now, utc_after, utc_now
 from errors import Conflict
 from mod_ci.models import Attempt, EndReason, Stage
 from mod_ci.queue import count_failures, end_open_attempts, fingerprint
@@ -95,7 +95,7 @@ def authenticate(attempt_id: Any, credential: str) -> Hold | None:
     """The attempt that this credential opens, or None."""
     if not isinstance(attempt_id, int):
         return None
-    row = db.session.execute(_CREDENTIAL, {"attempt_id": attempt_id}).first()
+    row = fetch_first(_CREDENTIAL, {"attempt_id": attempt_id})
     if row is None or not hmac.compare_digest(row.credential_hash, fingerprint(credential)):
         return None
     return Hold(row.id, row.number, row.test_id, row.platform, row.runner_name)
@@ -259,7 +259,7 @@ def _lock(
 
     None when the run was canceled and that is an answer. Raises Conflict `lease_lost`, `run_ended`.
     """
-    if db.session.scalar(state.LOCK, {"run_id": hold.run_id}) is None:
+    if fetch_value(state.LOCK, {"run_id": hold.run_id}) is None:
         raise _lost()
     row = _standing(hold, lease_seconds)
     lost = row.end_reason in (EndReason.lease_expired, EndReason.runner_shutdown)
@@ -281,9 +281,10 @@ def _lock(
     return until
 
 
-def _standing(hold: Hold, lease_seconds: int) -> Row[Any]:
+def _standing(hold: Hold, lease_seconds: int) -> Any:
     values = {"attempt_id": hold.attempt_id, "seconds": lease_seconds}
-    return db.session.execute(_STANDING, values).one()
+    (row,) = fetch(_STANDING, values)
+    return row
 
 
 def _exceed_deadline(hold: Hold) -> None:
@@ -325,7 +326,7 @@ def _give_back(hold: Hold) -> None:
 
 
 def _renew(hold: Hold, until: datetime | None) -> Standing:
-    db.session.execute(_RENEW, {"run_id": hold.run_id, "until": until})
+    change(_RENEW, {"run_id": hold.run_id, "until": until})
     return Standing(canceled=False, lease_expires_at=until)
 
 

@@ -1,12 +1,12 @@
 """What a runner is handed with a claim: the run, its tests, and the samples they need."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import Integer, Select, bindparam, exists, func, select
 
-from database import db, in_this_order
+from database import db, fetch, fetch_values, in_this_order
 from mod_ci.models import Attempt
 from mod_ci.queue import Claim
 from mod_regression.models import (
@@ -32,7 +32,7 @@ def handout(claim: Claim, *, git_base_url: str, main_repository: str, api: str) 
     below it.
     """
     ids = {"attempt_id": claim.attempt_id, "run_id": claim.run_id}
-    found = db.session.execute(_RUN, ids).one()
+    (found,) = fetch(_RUN, ids)
     tests_of, outputs_of = _OF_RECORDED if claim.has_recorded_set else _OF_ACTIVE
     tests, samples = _tests_and_samples(_rows(tests_of, claim.run_id))
     _add_outputs(tests, _rows(outputs_of, claim.run_id))
@@ -79,8 +79,8 @@ def key_of_sample(sample_id: int) -> str | None:
 
 def _rows(statement: Select[Any], run_id: int) -> list[list[Any]]:
     """The rows of a statement whose only column has each of them as a JSON array."""
-    texts = db.session.scalars(statement, {"run_id": run_id})
-    rows: list[list[Any]] = json.loads(f"[{','.join(texts)}]")
+    texts = fetch_values(statement, {"run_id": run_id})
+    rows: list[list[Any]] = orjson.loads(f"[{','.join(texts)}]")
     return rows
 
 

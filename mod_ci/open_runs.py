@@ -1,15 +1,15 @@
 """Which runs wait for a runner and which are executed, without looking at those that have ended.
 
-A run that waits or is executed is in `open_run`; or it is still rolled up, because another program
-has restarted it a moment ago, and then a mark tells of its progress. `open_run` may also have runs
-that have just ended: what a run does is always read from its progress.
+A run that waits or is executed is in `open_run`; or it is kept as one that has ended, because
+another program has restarted it a moment ago, and then a mark tells of its progress. `open_run` may
+also have runs that have just ended: what a run does is always read from its progress.
 """
 
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select, union
 
-from database import db, in_this_order
+from database import fetch, fetch_values, in_this_order
 from mod_ci.models import GcpInstance, Maintenance
 from mod_test.models import Fork, Platform, Run, RunRecord, TestStatus
 from mod_test.rollup.tables import OpenRun, RollupMark, RunRollup
@@ -25,7 +25,7 @@ RESTARTED = in_this_order(
     select(RunRollup.test_id)
     .select_from(RollupMark)
     .join(RunRollup, RunRollup.test_id == RollupMark.run_id)
-    .where(RollupMark.kind == "p")
+    .where(RollupMark.kind == "p", RunRollup.set_id.is_not(None))
     .distinct()
 )
 # Whether a run (of `among`) waits for a runner: never taken, or its lease was lost.
@@ -57,10 +57,10 @@ def oldest_waiting(platform: Platform, *, after: int = 0) -> list[int]:
     Never one that the existing scheduler has given a machine, and none in maintenance.
     """
     wanted = {"platform": platform, "after": after}
-    rows = db.session.execute(_OLDEST_OPEN, wanted).all()
+    rows = fetch(_OLDEST_OPEN, wanted)
     found = {row.test_id for row in rows}
     if not rows or rows[0].some_restarted:
-        found |= set(db.session.scalars(_OLDEST_RESTARTED, wanted))
+        found |= set(fetch_values(_OLDEST_RESTARTED, wanted))
     return sorted(found)[:CANDIDATES]
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import (
-    CursorResult,
     Integer,
     Row,
     Table,
@@ -24,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from database import db, utc_after, utc_now
+from database import change, db, fetch, fetch_value, utc_after, utc_now
 from mod_auth.accounts import Account
 from mod_ci import lost_leases, open_runs
 from mod_ci.models import Attempt, EndReason
@@ -47,7 +46,8 @@ LOST_MESSAGE = "The runner stopped answering in {count} attempts; the run was gi
 _RUN_ID = bindparam("run_id", type_=Integer)
 _LOCK_ONE = (
     select(Run.id)
-    .where(Run.id.in_(bindparam("ids", expanding=True)))
+    # From the first one on: MariaDB would begin with the oldest run of all.
+    .where(Run.id >= bindparam("first"), Run.id.in_(bindparam("ids", expanding=True)))
     .order_by(Run.id)
     .limit(1)
     .with_for_update(skip_locked=True)
@@ -126,9 +126,9 @@ def claim(
     """
     ids = open_runs.oldest_waiting(platform)
     while ids:
-        run_id = db.session.scalar(_LOCK_ONE, {"ids": ids})
+        run_id = fetch_value(_LOCK_ONE, {"first": ids[0], "ids": ids})
         if run_id is not None:
-            held = db.session.execute(_HELD, {"run_id": run_id}).one()
+            (held,) = fetch(_HELD, {"run_id": run_id})
             if _waits(held):
                 lost = _give_up(held)
                 if lost is not None:
@@ -154,7 +154,7 @@ def expire() -> int:
     for run_id in expired:
         if state.lock(run_id) is None:
             continue
-        held = db.session.execute(_HELD, {"run_id": run_id}).one()
+        (held,) = fetch(_HELD, {"run_id": run_id})
         if not held.is_expired:
             continue
         count += 1
@@ -208,7 +208,7 @@ def _take(
 ) -> Claim:
     run_id, number = held.test_id, held.attempts + 1
     credential = "spca_" + secrets.token_urlsafe(32)
-    made = db.session.execute(
+    made = change(
         _ATTEMPT,
         {
             "test_id": run_id,
@@ -220,10 +220,10 @@ def _take(
             "run_time_limit": run_time_limit,
         },
     )
-    attempt_id = int(cast("CursorResult[Any]", made).lastrowid)
+    attempt_id = made.row_id
     if held.has_files_without_result:
         # Their result never came: this attempt reports both together.
-        db.session.execute(_DROP_FILES, {"run_id": run_id})
+        change(_DROP_FILES, {"run_id": run_id})
     progress_id = state.append(
         run_id,
         TestStatus.preparation,
@@ -231,7 +231,7 @@ def _take(
         attempt_id=attempt_id,
         step=0,
     )
-    db.session.execute(
+    change(
         _LEASE,
         {
             "run_id": run_id,

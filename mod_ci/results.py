@@ -24,7 +24,7 @@ from sqlalchemy import (
     select,
 )
 
-from database import db, utc_now
+from database import change, db, fetch, utc_now
 from errors import Invalid, NotFound, Unavailable, Unprocessable
 from mod_regression.models import RegressionTest, RegressionTestOutput
 from mod_sample.storage import Readable, Repository, StorageUnavailable, UnsafeName, result_key
@@ -73,7 +73,7 @@ def expected_of(run_id: int, regression_id: int) -> Expected:
 
     Raises NotFound when the run has no such test.
     """
-    rows = db.session.execute(_EXPECTED, {"run_id": run_id, "regression_id": regression_id}).all()
+    rows = fetch(_EXPECTED, {"run_id": run_id, "regression_id": regression_id})
     if not rows:
         raise NotFound("regression_test", regression_id)
     first = rows[0]
@@ -220,7 +220,7 @@ def replace(
             db.session.execute(
                 delete(table).filter_by(**key).execution_options(synchronize_session=False)
             )
-    db.session.execute(
+    change(
         _INSERT_RESULT,
         {
             **key,
@@ -240,7 +240,7 @@ def replace(
     ]
     if rows:
         db.session.execute(_INSERT_FILES, rows)
-    db.session.execute(
+    change(
         _INSERT_RECORD,
         {
             **key,

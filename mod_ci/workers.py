@@ -24,7 +24,17 @@ from sqlalchemy import (
     update,
 )
 
-from database import db, reading, utc_after, utc_now, writing
+from database import (
+    change,
+    db,
+    fetch,
+    fetch_first,
+    fetch_value,
+    reading,
+    utc_after,
+    utc_now,
+    writing,
+)
 from errors import Unavailable
 from mod_ci.results import belongs_to, keep
 from mod_regression.models import RegressionTest, RegressionTestOutput
@@ -151,7 +161,7 @@ def receive(
 ) -> Answer:
     """Take one post. Raises Unavailable and database errors when it could not be stored."""
     with reading():
-        known = db.session.execute(_KNOWN, {"run_id": run_id}).first()
+        known = fetch_first(_KNOWN, {"run_id": run_id})
     if known is None or not _same(known.token, token) or known.platform is None:
         return Answer.FAIL
     kind = KINDS.get(form.get("type", ""))
@@ -227,7 +237,7 @@ def finish(post: Post) -> Answer:
             return Answer.FAIL
         if found.reported_in is None:
             row = {**key, **values, "expected_rc": found.expected_rc or 0}
-            db.session.execute(_INSERT_END, row)
+            change(_INSERT_END, row)
         else:
             db.session.execute(
                 update(Result)
@@ -275,7 +285,8 @@ def _repeats(progress_id: int | None, message: str) -> bool:
 
 def _refusals(run_id: int) -> Any:
     """A run's last status, and whether an attempt of ours is live on it."""
-    return db.session.execute(_REFUSALS, {"run_id": run_id}).one()
+    (found,) = fetch(_REFUSALS, {"run_id": run_id})
+    return found
 
 
 def _is_refused(found: Any) -> bool:
@@ -290,9 +301,9 @@ def _has_ended(status: TestStatus | None) -> bool:
 def _under_lock(statement: Select[Any], post: Post, **wanted: int) -> Any:
     """The row of `statement` once the run is locked; None when there is none or it is refused."""
     values = {"run_id": post.run_id, **wanted}
-    if db.session.scalar(state.LOCK, {"run_id": post.run_id}) is None:
+    if fetch_value(state.LOCK, {"run_id": post.run_id}) is None:
         return None
-    found = db.session.execute(statement, values).first()
+    found = fetch_first(statement, values)
     return None if found is None or _is_refused(found) else found
 
 
@@ -315,7 +326,7 @@ def _output(post: Post, *, got: str | None, when_unknown: Answer) -> Answer:
             return when_unknown
         values = {"expected": found.correct or "", "got": got}
         if found.reported_in is None:
-            db.session.execute(_INSERT_OUTPUT, {**key, **values})
+            change(_INSERT_OUTPUT, {**key, **values})
         else:
             db.session.execute(
                 update(ResultFile)

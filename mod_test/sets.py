@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Select, and_, exists, func, select, true, union
+from sqlalchemy import CompoundSelect, Select, and_, bindparam, exists, func, select, true, union
 
-from database import db
+from database import db, fetch
 from mod_regression.models import RegressionTest
 from mod_test.models import CustomizedTest, Result, Run
 from mod_test.rollup.tables import RunRollup, RunSetMember
@@ -80,6 +80,24 @@ def regression_ids(run: RunRow) -> list[int]:
     """The regression tests of one run, in order."""
     rows = members([run]).subquery("members")
     return list(db.session.scalars(select(rows.c.regression_id).order_by(rows.c.regression_id)))
+
+
+def has_test(run: RunRow, regression_id: int) -> bool:
+    """Whether a regression test is in the set of a run."""
+    if not are_kept([run]):
+        return regression_id in regression_ids(run)
+    member = {"set_id": run.set_id, "regression_id": regression_id}
+    return bool(fetch(_MEMBER, member))
+
+
+_MEMBER = (
+    select(RunSetMember.regression_test_id)
+    .join(RegressionTest, RegressionTest.id == RunSetMember.regression_test_id)
+    .where(
+        RunSetMember.set_id == bindparam("set_id"),
+        RunSetMember.regression_test_id == bindparam("regression_id"),
+    )
+)
 
 
 def _is_recorded(run_id: Any) -> Any:

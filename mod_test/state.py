@@ -5,11 +5,11 @@ for what they append, the highest id decides.
 """
 
 import dataclasses
-from typing import Any, cast
+from typing import cast
 
-from sqlalchemy import CursorResult, Table, bindparam, insert, select, update
+from sqlalchemy import Table, bindparam, insert, select, update
 
-from database import db, utc_now
+from database import change, db, fetch_first, fetch_value, utc_now
 from mod_test.models import (
     Progress,
     ProgressCause,
@@ -58,9 +58,9 @@ def lock(run_id: int, *, skip_locked: bool = False) -> State | None:
     None if it is not there or, with `skip_locked`, if somebody else has it locked.
     """
     row = {"run_id": run_id}
-    if db.session.scalar(LOCK_UNLESS_LOCKED if skip_locked else LOCK, row) is None:
+    if fetch_value(LOCK_UNLESS_LOCKED if skip_locked else LOCK, row) is None:
         return None
-    last = db.session.execute(LAST, row).first()
+    last = fetch_first(LAST, row)
     return State(run_id, last.id if last else None, last.status if last else None)
 
 
@@ -80,9 +80,8 @@ def append(
     `holds`: the event is the current attempt's, so that losing the lease makes the run wait again.
     """
     event = {"test_id": run_id, "status": status, "message": fitting(message)}
-    made = cast("CursorResult[Any]", db.session.execute(APPEND, event))
-    progress_id = int(made.lastrowid)
-    db.session.execute(
+    progress_id = change(APPEND, event).row_id
+    change(
         RECORD,
         {
             "progress_id": progress_id,
@@ -93,7 +92,7 @@ def append(
         },
     )
     if holds:
-        db.session.execute(HOLD, {"run_id": run_id, "progress_id": progress_id})
+        change(HOLD, {"run_id": run_id, "progress_id": progress_id})
     return progress_id
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from database import reading
 from mod_api.services.downloads import Download, Shelf, file_url, own_url
 from mod_api.services.file_names import (
     content_type_of,
@@ -19,6 +18,7 @@ from mod_api.services.runs import get_row
 from mod_sample.storage import ArtifactKind, Located, StorageStatus, artifact_key, log_key
 from mod_test import artifacts
 from mod_test.artifacts import ArtifactRow, ArtifactType, RunFile
+from mod_test.rollup.settle import settled_reading
 from mod_test.run_rows import RunRow
 
 STORED_AS = {
@@ -57,7 +57,7 @@ def list_artifacts(
     Raises NotFound.
     """
     types = [ArtifactType(type)] if type else list(ArtifactType)
-    with reading():
+    with settled_reading():
         run = get_row(run_id)
         results = artifacts.results_of(run)
         files = artifacts.files_of_run(run, crashed=results.crashed)

@@ -1,18 +1,27 @@
 """Whether more of a run's log can come: asked for one run or for all that are followed."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, func, or_, select
 
-from database import fetch, fetch_values, utc_after
+from database import fetch, fetch_values, now, utc_after
 from mod_api.streaming.hub import RunState
 from mod_auth.models import AccountRecord, ApiToken, User
 from mod_ci.attempts import LOG_GRACE_SECONDS
 from mod_ci.models import Attempt, EndReason
 from mod_test.models import Run
-from mod_test.run_rows import STATUS, Last, joined
+from mod_test.run_rows import STATUS, Last, RunRow, joined
 from mod_test.verdict import RunStatus
+
+
+def state_of(run: RunRow) -> RunState:
+    """The state of a run; only of one that goes on or has ended a moment ago more is asked."""
+    long_ago = now() - timedelta(seconds=2 * LOG_GRACE_SECONDS)
+    if run.status.has_ended and run.ended_at is not None and run.ended_at < long_ago:
+        return RunState(run.status.value, has_ended=True, is_final=True)
+    return states([run.run_id])[run.run_id]
 
 
 def states(run_ids: Sequence[int]) -> dict[int, RunState]:

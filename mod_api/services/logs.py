@@ -187,9 +187,9 @@ def _ask(
 ) -> Asked:
     with settled_reading():
         run = get_row(run_id)
-        if regression_id is not None and regression_id not in sets.regression_ids(run):
+        if regression_id is not None and not sets.has_test(run, regression_id):
             raise NotFound("regression_test", regression_id, run_id=run_id)
-        state = log_state.states([run_id])[run_id]
+        state = log_state.state_of(run)
     asked_order: Order = "desc" if order == "desc" else "asc"
     return Asked(run, state, filters, asked_order, settings.secret_key.encode())
 

@@ -4,7 +4,6 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from database import reading
 from errors import NotFound
 from mod_api.services.downloads import Shelf
 from mod_api.services.file_names import filename_of, hash_of, output_key
@@ -12,6 +11,7 @@ from mod_api.services.inline import inline
 from mod_api.services.runs import get_row
 from mod_test import outputs
 from mod_test.outputs import ComparedOutput
+from mod_test.rollup.settle import settled_reading
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def expected(address: Address, *, as_text: bool, shelf: Shelf) -> dict[str, Any]
 
     Raises NotFound, with `missing_expected` where there is no such file, and Unavailable.
     """
-    with reading():
+    with settled_reading():
         output = find(address)
     return _file(output, output.baseline_hash, "missing_expected", as_text=as_text, shelf=shelf)
 
@@ -40,7 +40,7 @@ def actual(address: Address, *, as_text: bool, shelf: Shelf) -> dict[str, Any] |
     Raises NotFound, with `missing_output` where nothing came out and `missing_actual` where its
     file is lost, and Unavailable.
     """
-    with reading():
+    with settled_reading():
         output = find(address)
     if not output.has_row:
         raise NotFound(
