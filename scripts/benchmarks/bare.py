@@ -12,7 +12,6 @@ import sqlite3
 import threading
 from typing import Any
 
-import pymysql
 from flask import Flask, Response, request
 from sqlalchemy.engine import make_url
 
@@ -71,5 +70,7 @@ def _connection(url: str) -> tuple[Any, str]:
         if parts.drivername == "sqlite":
             _of_thread.connection = sqlite3.connect(str(parts.database))
         else:
-            _of_thread.connection = pymysql.connect(**connect_arguments(parts))
+            # By the driver that the API has: the compiled one, where the address names it.
+            driver = parts.get_dialect().import_dbapi()
+            _of_thread.connection = driver.connect(**connect_arguments(parts))
     return _of_thread.connection, "?" if url.startswith("sqlite") else "%s"

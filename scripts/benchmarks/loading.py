@@ -172,7 +172,7 @@ def _into_mariadb(url: URL) -> Iterator[Loader]:
 
 
 def connect_arguments(url: URL) -> Mapping[str, Any]:
-    """What PyMySQL connects to the database of `url` with."""
+    """What a driver of MariaDB connects to the database of `url` with."""
     return {
         "host": url.host or "127.0.0.1",
         "port": url.port or 3306,

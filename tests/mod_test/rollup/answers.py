@@ -1,5 +1,6 @@
 """What the API answers, as it is and with nothing kept: both must be the same."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -77,7 +78,13 @@ def questions(raw: Raw) -> list[str]:
             for test, owner in tests
             if owner == sample
         ]
-    for (run,) in raw.execute("SELECT id FROM test ORDER BY id"):
+    asked += ["/branches?limit=100", "/branches?limit=100&active=true", "/environments"]
+    runs = [run for (run,) in raw.execute("SELECT id FROM test ORDER BY id")]
+    asked += [
+        f"/runs/{run}/compare?limit=100&to={other}" for run, other in itertools.pairwise(runs)
+    ]
+    asked += [f"/runs/{run}/compare?limit=100" for run in runs]
+    for run in runs:
         of_run = f"/runs/{run}"
         asked += [of_run, f"{of_run}/summary", f"{of_run}/samples?limit=100"]
         asked += [f"{of_run}/samples?limit=100&status={word}" for word in RESULT_STATUSES]

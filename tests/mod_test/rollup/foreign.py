@@ -46,6 +46,7 @@ class Foreign:
             self.describe, self.rename, self.take_sample, self.give_sample,
             self.remove_output, self.add_output, self.add_test, self.renumber, self.sentinel,
             self.replace_result, self.replace_result, self.replace_result, self.many,
+            self.ask, self.ask, self.ask, self.take_back, self.account,
         ]  # fmt: skip
 
     def transaction(self) -> None:
@@ -239,6 +240,7 @@ class Foreign:
         if len(self.ids("test")) > FEWEST_RUNS:
             run = self.one("test")
             self.raw.execute("DELETE FROM customized_test WHERE test_id = ?", (run,))
+            self.raw.execute("DELETE FROM test_fork WHERE test_id = ?", (run,))
             self.raw.execute("DELETE FROM test WHERE id = ?", (run,))
 
     def describe(self) -> None:
@@ -332,6 +334,44 @@ class Foreign:
         row, free = self.one(table), self.chance.randrange(500_000, 900_000)
         if not self.ids(table, f"id = {free}"):
             self.raw.execute(f"UPDATE {table} SET id = ? WHERE id = ?", (free, row))
+
+    def ask(self) -> None:
+        """Somebody asked for a run, or somebody else did."""
+        run = self.one("test")
+        accounts = self.ids("user", "name LIKE 'raw-%'")
+        account = self.chance.choice([*accounts, None])
+        if run and self.chance.random() < 0.7:
+            self.raw.execute(
+                "INSERT INTO test_fork (user_id, test_id) VALUES (?, ?)", (account, run)
+            )
+        else:
+            self.raw.execute(
+                "UPDATE test_fork SET user_id = ? WHERE id = ?", (account, self.one("test_fork"))
+            )
+
+    def take_back(self) -> None:
+        self.raw.execute("DELETE FROM test_fork WHERE id = ?", (self.one("test_fork"),))
+
+    def account(self) -> None:
+        """An account comes, goes, gets another name or, by cascades, another id."""
+        accounts = self.ids("user", "name LIKE 'raw-%'")
+        free = self.chance.randrange(500_000, 900_000)
+        name = f"raw-{free}"
+        if len(accounts) < 3:
+            self.raw.execute(
+                "INSERT INTO `user` (name, email, password, role) VALUES (?, ?, '', 'user')",
+                (name, f"{name}@raw.invalid"),
+            )
+            return
+        one = self.chance.choice(accounts)
+        what = self.chance.random()
+        if what < 0.4:
+            self.raw.execute("UPDATE `user` SET name = ? WHERE id = ?", (name, one))
+        elif what < 0.7:
+            self.raw.execute("UPDATE `user` SET id = ? WHERE id = ?", (free, one))
+        else:
+            self.raw.execute("DELETE FROM test_fork WHERE user_id = ?", (one,))
+            self.raw.execute("DELETE FROM `user` WHERE id = ?", (one,))
 
     def many(self) -> None:
         """One statement, many rows."""

@@ -1,0 +1,136 @@
+"""What a process remembers of what is kept: while it holds, and not a moment longer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from database import writing
+from mod_test.rollup import kept, memory
+from mod_test.rollup.settle import begin_generation, settle_marks, settled_reading
+from tests import factories
+from tests.raw import Raw
+
+
+class Counted:
+    """Something to compute, and how often that was done."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> int:
+        self.calls += 1
+        return self.calls
+
+
+@pytest.fixture
+def remembered(app: Flask) -> Callable[..., Any]:
+    def ask(compute: Counted, **options: Any) -> int:
+        with app.app_context(), settled_reading():
+            return memory.remembered(kept.known(), "key", compute, **options)
+
+    return ask
+
+
+@pytest.fixture
+def settled(app: Flask) -> Callable[[], None]:
+    def settle() -> None:
+        with app.app_context():
+            settle_marks()
+
+    return settle
+
+
+def test_a_value_is_computed_once_for_a_version(remembered, settled) -> None:
+    factories.run(progress=["testing", "completed"])
+    settled()
+    compute = Counted()
+
+    assert [remembered(compute), remembered(compute)] == [1, 1]
+
+    factories.run(progress=["testing", "completed"])
+    settled()
+    assert [remembered(compute), remembered(compute)] == [2, 2]
+
+
+def test_nothing_is_remembered_while_a_mark_waits(raw: Raw, remembered, settled) -> None:
+    run = factories.run(progress=["testing", "completed"])
+    settled()
+    compute = Counted()
+    remembered(compute)
+    raw.execute("UPDATE test SET branch = 'other' WHERE id = ?", (run.id,))
+
+    assert [remembered(compute), remembered(compute)] == [2, 3]
+    assert remembered(compute, also_marked=True) == 1  # of what is kept nothing has changed
+
+
+def test_another_generation_forgets_all(app: Flask, remembered, settled) -> None:
+    settled()
+    compute = Counted()
+    remembered(compute)
+    with app.app_context(), writing():
+        begin_generation()
+
+    assert remembered(compute) == 2
+
+
+def test_a_note_holds_until_its_run_or_an_older_one_changes(
+    app: Flask, raw: Raw, settled: Callable[[], None]
+) -> None:
+    older, run, newer = (factories.run(progress=["testing", "completed"]) for _ in range(3))
+    settled()
+
+    def recalled() -> dict[str, Any]:
+        with app.app_context(), settled_reading():
+            return memory.recalled(kept.known(), {"key": run.id})
+
+    def note() -> None:
+        with app.app_context(), settled_reading():
+            memory.note(kept.known(), [("key", run.id, "value")])
+
+    def touch(touched: factories.RunRow) -> None:
+        raw.execute("UPDATE test SET branch = 'other' WHERE id = ?", (touched.id,))
+
+    note()
+    assert recalled() == {"key": "value"}
+    touch(newer)
+    assert recalled() == {"key": "value"}
+    settled()
+    assert recalled() == {"key": "value"}
+    for changed in (older, run):
+        raw.execute("UPDATE test SET branch = 'master' WHERE id = ?", (changed.id,))
+        settled()
+        note()
+        touch(changed)
+        assert recalled() == {}
+        note()  # not while a mark may concern it
+        assert recalled() == {}
+        settled()
+        assert recalled() == {}
+
+
+def test_a_run_that_goes_on_is_kept_and_its_lease_ends_by_itself(
+    app: Flask, client: FlaskClient, raw: Raw, settled: Callable[[], None]
+) -> None:
+    headers = factories.signed_in("contributor", "runs:read")
+    run = factories.run(progress=["preparation", "testing"], tests=[factories.regression_test()])
+    raw.execute(
+        "UPDATE run_record SET lease_expires_at = '2999-01-01 00:00:00', held_progress_id ="
+        " (SELECT MAX(id) FROM test_progress WHERE test_id = ?) WHERE test_id = ?",
+        (run.id, run.id),
+    )
+    settled()
+
+    def shown(query: str) -> list[tuple[int, str]]:
+        data = client.get(f"/api/v1/runs?{query}", headers=headers).get_json()["data"]
+        return [(row["run_id"], row["status"]) for row in data]
+
+    assert raw.execute("SELECT status, set_id FROM run_rollup") == [("running", None)]
+    assert shown("") == shown("status=running") == [(run.id, "running")]
+
+    raw.execute("UPDATE run_record SET lease_expires_at = '2020-01-01 00:00:00'")
+    assert raw.execute("SELECT COUNT(*) FROM rollup_mark") == [(0,)]
+    assert shown("") == shown("status=queued") == [(run.id, "queued")]
+    assert shown("status=running") == []
