@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from flask import Flask
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, select, union
 from sqlalchemy.exc import SQLAlchemyError
 
 import metrics
-from database import db, epoch_ms, utc_now
+from database import epoch_ms, fetch, utc_now
 from mod_ci import lost_leases
 from mod_ci.open_runs import among
 from mod_test.models import Platform, Run, RunRecord, TestStatus
-from mod_test.rollup.kept import IS_KEPT, PENDING
+from mod_test.rollup.kept import CONCERNED, IS_KEPT
 from mod_test.rollup.settle import settled_reading
-from mod_test.rollup.tables import RunRollup
+from mod_test.rollup.tables import OpenRun, RunRollup
 from mod_test.run_rows import Last
 from mod_test.verdict import RunStatus, status_of_run, waits
 
@@ -56,16 +56,16 @@ def state() -> State:
     waiting = dict.fromkeys(platforms, 0)
     oldest = dict.fromkeys(platforms, 0.0)
     runs: dict[str, int] = {status.value: 0 for status in RunStatus} | {UNSETTLED: 0}
-    for status, count in db.session.execute(KEPT):
+    for status, count in fetch(KEPT):
         runs[status] += count
-    for platform, status, count, age_ms in db.session.execute(PENDING_BY_STATE):
+    for platform, status, count, age_ms in fetch(OTHERS_BY_STATE):
         runs[status] += count
         if status == RunStatus.queued:
             waiting[platform.value] += count
             oldest[platform.value] = max(0.0, float(age_ms) / 1000)
     if 0 < runs[UNSETTLED] <= MOST_DERIVED:
         runs[UNSETTLED] = 0
-        for status, count in db.session.execute(DERIVED):
+        for status, count in fetch(DERIVED):
             runs[status] += count
     lost = dict.fromkeys(platforms, 0) | lost_leases.counts()
     return State(waiting, oldest, runs, lost)
@@ -127,7 +127,15 @@ def _by(
 
 
 # Composed once.
-KEPT = select(RunRollup.status, func.count()).where(IS_KEPT).group_by(RunRollup.status)
+KEPT = (
+    select(RunRollup.status, func.count())
+    .where(IS_KEPT, RunRollup.set_id.is_not(None))
+    .group_by(RunRollup.status)
+)
+# Every run that has not ended, kept or not, and those that are not kept.
+OTHERS = union(
+    select(OpenRun.test_id), select(Run.id.label("test_id")).where(Run.id.in_(CONCERNED))
+).subquery("others")
 _STATE = case(
     (Last.id.is_(None), RunStatus.queued.value),
     (Last.status == TestStatus.canceled, RunStatus.canceled.value),
@@ -135,15 +143,15 @@ _STATE = case(
     (waits(Last), RunStatus.queued.value),
     else_=RunStatus.running.value,
 )
-PENDING_BY_STATE = among(
-    PENDING,
+OTHERS_BY_STATE = among(
+    OTHERS,
     Run.platform,
     _STATE.label("state"),
     func.count(),
     epoch_ms(utc_now()) - epoch_ms(func.min(RunRecord.created_at)),
 ).group_by(Run.platform, "state")
 DERIVED = (
-    among(PENDING, status_of_run(Last).label("verdict"), func.count())
+    among(OTHERS, status_of_run(Last).label("verdict"), func.count())
     .where(Last.status == TestStatus.completed)
     .group_by("verdict")
 )

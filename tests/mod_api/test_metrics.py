@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from database import writing
 from mod_api.metrics_page import page_of
 from mod_ci import queue
+from mod_test.rollup.settle import settle_marks
 from mod_test.verdict import RunStatus
 from tests import factories
 from tests.runners import API, lose_lease, runner
@@ -76,11 +77,17 @@ def test_what_a_stranger_sends_makes_no_new_metric(sqlite_app, client) -> None:
     assert named("ci_http_requests_total", method="other", route="none", status="404") in before
 
 
-def test_the_queue_is_told_per_platform_with_the_age_of_its_oldest_run(app, client, raw) -> None:
+@pytest.mark.parametrize("are_settled", [False, True])
+def test_the_queue_is_told_per_platform_with_the_age_of_its_oldest_run(
+    app, client, raw, are_settled
+) -> None:
     oldest = factories.run()
     factories.run()
     factories.run(progress=["testing"])
     factories.run(progress=["canceled"])
+    if are_settled:
+        with app.app_context():
+            settle_marks()
 
     found = scraped(app)
 
