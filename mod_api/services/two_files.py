@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from mod_api.services import caption_changes
 from mod_api.services.diff import Comparison, GaveUp, compare
@@ -14,11 +15,16 @@ from mod_api.services.diff.comparison import MAX_BYTES
 from mod_api.services.inline import READ_S, locate, unavailable
 from mod_regression.classifications import Classification, Pair
 from mod_sample.storage import Located, NotStored, Repository, StorageStatus, StorageUnavailable
+from mod_test.rollup.memory import Newest
 
 # A large file may take this much longer than a small one: bytes in a second.
 _BYTES_PER_S = 1024 * 1024
 _NOWHERE = Located(StorageStatus.MISSING, None, (), known=True, etag=None)
 _TOO_LARGE = Comparison(identical=False, gave_up_because=GaveUp.TOO_LARGE)
+
+
+SMALL_BYTES = 64 * 1024
+MOST_KNOWN = 128
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,10 @@ class StoredOutput:
     @property
     def is_there(self) -> bool:
         return bool(self.where.backends)
+
+
+Use = tuple[StoredOutput, StoredOutput, int]
+_compared: "WeakKeyDictionary[Repository, Newest[Use, Comparison]]" = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -69,12 +79,27 @@ def difference(
     """
     if are_too_large(expected, actual):
         return Difference(_TOO_LARGE, caption_changes.details(kept))
+    use = expected, actual, context_lines
+    known = _known(repository).get(use)
+    if known is not None and kept is not None:
+        return Difference(known, caption_changes.details(kept))
     with _fetched(repository, expected, actual) as paths:
         comparison = compare(*paths, context_lines)
         if kept is None:
             contents = [caption_changes.content_for(path) for path in paths]
             kept = caption_changes.find_and_keep(pair, *contents)
+    are_small = (expected.where.size or 0) + (actual.where.size or 0) <= SMALL_BYTES
+    if are_small and not comparison.gave_up:
+        _known(repository).keep(use, comparison)
     return Difference(comparison, caption_changes.details(kept))
+
+
+def _known(repository: Repository) -> "Newest[Use, Comparison]":
+    """Small files that were compared before: their names stand for their contents."""
+    found = _compared.get(repository)
+    if found is None:
+        found = _compared.setdefault(repository, Newest(MOST_KNOWN))
+    return found
 
 
 def comparison_of(

@@ -29,7 +29,7 @@ MOST_VALUES, MOST_OF_RUNS = 2048, 20_000
 EVERYTHING = 0  # a change of this run and of all others
 
 
-class _Newest(Generic[Key, T]):
+class Newest(Generic[Key, T]):
     """The values that were used last, at most so many."""
 
     def __init__(self, most: int) -> None:
@@ -87,8 +87,8 @@ class _Memory:
     def __init__(self, generation: int) -> None:
         self.generation = generation
         self.changes = _Changes()
-        self.of_versions: _Newest[Hashable, tuple[Any]] = _Newest(MOST_VALUES)
-        self.of_runs: _Newest[Hashable, tuple[int, Any]] = _Newest(MOST_OF_RUNS)
+        self.of_versions: Newest[Hashable, tuple[Any]] = Newest(MOST_VALUES)
+        self.of_runs: Newest[Hashable, tuple[int, Any]] = Newest(MOST_OF_RUNS)
 
 
 _memories: "WeakKeyDictionary[Engine, _Memory]" = WeakKeyDictionary()

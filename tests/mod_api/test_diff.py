@@ -9,6 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from mod_api.services import diff, two_files
+from mod_api.services.diff import Comparison
 from tests import factories
 from tests.factories import Expected
 from tests.mod_api.compared import BAD, GOOD, another_run, compared
@@ -66,6 +68,30 @@ def test_unified_is_the_same_answer_with_the_text(
     ]
     assert unified.pop("unified_truncated") is False
     assert unified == structured
+
+
+def test_small_files_are_compared_once(
+    sqlite_app: Flask,
+    client: FlaskClient,
+    sample_repository: Path,
+    reader: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = compared(sample_repository)
+    lines: list[int] = []
+
+    def compare(expected: Path, actual: Path, context_lines: int) -> Comparison:
+        lines.append(context_lines)
+        return diff.compare(expected, actual, context_lines)
+
+    monkeypatch.setattr(two_files, "compare", compare)
+    told = [
+        client.get(case.url("diff", context_lines=number), headers=reader).json
+        for number in (3, 3, 0, 3)
+    ]
+
+    assert lines == [3, 0]
+    assert told[0]["hunks"] == told[1]["hunks"] == told[3]["hunks"] != told[2]["hunks"]
 
 
 def test_without_context_only_the_changes_are_shown(
