@@ -30,7 +30,14 @@ from sqlalchemy import (
 
 from database import UtcDateTime, fetch, unindexed
 from errors import Invalid
-from mod_api.services.paging import LIMIT, OFFSET, Page, rows_with_total, with_total
+from mod_api.services.paging import (
+    LIMIT,
+    OFFSET,
+    Page,
+    counted_in_passing,
+    rows_with_total,
+    with_total,
+)
 from mod_test.cursors import BadCursor, open_sealed, seal
 
 T = TypeVar("T")
@@ -269,7 +276,10 @@ def _windowed(
         .order_by(*(key.in_order(place) for place, key in enumerate(order)))
         .limit(LIMIT)
     )
-    return statement if total is None else with_total(statement, total)
+    if total is None:
+        return statement
+    # Behind a row there are fewer than in all.
+    return counted_in_passing(statement) if nulls is None else with_total(statement, total)
 
 
 def _behind(order: Sequence[Key], nulls: Sequence[bool], place: int = 0) -> ColumnElement[bool]:

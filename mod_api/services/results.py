@@ -70,7 +70,13 @@ def list_results(
     if wanted == ResultFilter():
         total = run.standing.total if run.set_id and run.standing else HOW_MANY
     found = select_page(
-        statement, [RegressionTest.id], limit=limit, offset=offset, total=total, params=params
+        statement,
+        [RegressionTest.id],
+        limit=limit,
+        offset=offset,
+        total=total,
+        params=params,
+        are_few=wanted != ResultFilter(),
     )
     return found.showing(_views([result_rows.as_result(row) for row in found.data], base))
 
