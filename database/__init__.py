@@ -11,7 +11,6 @@ from database.column_types import Bytewise, EnumText, UtcDateTime, word
 from database.connections import engine_options, has_trigger, init_database, prepare
 from database.functions import (
     ASCII_LOWER,
-    contains,
     contains_text,
     epoch_ms,
     exact,
@@ -33,7 +32,6 @@ from database.statements import (
 )
 from database.units import (
     begin_reading,
-    begin_writing,
     end_reading,
     reading,
     writing,
@@ -47,9 +45,7 @@ __all__ = [
     "EnumText",
     "UtcDateTime",
     "begin_reading",
-    "begin_writing",
     "change",
-    "contains",
     "contains_text",
     "db",
     "end_reading",

@@ -154,11 +154,6 @@ def _contains_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     return f"(LOCATE(CAST({needle} AS BINARY), CAST({text} AS BINARY)) > 0)"
 
 
-def contains(column: Any, needle: str) -> contains_text:
-    """Whether `column` contains `needle` as text, ignoring the case of ASCII letters only."""
-    return contains_text(column, needle.translate(ASCII_LOWER))
-
-
 class hex_digits(expression.FunctionElement[bool]):
     """Whether a text is so many hexadecimal digits and nothing else; its kinds say how many."""
 

@@ -8,6 +8,7 @@ from config import Settings
 from mod_api import metrics_page
 from mod_api.document import CONFIG, describe
 from mod_api.json_answers import JsonAnswers
+from mod_api.middleware import auth as authentication
 from mod_api.middleware import errors, headers, limits, logging, rollups, unseen_runs
 from mod_api.middleware.headers import PREFIX
 from mod_api.middleware.ids import IdConverter, id_schema
@@ -61,6 +62,7 @@ def init_api(app: Flask, settings: Settings) -> None:
     app.json.sort_keys = False
     app.config.update(CONFIG)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
+    authentication.install(app)
     limits.install(app, settings)
     headers.install(app, settings)
     unseen_runs.install(app)

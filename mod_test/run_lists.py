@@ -118,7 +118,7 @@ def total(
     return remembered(marks, ("runs", asked), count)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=512)
 def _counting(
     given: frozenset[str], status: RunStatus | None, forks: int, is_quiet: bool
 ) -> Select[Any]:

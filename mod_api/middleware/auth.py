@@ -9,9 +9,9 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, TypeVar, cast
 
-from flask import g, request
+from flask import Flask, g, request
 
-from database import begin_reading, reading
+from database import begin_reading, end_reading, reading
 from errors import Forbidden, Unauthorized
 from mod_api.middleware import limits, parsing, resource
 from mod_api.middleware.ids import check_ids
@@ -25,6 +25,14 @@ from mod_ci import attempts
 from mod_test.rollup import settle
 
 View = TypeVar("View", bound=Callable[..., Any])
+
+
+def install(app: Flask) -> None:
+    """Let every request of `app` end what it has begun to read, also one that is refused."""
+
+    @app.teardown_request
+    def leave(error: BaseException | None) -> None:
+        end_reading()
 
 
 def requires(

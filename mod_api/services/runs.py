@@ -48,7 +48,7 @@ ORDERS = {
 }
 
 
-@functools.cache
+@functools.lru_cache(maxsize=512)
 def _listing(
     given: frozenset[str], sort: str, status: RunStatus | None, forks: int, is_quiet: bool
 ) -> Listing:

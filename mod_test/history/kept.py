@@ -341,6 +341,7 @@ _FAILING = select(FailingResult.test_id, FailingResult.regression_test_id).where
 def _by_failures(asked: Asked) -> Found:
     """Test by test, along the index of what did not pass."""
     params = {**asked.params, **{f"of_test_{n}": test for n, test in enumerate(asked.tests)}}
+    params["reach"] = asked.reach + 1  # the one that the page is behind may be among them
     rows = fetch(_not_passing(asked.given, len(asked.tests), asked.behind is not None), params)
     signatures = {
         (run_id, test): signature

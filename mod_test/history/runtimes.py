@@ -99,7 +99,8 @@ def look_up(
         having = _having(test, platform, runs, tests_of_set)
         for run_id in run_ids:
             end = bisect_left(having, run_id)
-            near = having[max(0, end - BEFORE - SPARE, bisect_left(having, run_id - BACK)) : end]
+            known_from = 0 if are_all else bisect_left(having, run_id - BACK)
+            near = having[max(0, end - BEFORE - SPARE, known_from) : end]
             spans[test].append((near[0] if near else run_id, run_id))
             # Where all runs are known and there are no more of them, there are no more results.
             if len(near) == BEFORE + SPARE or not are_all:

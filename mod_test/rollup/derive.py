@@ -33,6 +33,7 @@ from mod_test.models import (
     Result,
     ResultFile,
     Run,
+    RunRecord,
     TestStatus,
 )
 from mod_test.result_rows import outputs_of, results_at
@@ -115,7 +116,7 @@ def _roll_up(run_ids: list[int]) -> list[int]:
     rows, failing = derived(run_ids)
     ended = {row["test_id"] for row in rows if row["ended_as"] is not None}
     existing = fetch_values(_EXISTING, {"ids": run_ids})
-    _keep_open([run_id for run_id in existing if run_id not in ended], run_ids)
+    _keep_open({run_id for run_id in existing if run_id not in ended}, run_ids)
     _replace(FailingResult, failing, _in_runs(_FAILINGS, run_ids))
     before = _in_runs(_ROLLUPS, run_ids)
     _replace(RunRollup, rows, before)
@@ -123,16 +124,18 @@ def _roll_up(run_ids: list[int]) -> list[int]:
     return [*ended, *gone, *(row["test_id"] for row in before if row["ended_as"] is not None)]
 
 
-def _keep_open(still_open: list[int], run_ids: list[int]) -> None:
+def _keep_open(still_open: set[int], run_ids: list[int]) -> None:
+    """A run that nobody has stamped yet is not settled: no mark tells when somebody has."""
     known = set(fetch_values(_OPEN, {"ids": run_ids}))
-    _delete(OpenRun, OpenRun.test_id.in_(known - set(still_open)))
+    stamped = set(fetch_values(_STAMPED, {"ids": run_ids}))
+    _delete(OpenRun, OpenRun.test_id.in_(known - still_open))
     _insert(
         OpenRun,
-        [{"test_id": run_id, "settled": True} for run_id in still_open if run_id not in known],
+        [{"test_id": run_id, "settled": run_id in stamped} for run_id in still_open - known],
     )
     db.session.execute(
         update(OpenRun)
-        .where(OpenRun.test_id.in_(still_open), OpenRun.settled.is_(False))
+        .where(OpenRun.test_id.in_(still_open & stamped), OpenRun.settled.is_(False))
         .values(settled=True)
         .execution_options(synchronize_session=False)
     )
@@ -407,6 +410,7 @@ _GOING_ON = select(RunRollup.test_id).where(
     RunRollup.test_id.in_(failures.IDS), RunRollup.set_id.is_(None)
 )
 _EXISTING = select(Run.id).where(Run.id.in_(failures.IDS))
+_STAMPED = select(RunRecord.test_id).where(RunRecord.test_id.in_(failures.IDS))
 _OPEN = select(OpenRun.test_id).where(OpenRun.test_id.in_(failures.IDS))
 _FAILINGS = select(FailingResult.__table__).where(FailingResult.test_id.in_(failures.IDS))
 _ROLLUPS = select(RunRollup.__table__).where(RunRollup.test_id.in_(failures.IDS))

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from database import db, writing
 from mod_test.models import Run
 from mod_test.rollup import derive, opened, triggers
 from mod_test.rollup.settle import begin_generation, settling, write_down_change
-from mod_test.rollup.tables import FailingResult, RollupState, RunRollup
+from mod_test.rollup.tables import FailingResult, OpenRun, RollupState, RunRollup
 
 BATCH = 200
 
@@ -33,6 +33,7 @@ def prepare() -> bool:
         if not complete:
             for table in (RunRollup, FailingResult):
                 db.session.execute(delete(table))
+            db.session.execute(update(OpenRun).values(settled=False))
         opened.write_down()
         begin_generation()
         return complete

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from flask import Flask
 
 from mod_test.rollup.settle import settle_marks
@@ -217,6 +218,48 @@ def test_what_an_approval_changes_reads_otherwise_in_the_history(get: Get) -> No
     assert before["failure_signature"] is not None
     assert after["failure_signature"] is None
     assert get(path, result_status="fail")["pagination"]["total"] == 0
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("are_settled", [False, True])
+def test_a_walk_through_failures_reaches_the_last_one(
+    get: Get, app: Flask, number: int, are_settled: bool
+) -> None:
+    sample = factories.sample()
+    tests = [factories.regression_test(sample=sample) for _ in range(number)]
+    runs = [ended(tests[0], exit_code=1) for _ in range(7)]
+    if are_settled:
+        with app.app_context():
+            settle_marks()
+    walked: list[int] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = get(f"/samples/{sample.id}/history", result_status="fail", limit=2, **cursor)
+        walked += [entry["run_id"] for entry in page["data"]]
+        if page["pagination"]["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["pagination"]["next_cursor"]}
+
+    assert walked == [run.id for run in reversed(runs)]
+
+
+def test_ten_results_before_an_entry_are_found_however_far_back(
+    get: Get, app: Flask, raw: Raw
+) -> None:
+    test = factories.regression_test()
+    runs = [ended(test, runtime=100 * number) for number in range(1, 13)]
+    last = runs[-1].id
+    for place, run in reversed(list(enumerate(runs))):
+        raw.execute("UPDATE test SET id = ? WHERE id = ?", (last + 50 * place, run.id))
+    with app.app_context():
+        settle_marks()
+
+    path = f"/samples/{test.sample.id}/history"
+    (newest,) = get(path, limit=1)["data"]
+    entries = get(path, limit=50)["data"]
+
+    assert newest["runtime_median_ms"] == entries[0]["runtime_median_ms"] == 650
+    assert [entry["runtime_median_ms"] for entry in entries[-3:]] == [150, 100, None]
 
 
 def test_a_walk_by_cursor_has_each_entry_once_while_runs_arrive(get: Get) -> None:

@@ -7,8 +7,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from database import writing
-from mod_test.rollup import kept, memory
+from database import snapshots, writing
+from mod_test.rollup import kept, memory, rebuild, triggers
 from mod_test.rollup.settle import begin_generation, settle_marks, settled_reading
 from tests import factories
 from tests.raw import Raw
@@ -134,3 +134,65 @@ def test_a_run_that_goes_on_is_kept_and_its_lease_ends_by_itself(
     assert raw.execute("SELECT COUNT(*) FROM rollup_mark") == [(0,)]
     assert shown("") == shown("status=queued") == [(run.id, "queued")]
     assert shown("status=running") == []
+
+    ended = factories.run(progress=["canceled"])  # whose mark waits
+    assert shown("") == [(ended.id, "canceled"), (run.id, "queued")]
+    assert shown("status=queued") == [(run.id, "queued")]
+    assert shown("status=running") == []
+
+
+def test_a_rebuild_without_the_right_to_triggers_derives_runs_that_go_on_again(
+    app: Flask,
+    client: FlaskClient,
+    settled: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    headers = factories.signed_in("contributor", "runs:read")
+    run = factories.run(progress=["testing"])
+    settled()
+    monkeypatch.setattr(triggers, "create", lambda connection: False)
+    with app.app_context():
+        assert not rebuild.prepare()
+
+    data = client.get("/api/v1/runs", headers=headers).get_json()["data"]
+    assert [row["run_id"] for row in data] == [run.id]
+
+
+def test_a_run_that_is_stamped_after_its_mark_was_settled_is_there(
+    app: Flask, client: FlaskClient, raw: Raw, settled: Callable[[], None]
+) -> None:
+    headers = factories.signed_in("contributor", "runs:read")
+    run = factories.run()
+    raw.execute("DELETE FROM run_record WHERE test_id = ?", (run.id,))
+    settled()
+    raw.execute(
+        "INSERT INTO run_record (test_id, created_at, attempts, lost_attempts, failed_attempts)"
+        " VALUES (?, '2026-01-01 00:00:00', 0, 0, 0)",
+        (run.id,),
+    )
+
+    assert client.get(f"/api/v1/runs/{run.id}", headers=headers).status_code == 200
+    data = client.get("/api/v1/runs", headers=headers).get_json()["data"]
+    assert [row["run_id"] for row in data] == [run.id]
+
+
+@pytest.mark.parametrize(
+    ("path", "scope", "status"),
+    [
+        ("/runs", None, 401),
+        ("/runs", "results:read", 403),
+        ("/runs?no=1", "runs:read", 400),
+        ("/runs/1x", "runs:read", 400),
+        ("/runs/1", "runs:read", 404),
+        ("/runs", "runs:read", 200),
+    ],
+)
+def test_no_request_leaves_a_snapshot_open(
+    app: Flask, client: FlaskClient, path: str, scope: str | None, status: int
+) -> None:
+    headers = {"Authorization": f"Bearer spci_{'x' * 43}"}
+    if scope is not None:
+        headers = factories.signed_in("contributor", scope)
+
+    assert client.get(f"/api/v1{path}", headers=headers).status_code == status
+    assert snapshots.current() is None
