@@ -98,6 +98,18 @@ class Prepared:
             timing.note(text, began, failed=failed)
         return cursor
 
+    def change(self, connection: Connection, given: Mapping[str, Any]) -> tuple[int, int]:
+        """Execute it; how many rows it wrote, and the id of the one that it inserted."""
+        if connection.dispatch.before_cursor_execute:
+            text, values = self._filled(given)
+            result = connection.exec_driver_sql(text, tuple(values))  # which closes its cursor
+            return result.rowcount, result.lastrowid
+        cursor = self.send(connection, given)
+        try:
+            return cursor.rowcount, cursor.lastrowid
+        finally:
+            cursor.close()
+
     def rows(self, connection: Connection, given: Mapping[str, Any]) -> list[Row]:
         """Its rows: tuples whose values have their columns' names."""
         cursor = self.send(connection, given)

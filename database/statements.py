@@ -57,10 +57,7 @@ def change(statement: Executable, params: Mapping[str, Any]) -> Change:
     """
     columns = tuple(params) if isinstance(statement, Insert) else None
     connection = db.session.connection()
-    cursor = prepared(statement, connection.dialect, columns).send(connection, params)
-    done = Change(cursor.rowcount, cursor.lastrowid)
-    cursor.close()
-    return done
+    return Change(*prepared(statement, connection.dialect, columns).change(connection, params))
 
 
 def replace_rows(

@@ -1,6 +1,7 @@
 """Statements that are compiled once and sent as text: whatever is in them, and by every driver."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +13,7 @@ from database import change, db, fetch, fetch_first, fetch_value, fetch_values, 
 from database.spans import A_LIST, MOST_SPANS, among, is_among, joined, padded
 from mod_auth.models import AuditEvent, Role, User
 from tests import factories
+from tests.sql import counted
 
 # What a driver or a regular expression may take for something else.
 AWKWARD = [
@@ -91,7 +93,8 @@ def test_an_error_is_that_of_sqlalchemy(app: Flask) -> None:
         change(statement, row)
 
 
-def test_a_change_says_what_it_has_done(app: Flask) -> None:
+@pytest.mark.parametrize("is_watched", [False, True])
+def test_a_change_says_what_it_has_done(app: Flask, is_watched: bool) -> None:
     event = {
         "at": MOMENT, "account_id": None, "account_name": "a", "action": "x", "subject_type": "y",
         "subject_id": 3, "details": "{}",
@@ -100,7 +103,7 @@ def test_a_change_says_what_it_has_done(app: Flask) -> None:
     renaming = (
         update(AuditEvent).where(AuditEvent.id == ID).values(account_name=bindparam("called"))
     )
-    with writing():
+    with counted(app) if is_watched else nullcontext(), writing():
         added = change(adding, event)
         assert change(renaming, {"id": added.row_id, "called": "b"}).rows == 1
         assert change(renaming, {"id": 0, "called": "b"}).rows == 0
