@@ -75,7 +75,6 @@ class Prepared:
         self._dialect = dialect
         self._mark, *_ = _STYLES[dialect.paramstyle]
         self._parts = _parts(compiled, dialect)
-        self._text = "".join(part for part in self._parts if isinstance(part, str))
         self._columns = [(entry.keyname, entry.type) for entry in compiled._result_columns]
         self._row: Any = None
         self._processed: tuple[tuple[int, Process], ...] = ()
@@ -85,7 +84,7 @@ class Prepared:
         text, values = self._filled(given)
         if connection.dispatch.before_cursor_execute:
             # Somebody watches the statements of this engine.
-            return connection.exec_driver_sql(text, tuple(values)).cursor
+            return connection.exec_driver_sql(text, tuple(values)).context.cursor
         driver = connection.connection
         cursor = driver.cursor()
         began, failed = perf_counter(), True
@@ -100,10 +99,6 @@ class Prepared:
 
     def change(self, connection: Connection, given: Mapping[str, Any]) -> tuple[int, int]:
         """Execute it; how many rows it wrote, and the id of the one that it inserted."""
-        if connection.dispatch.before_cursor_execute:
-            text, values = self._filled(given)
-            result = connection.exec_driver_sql(text, tuple(values))  # which closes its cursor
-            return result.rowcount, result.lastrowid
         cursor = self.send(connection, given)
         try:
             return cursor.rowcount, cursor.lastrowid
@@ -216,7 +211,7 @@ def _constant(compiled: SQLCompiler, bind: BindParameter[Any], *, is_list: bool)
 
 def _nothing(compiled: SQLCompiler, bind: BindParameter[Any]) -> str:
     """What selects no value."""
-    empty: str = compiled.visit_empty_set_expr([bind.type])  # type: ignore[no-untyped-call]
+    empty: str = compiled.visit_empty_set_expr([bind.type])  # type: ignore[no-untyped-call]  # it has no types
     return empty
 
 

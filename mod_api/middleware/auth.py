@@ -98,7 +98,6 @@ def authenticate() -> Caller:
     credential = _bearer()
     if request.method in resource.READS:
         begin_reading()  # and the view goes on in the same snapshot
-        g.is_read = True
         caller = settle.looked_at(lambda: tokens.authenticate_and(credential, settle.looking))
     else:
         with reading():

@@ -33,7 +33,6 @@ FEW = 20
 PATIENCE = 5  # seconds
 NOTHING = 2**31 - 1  # no ended run has changed
 OWN, OF_DEFINITION = 0, 1
-WITH_OWN_MARKS = select(RollupMark.run_id).where(RollupMark.run_id.is_not(None)).distinct()
 
 
 @contextmanager
@@ -211,7 +210,7 @@ def settle(*, of_definitions: bool = False, waits: bool = True) -> int:
         pairs = {pair for pair in pairs if pair[0] not in runs}
         # A run with marks of its own is derived as a whole when those are consumed. Until then its
         # results are not those that its rollup was made of: one may have come for a skipped test.
-        whole = set(db.session.scalars(WITH_OWN_MARKS)) if pairs else set()
+        whole = set(db.session.scalars(by_own_marks())) if pairs else set()
         lowest += derive.derive_results({pair for pair in pairs if pair[0] not in whole})
         for batch in derive.batches([mark.id for mark in marks], 1000):
             db.session.execute(
