@@ -68,13 +68,13 @@ class ArtifactRow:
 
     type: ArtifactType
     sample_id: int | None
-    regression_id: int | None
-    output_id: int | None
-    sample_sha: str | None
-    expected_hash: str | None
-    actual_hash: str | None
-    extension: str
-    expected_filename: str | None
+    regression_id: int | None = None
+    output_id: int | None = None
+    sample_sha: str | None = None
+    expected_hash: str | None = None
+    actual_hash: str | None = None
+    extension: str = ""
+    expected_filename: str | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,10 @@ def rows_of_run(
     shown = {"run_id": run.run_id, "outputs": sorted({output_id for _, output_id in page})}
     return [
         *_rows_of_outputs(page, shown),
-        *_rows_of_samples(samples[behind : behind + limit - len(page)]),
+        *(
+            ArtifactRow(ArtifactType.media_info, sample_id, sample_sha=sha)
+            for sample_id, sha in samples[behind : behind + limit - len(page)]
+        ),
     ], len(outputs) + len(samples)
 
 
@@ -166,26 +169,10 @@ def _rows_of_outputs(
             sample_id=row.sample_id,
             regression_id=row.regression_id,
             output_id=output_id,
-            sample_sha=None,
             expected_hash=row.expected_hash,
             actual_hash=row.actual_hash,
             extension=row.extension or "",
             expected_filename=row.expected_filename,
-        )
-
-
-def _rows_of_samples(samples: Sequence[tuple[int, str]]) -> Iterator[ArtifactRow]:
-    for sample_id, sha in samples:
-        yield ArtifactRow(
-            type=ArtifactType.media_info,
-            sample_id=sample_id,
-            regression_id=None,
-            output_id=None,
-            sample_sha=sha,
-            expected_hash=None,
-            actual_hash=None,
-            extension="",
-            expected_filename=None,
         )
 
 
