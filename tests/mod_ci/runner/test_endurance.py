@@ -13,7 +13,7 @@ import pytest
 from mod_ci.runner.loop import serve
 from mod_ci.runner.options import Options
 from mod_ci.runner.shutdown import Shutdown
-from tests.mod_ci.runner.standin import StandIn, offer, regression
+from tests.mod_ci.runner.standin import Handler, StandIn, offer, regression
 
 Serve = Callable[..., None]
 Start = Callable[..., subprocess.Popen[str]]
@@ -274,17 +274,22 @@ def test_a_second_signal_ends_at_once_and_leaves_nothing_running(
     server.queue.append(offer([regression(1, f"-c 'sleep {mark}'")], {1: b"media\n"}))
     process = runner("--sandbox", "off")
     server.wait_until(lambda: mark in commands())
-    server.close()
+    # An end in order has to be told to the server, also over the connections that are open now.
+    told = threading.Event()
+
+    def break_off(handler: Handler) -> bool:
+        told.set()
+        handler.hang_up()
+        return True
+
+    server.trouble("POST .*/finish$", 1_000, break_off)
 
     process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    assert told.wait(20)
     process.send_signal(signal.SIGINT)
 
-    try:
-        assert process.wait(20) == 1
-        server.wait_until(lambda: mark not in commands())
-    finally:
-        server.open()
+    assert process.wait(20) == 1
+    server.wait_until(lambda: mark not in commands())
 
 
 def commands() -> str:
