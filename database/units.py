@@ -44,12 +44,10 @@ def writing(*, snapshot: bool = False, patience: int | None = None) -> Iterator[
 
 
 @contextmanager
-def reading(*, goes_on: bool = False) -> Iterator[None]:
-    """One unit of work that reads one snapshot and gives its connection back at the end.
-
-    `goes_on`: in the snapshot that was begun already, if any.
-    """
-    if not goes_on or snapshots.current() is None:
+def reading() -> Iterator[None]:
+    """One unit of work that reads one snapshot, the one that was begun already if any, and gives
+    its connection back at the end."""
+    if snapshots.current() is None:
         begin_reading()
     try:
         yield

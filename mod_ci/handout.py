@@ -3,26 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-from sqlalchemy import Integer, Select, bindparam, exists, func, select
+from sqlalchemy import Integer, bindparam, exists, select
 
-from database import db, fetch, fetch_values, in_this_order
+from database import db, fetch, fetch_values
 from mod_ci.models import Attempt
 from mod_ci.queue import Claim
-from mod_regression.models import (
-    AcceptedVariant,
-    InputType,
-    OutputType,
-    RegressionTest,
-    RegressionTestOutput,
-)
+from mod_regression.definitions import DefinedOutput, DefinedSample, Definition
+from mod_regression.models import InputType, OutputType
 from mod_sample.models import Sample
 from mod_sample.storage import Repository, UnsafeName, sample_key
-from mod_test import repositories, sets
-from mod_test.models import Fork, Platform, Result, Run, RunRecord
-
-INPUT_TYPES = {kind.value for kind in InputType}
-OUTPUT_TYPES = {kind.value for kind in OutputType}
+from mod_test import catalogue, repositories, sets
+from mod_test.models import CustomizedTest, Fork, Platform, Result, Run, RunRecord
 
 
 def handout(claim: Claim, *, git_base_url: str, main_repository: str, api: str) -> dict[str, Any]:
@@ -33,22 +24,19 @@ def handout(claim: Claim, *, git_base_url: str, main_repository: str, api: str) 
     """
     ids = {"attempt_id": claim.attempt_id, "run_id": claim.run_id}
     (found,) = fetch(_RUN, ids)
-    tests_of, outputs_of = _OF_RECORDED if claim.has_recorded_set else _OF_ACTIVE
-    tests, samples = _tests_and_samples(_rows(tests_of, claim.run_id))
-    _add_outputs(tests, _rows(outputs_of, claim.run_id))
+    tests, samples = [], {}
+    for test in _tests(claim):
+        # A test without a sample is in no run's set.
+        if test.sample is not None:
+            samples[test.sample.sample_id] = test.sample
+            tests.append(_test(test, test.sample.sample_id))
+    address = f"{api}/attempts/{claim.attempt_id}/samples"
     return {
         "lease_expires_at": found.lease_expires_at,
         "deadline_at": found.deadline_at,
         "run": _run(claim.run_id, found, git_base_url, main_repository),
-        "tests": [tests[regression_id] for regression_id in sorted(tests)],
-        "samples": [
-            {
-                **samples[sample_id],
-                "size_bytes": None,
-                "url": f"{api}/attempts/{claim.attempt_id}/samples/{sample_id}",
-            }
-            for sample_id in sorted(samples)
-        ],
+        "tests": tests,
+        "samples": [_sample(samples[sample_id], address) for sample_id in sorted(samples)],
     }
 
 
@@ -77,48 +65,16 @@ def key_of_sample(sample_id: int) -> str | None:
         return None
 
 
-def _rows(statement: Select[Any], run_id: int) -> list[list[Any]]:
-    """The rows of a statement whose only column has each of them as a JSON array."""
-    texts = fetch_values(statement, {"run_id": run_id})
-    rows: list[list[Any]] = orjson.loads(f"[{','.join(texts)}]")
-    return rows
-
-
-def _statements(members: Any) -> tuple[Select[Any], Select[Any]]:
-    """The tests in `members.c.regression_id` that have no result, with their samples; and the
-    outputs of all of them, with each accepted variant.
-
-    A row is one JSON array: a run has hundreds of tests, and reading as many columns from the
-    driver cost more than everything else in a claim. They are not joined to one text: GROUP_CONCAT
-    makes a temporary table each time, and has crashed MariaDB 10.11 when that failed.
-    """
-    run_id = bindparam("run_id", type_=Integer)
-    test, output, variant = RegressionTest, RegressionTestOutput, AcceptedVariant
-    tests = (
-        select(
-            func.json_array(
-                test.id, test.command, test.input_type, test.output_type, test.expected_rc,
-                Sample.id, Sample.sha, Sample.extension, Sample.original_name,
-            )
-        )
-        .select_from(members)
-        .join(test, test.id == members.c.regression_id)
-        .join(Sample, Sample.id == test.sample_id)
-        .where(~exists().where(Result.test_id == run_id, Result.regression_test_id == test.id))
-    )  # fmt: skip
-    outputs = (
-        select(
-            func.json_array(
-                output.regression_id, output.id, output.correct, output.correct_extension,
-                output.expected_filename, output.ignore, variant.file_hashes,
-            )
-        )
-        .select_from(members)
-        .join(output, output.regression_id == members.c.regression_id)
-        .outerjoin(variant, variant.regression_test_output_id == output.id)
-        .where(output.id > 0)
-    )  # fmt: skip
-    return in_this_order(tests), in_this_order(outputs)
+def _tests(claim: Claim) -> list[Definition]:
+    """The tests of the run's set that have no result, by id."""
+    ids = {"run_id": claim.run_id}
+    if claim.has_recorded_set:
+        wanted = frozenset(fetch_values(_RECORDED, ids))
+    else:
+        active = catalogue.remembered("active", lambda: frozenset(fetch_values(_ACTIVE)))
+        wanted = active.difference(fetch_values(_REPORTED, ids))
+    found = catalogue.definitions(wanted)
+    return [found[regression_id] for regression_id in sorted(found)]
 
 
 # Composed once: building them costs more than the database needs for them.
@@ -141,8 +97,16 @@ _RUN = (
         Attempt.id == bindparam("attempt_id", type_=Integer),
     )
 )
-_OF_RECORDED = _statements(sets.recorded(bindparam("run_id", type_=Integer)).subquery("members"))
-_OF_ACTIVE = _statements(sets.active().subquery("members"))
+_REPORTED = select(Result.regression_test_id).where(
+    Result.test_id == bindparam("run_id", type_=Integer)
+)
+_RECORDED = sets.recorded(bindparam("run_id", type_=Integer)).where(
+    ~exists().where(
+        Result.test_id == CustomizedTest.test_id,
+        Result.regression_test_id == CustomizedTest.regression_id,
+    )
+)
+_ACTIVE = sets.active()
 
 
 def _run(run_id: int, run: Any, git_base_url: str, main_repository: str) -> dict[str, Any]:
@@ -161,59 +125,38 @@ def _run(run_id: int, run: Any, git_base_url: str, main_repository: str) -> dict
     }
 
 
-def _tests_and_samples(
-    rows: Sequence[Any],
-) -> tuple[dict[int, dict[str, Any]], dict[int, dict[str, Any]]]:
-    """The tests, and the samples that they need, by their ids."""
-    tests: dict[int, dict[str, Any]] = {}
-    samples: dict[int, dict[str, Any]] = {}
-    for (
-        regression_id,
-        command,
-        input_type,
-        output_type,
-        code,
-        sample_id,
-        sha,
-        extension,
-        name,
-    ) in rows:
-        tests[regression_id] = {
-            "regression_id": regression_id,
-            "sample_id": sample_id,
-            "command": command,
-            "input_type": input_type if input_type in INPUT_TYPES else "file",
-            "output_type": output_type if output_type in OUTPUT_TYPES else "file",
-            "expected_exit_code": code or 0,
-            "outputs": [],
-        }
-        samples[sample_id] = {
-            "sample_id": sample_id,
-            "sha256": sha,
-            "extension": extension,
-            "name": name,
-        }
-    return tests, samples
+def _test(test: Definition, sample_id: int) -> dict[str, Any]:
+    return {
+        "regression_id": test.regression_id,
+        "sample_id": sample_id,
+        "command": test.command,
+        "input_type": test.input_type or InputType.file,
+        "output_type": test.output_type or OutputType.file,
+        "expected_exit_code": test.expected_rc or 0,
+        "outputs": [_output(output) for output in test.outputs],
+    }
 
 
-def _add_outputs(tests: dict[int, dict[str, Any]], rows: Sequence[Any]) -> None:
-    """Give the tests their outputs in order, each with all that is accepted for it."""
-    outputs: dict[int, dict[str, Any]] = {}
-    for regression_id, output_id, correct, extension, filename, ignore, variant in sorted(
-        rows, key=lambda row: row[1]
-    ):
-        if regression_id not in tests:
-            continue
-        output = outputs.get(output_id)
-        if output is None:
-            output = outputs[output_id] = {
-                "output_id": output_id,
-                "filename": filename or f"output{extension}",
-                "extension": extension,
-                "expected_hash": correct or None,
-                "accepted_hashes": [correct] if correct else [],
-                "ignore": bool(ignore),
-            }
-            tests[regression_id]["outputs"].append(output)
-        if variant and variant not in output["accepted_hashes"]:
-            output["accepted_hashes"].append(variant)
+def _output(output: DefinedOutput) -> dict[str, Any]:
+    """An output with all that is accepted for it, its baseline first."""
+    correct = output.correct or None
+    accepted = output.variants if correct is None else (correct, *output.variants)
+    return {
+        "output_id": output.output_id,
+        "filename": output.expected_filename or f"output{output.extension}",
+        "extension": output.extension,
+        "expected_hash": correct,
+        "accepted_hashes": list(dict.fromkeys(accepted)),
+        "ignore": output.ignored,
+    }
+
+
+def _sample(sample: DefinedSample, address: str) -> dict[str, Any]:
+    return {
+        "sample_id": sample.sample_id,
+        "sha256": sample.sha,
+        "extension": sample.extension,
+        "name": sample.name,
+        "size_bytes": None,
+        "url": f"{address}/{sample.sample_id}",
+    }

@@ -1,37 +1,29 @@
-"""A regression test of a run as a row: its verdict, what it printed and wrote, what it is part of.
+"""A regression test of a run as a row: its verdict, what it printed and what it wrote.
 
-Everything that lists results (a run's samples, a sample's history, a comparison of two runs) reads
-them here; how they read is decided by `mod_test.verdict`.
+How results read is decided by `mod_test.verdict`.
 """
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     Select,
     and_,
     bindparam,
     case,
-    func,
     literal,
     select,
     tuple_,
-    union_all,
 )
 
-from database import ASCII_LOWER, contains_text, db, exact, fetch
+from database import db, fetch
 from database.spans import among, is_among
-from mod_regression.models import Category, RegressionTest, RegressionTestOutput, test_categories
-from mod_sample.models import Sample, Tag, sample_tags
+from mod_regression.models import RegressionTest, RegressionTestOutput
 from mod_test import verdict
 from mod_test.models import Outcome, Result, ResultFile, ResultRecord
-from mod_test.rollup.tables import FailingResult
-from mod_test.run_rows import RunRow
-from mod_test.sets import are_kept, ids_of, kept_members_of, members_of
 from mod_test.verdict import OutputStatus, ResultStatus
 
 Place = tuple[int, int]  # a run and a regression test
@@ -40,7 +32,6 @@ Place = tuple[int, int]  # a run and a regression test
 IDS: Any = bindparam("ids", expanding=True)
 _STATUSES = {status.value: status for status in ResultStatus}
 _OUTPUT_STATUSES = {status.value: status for status in OutputStatus}
-TAG, CATEGORY = 0, 1
 COLUMNS, STATUS_PLACE = 12, 4
 MOST_IN_VAIN = 4  # results that are read for each that is asked for
 
@@ -101,57 +92,6 @@ class OutputRow:
         )
 
 
-@dataclass(frozen=True)
-class ResultFilter:
-    """Which results of a run are meant; None filters nothing."""
-
-    status: ResultStatus | None = None
-    name: str | None = None
-    tag: str | None = None
-    category: str | None = None
-    sample_id: int | None = None
-    regression_id: int | None = None
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """The values of what is asked for, by name."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        if self.name is not None:
-            given["name"] = self.name.translate(ASCII_LOWER)
-        return {f"of_{name}": value for name, value in given.items() if value is not None}
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The tags of samples and the categories of regression tests, by their ids."""
-
-    tags: dict[int, list[str]] = field(default_factory=dict)
-    categories: dict[int, list[str]] = field(default_factory=dict)
-
-
-def has_tag(name: Any, sample_id: Any = RegressionTest.sample_id) -> ColumnElement[bool]:
-    """Whether a sample, of a `RegressionTest` unless said otherwise, has exactly this tag."""
-    found: ColumnElement[bool] = sample_id.in_(
-        select(sample_tags.c.sample_id)
-        .join(Tag, Tag.id == sample_tags.c.tag_id)
-        .where(Tag.name == name, exact(Tag.name) == exact(name))
-    )
-    return found
-
-
-def has_category(name: Any) -> ColumnElement[bool]:
-    """Whether a `RegressionTest` is in a category of exactly this name, among others."""
-    return RegressionTest.id.in_(
-        select(test_categories.c.regression_id)
-        .join(Category, Category.id == test_categories.c.category_id)
-        .where(
-            test_categories.c.regression_id.is_not(None),
-            Category.name == name,
-            exact(Category.name) == exact(name),
-        )
-    )
-
-
 def columns(status: ColumnElement[str], run_id: Any) -> tuple[Any, ...]:
     """What `as_result` reads, of a `RegressionTest` joined (outer) to its `Result` and record."""
     return (
@@ -170,7 +110,7 @@ def columns(status: ColumnElement[str], run_id: Any) -> tuple[Any, ...]:
     )
 
 
-def as_result(row: Any, *, tail: str | None = None) -> ResultRow:
+def as_result(row: Any) -> ResultRow:
     """A row of `columns`, which may have more behind them."""
     (
         run_id, regression_id, sample_id, command, status, runtime, exit_code, expected_exit_code,
@@ -179,67 +119,8 @@ def as_result(row: Any, *, tail: str | None = None) -> ResultRow:
     return ResultRow(
         run_id, regression_id, sample_id, command, _STATUSES[status],
         None if runtime is None else max(0, runtime), exit_code, expected_exit_code,
-        bool(wrong_exit), outcome, signal, told or None, tail,
+        bool(wrong_exit), outcome, signal, told or None, None,
     )  # fmt: skip
-
-
-def of_runs(
-    runs: Sequence[RunRow], wanted: ResultFilter, running: Collection[int] = ()
-) -> tuple[Select[Any], dict[str, Any]]:
-    """The rows (`columns`) of the sets of `runs` that are `wanted`, also those without a result: a
-    statement, which is composed once for each choice of filters, and its parameters.
-
-    `running` are the tests at which the runner of a run that has not ended is at the moment.
-    """
-    ended = [run.run_id for run in runs if run.status.has_ended]
-    params = {**ids_of(runs), "ended": ended, "running": list(running), **wanted.params}
-    return _of_runs(frozenset(wanted.params), kept=are_kept(runs)), params
-
-
-@functools.cache
-def _of_runs(given: frozenset[str], *, kept: bool) -> Select[Any]:
-    """`kept`: how the results read is looked up, for runs whose sets and failing results are."""
-    if kept:
-        of_set = kept_members_of(IDS).subquery("members")
-        status: Any = func.coalesce(FailingResult.status, ResultStatus.passed.value)
-    else:
-        of_set = members_of(IDS, bindparam("live", expanding=True)).subquery("members")
-        status = verdict.status_in_run(
-            of_set.c.test_id.in_(bindparam("ended", expanding=True)),
-            RegressionTest.id.in_(bindparam("running", expanding=True)),
-        )
-    conditions: dict[str, Callable[[Any], ColumnElement[bool]]] = {
-        "of_status": lambda value: status == value,
-        "of_name": lambda value: contains_text(Sample.original_name, value),
-        "of_tag": has_tag,
-        "of_category": has_category,
-        "of_sample_id": lambda value: RegressionTest.sample_id == value,
-        "of_regression_id": lambda value: RegressionTest.id == value,
-    }
-    rows = (
-        select(*columns(status, of_set.c.test_id))
-        .select_from(of_set)
-        .join(RegressionTest, RegressionTest.id == of_set.c.regression_id)
-        .outerjoin(
-            Result,
-            and_(
-                Result.test_id == of_set.c.test_id, Result.regression_test_id == RegressionTest.id
-            ),
-        )
-        .outerjoin(ResultRecord, ResultRecord.is_of_result())
-        .where(*(conditions[name](bindparam(name)) for name in sorted(given)))
-    )
-    if "of_name" in given:
-        rows = rows.join(Sample, Sample.id == RegressionTest.sample_id)
-    if not kept:
-        return rows
-    return rows.outerjoin(
-        FailingResult,
-        and_(
-            FailingResult.test_id == of_set.c.test_id,
-            FailingResult.regression_test_id == of_set.c.regression_id,
-        ),
-    )
 
 
 def outputs_of(places: Collection[Place]) -> dict[Place, list[OutputRow]]:
@@ -276,55 +157,6 @@ def results_at(places: Mapping[Place, str]) -> list[ResultRow]:
         values = [*row[:STATUS_PLACE], places[run_id, regression_id], *row[STATUS_PLACE + 1 :]]
         found.append(as_result(values))
     return found
-
-
-def labels_of(rows: Iterable[ResultRow]) -> Labels:
-    """The tags and categories of results, in one statement."""
-    rows = list(rows)
-    return labels({row.sample_id for row in rows}, {row.regression_id for row in rows})
-
-
-def labels(sample_ids: Collection[int], regression_ids: Collection[int]) -> Labels:
-    """The tags of samples, by name, and the categories of tests, by id, in one statement."""
-    found = Labels()
-    if not sample_ids and not regression_ids:
-        return found
-    of_samples, params = among("samples", sample_ids)
-    of_tests, more = among("tests", regression_ids)
-    rows = fetch(_labels(of_samples, of_tests), params | more)
-    for kind, owner, name, _ in sorted(rows, key=lambda row: row.place):
-        (found.tags if kind == TAG else found.categories).setdefault(owner, []).append(name)
-    return found
-
-
-@functools.cache
-def _labels(of_samples: int, of_tests: int) -> CompoundSelect[Any]:
-    """Tags and categories with their `place` among all."""
-    tags = (
-        select(
-            literal(TAG).label("kind"),
-            sample_tags.c.sample_id.label("owner"),
-            Tag.name.label("name"),
-            Tag.id.label("place"),
-        )
-        .join(Tag, Tag.id == sample_tags.c.tag_id)
-        .where(is_among(sample_tags.c.sample_id, "samples", of_samples))
-    )
-    categories = (
-        select(
-            literal(CATEGORY),
-            test_categories.c.regression_id,
-            Category.name,
-            Category.id,
-        )
-        .distinct()
-        .join(Category, Category.id == test_categories.c.category_id)
-        .where(
-            is_among(test_categories.c.regression_id, "tests", of_tests),
-            Category.name.is_not(None),
-        )
-    )
-    return union_all(tags, categories)
 
 
 def _outputs() -> Select[Any]:

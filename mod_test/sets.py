@@ -1,12 +1,13 @@
 """Which regression tests belong to a run (semantics.md, "Its set of tests")."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import CompoundSelect, Select, and_, bindparam, exists, func, select, true, union
 
-from database import db, fetch
+from database import fetch
 from mod_regression.models import RegressionTest
+from mod_test import catalogue
 from mod_test.models import CustomizedTest, Result, Run
 from mod_test.rollup.tables import RunRollup, RunSetMember
 from mod_test.run_rows import RunRow
@@ -30,12 +31,6 @@ def active() -> Select[Any]:
     return select(RegressionTest.id.label("regression_id")).where(is_active())
 
 
-def members(runs: Sequence[RunRow]) -> CompoundSelect[Any]:
-    """The sets of `runs` as rows `test_id`, `regression_id`: what was recorded when anything was,
-    else the run's results and, while it goes on, today's active tests."""
-    return members_of(**ids_of(runs))
-
-
 def ids_of(runs: Sequence[RunRow]) -> dict[str, list[int]]:
     """The ids of `runs`, and of those of them that go on: what `members_of` takes."""
     live = [run.run_id for run in runs if not run.status.has_ended]
@@ -43,7 +38,9 @@ def ids_of(runs: Sequence[RunRow]) -> dict[str, list[int]]:
 
 
 def members_of(ids: Any, live: Any) -> CompoundSelect[Any]:
-    """`members`, of ids or of parameters for them."""
+    """The sets of runs as rows `test_id`, `regression_id`, of ids or of parameters for them: what
+    was recorded when anything was, else the run's results and, while it goes on, today's active
+    tests."""
     recorded = (
         select(CustomizedTest.test_id, CustomizedTest.regression_id)
         .join(RegressionTest, RegressionTest.id == CustomizedTest.regression_id)
@@ -68,7 +65,7 @@ def are_kept(runs: Sequence[RunRow]) -> bool:
 
 
 def kept_members_of(ids: Any) -> Select[Any]:
-    """`members` of runs whose sets are kept, of ids or of a parameter for them."""
+    """`members_of` runs whose sets are kept, of ids or of a parameter for them."""
     return (
         select(RunRollup.test_id, RunSetMember.regression_test_id.label("regression_id"))
         .join(RunSetMember, RunSetMember.set_id == RunRollup.set_id)
@@ -76,31 +73,22 @@ def kept_members_of(ids: Any) -> Select[Any]:
     )
 
 
-def regression_ids(run: RunRow) -> list[int]:
-    """The regression tests of one run, in order."""
-    rows = members([run]).subquery("members")
-    return list(db.session.scalars(select(rows.c.regression_id).order_by(rows.c.regression_id)))
+def regression_ids(run: RunRow) -> Collection[int]:
+    """The regression tests of one run."""
+    if are_kept([run]):
+        return catalogue.members_of_set(run.set_id or 0)
+    return {row.regression_id for row in fetch(_MEMBERS, ids_of([run]))}
 
 
 def has_test(run: RunRow, regression_id: int) -> bool:
     """Whether a regression test is in the set of a run."""
-    if not are_kept([run]):
-        return regression_id in regression_ids(run)
-    member = {"set_id": run.set_id, "regression_id": regression_id}
-    return bool(fetch(_MEMBER, member))
-
-
-_MEMBER = (
-    select(RunSetMember.regression_test_id)
-    .join(RegressionTest, RegressionTest.id == RunSetMember.regression_test_id)
-    .where(
-        RunSetMember.set_id == bindparam("set_id"),
-        RunSetMember.regression_test_id == bindparam("regression_id"),
-    )
-)
+    return regression_id in regression_ids(run)
 
 
 def _is_recorded(run_id: Any) -> Any:
     return exists().where(
         CustomizedTest.test_id == run_id, CustomizedTest.regression_id.is_not(None)
     )
+
+
+_MEMBERS = members_of(bindparam("ids", expanding=True), bindparam("live", expanding=True))

@@ -9,7 +9,7 @@ from mod_api.schemas.pages import page_of
 from mod_api.schemas.results import ResultListQuery, RunSampleDetailSchema, RunSampleSchema
 from mod_api.services import results
 from mod_auth.scopes import Scope
-from mod_test.result_rows import ResultFilter
+from mod_test.run_tests import ResultFilter
 from mod_test.verdict import ResultStatus
 
 bp = Resource("Results", __name__, url_prefix="/runs", description="The regression tests of a run")

@@ -60,15 +60,14 @@ def list_artifacts(
     with settled_reading():
         run = get_row(run_id)
         results = artifacts.results_of(run)
-        files = artifacts.files_of_run(run, crashed=results.crashed)
+        files = artifacts.files_of_run(run, results)
         of_run = [file for file in files if file.type in types]
         found = [_of_run(run, file) for file in of_run[offset : offset + limit]]
         total = len(of_run)
         if set(types) & {*artifacts.KINDS, ArtifactType.media_info}:
             rows, of_rows = artifacts.rows_of_run(
-                run,
+                results,
                 types,
-                results.samples,
                 limit=limit - len(found),
                 offset=max(0, offset - len(of_run)),
             )

@@ -13,14 +13,15 @@ from database import exact, fetch, fetch_value, in_this_order
 from errors import NotFound
 from mod_api.services import links
 from mod_api.services.paging import Page, page
-from mod_regression.models import RegressionTest
-from mod_test import repositories, result_rows, run_rows
+from mod_regression.definitions import Definition
+from mod_test import catalogue, repositories, run_rows
 from mod_test.comparison import Change, Side, change_between
 from mod_test.models import Fork, Run
-from mod_test.result_rows import Place, ResultFilter
+from mod_test.result_rows import Place, outputs_of, results_at
 from mod_test.rollup.kept import IS_KEPT
-from mod_test.rollup.tables import FailingResult, RunRollup, RunSetMember
+from mod_test.rollup.tables import FailingResult, RunRollup
 from mod_test.run_rows import RunRow
+from mod_test.run_tests import ResultFilter, of_runs
 from mod_test.sets import are_kept
 from mod_test.signatures import failure_signature
 from mod_test.verdict import ResultStatus
@@ -74,9 +75,9 @@ def compare(
     counts = Counter(row.change for row in rows)
     wanted = [row for row in rows if change in (None, row.change)]
     shown = wanted[offset : offset + limit]
-    commands = dict(fetch(_COMMANDS, {"tests": [row.regression_id for row in shown]}))
+    tests = catalogue.definitions([row.regression_id for row in shown])
     return page(
-        [_comparison(row, run.run_id, commands[row.regression_id], base) for row in shown],
+        [_comparison(row, run.run_id, tests[row.regression_id], base) for row in shown],
         total=len(wanted),
         limit=limit,
         offset=offset,
@@ -137,10 +138,9 @@ def _newest_of(main_repository: str) -> Select[Any]:
 
 @dataclass(slots=True)
 class Compared:
-    """A regression test of a sample, and how it went in both runs."""
+    """A regression test, and how it went in both runs."""
 
     regression_id: int
-    sample_id: int
     here: Side
     there: Side
     change: Change
@@ -151,71 +151,58 @@ def _kept(run: RunRow, other: RunRow) -> list[Compared]:
     sides: dict[Place, Side] = {}
     for run_id, test, status, signature in fetch(_FAILING, {"ids": [run.run_id, other.run_id]}):
         sides[run_id, test] = Side(ResultStatus(status), signature)
-    members: dict[int, set[int]] = {}
-    samples = {}
-    for set_id, test, sample_id in fetch(_MEMBERS, {"sets": [run.set_id, other.set_id]}):
-        members.setdefault(set_id, set()).add(test)
-        samples[test] = sample_id
-
-    def side(of: RunRow, test: int) -> Side:
-        in_set = test in members.get(of.set_id or 0, ())
-        return sides.get((of.run_id, test), PASSED) if in_set else NOWHERE
-
+    here, there = (catalogue.members_of_set(of.set_id or 0) for of in (run, other))
     return [
-        _of_sides(test, samples[test], side(run, test), side(other, test))
-        for test in sorted(samples)
+        _of_sides(
+            test,
+            sides.get((run.run_id, test), PASSED) if test in here else NOWHERE,
+            sides.get((other.run_id, test), PASSED) if test in there else NOWHERE,
+        )
+        for test in sorted(here | there)
     ]
 
 
-_MEMBERS = (
-    select(RunSetMember.set_id, RegressionTest.id, RegressionTest.sample_id)
-    .join(RegressionTest, RegressionTest.id == RunSetMember.regression_test_id)
-    .where(RunSetMember.set_id.in_(bindparam("sets", expanding=True)))
-)
 _FAILING = select(
     FailingResult.test_id,
     FailingResult.regression_test_id,
     FailingResult.status,
     FailingResult.signature,
 ).where(FailingResult.test_id.in_(bindparam("ids", expanding=True)))
-_COMMANDS = select(RegressionTest.id, RegressionTest.command).where(
-    RegressionTest.id.in_(bindparam("tests", expanding=True))
-)
 
 
 def _derived(run: RunRow, other: RunRow) -> list[Compared]:
-    statement, params = result_rows.of_runs([run, other], ResultFilter())
-    found = fetch(statement, params)
-    samples = {row.regression_id: row.sample_id for row in found}
-    failed = [result_rows.as_result(row) for row in found if ResultStatus(row.status).is_failure]
-    outputs = result_rows.outputs_of([row.place for row in failed])
+    found = fetch(*of_runs([run, other], ResultFilter()))
     sides = {(row.run_id, row.regression_id): _SIDES[row.status] for row in found}
-    for row in failed:
+    failed = {
+        (row.run_id, row.regression_id): row.status for row in found if _SIDES[row.status].failed
+    }
+    outputs = outputs_of(failed)
+    for row in results_at(failed):
         sides[row.place] = Side(row.status, failure_signature(row, outputs[row.place]))
     return [
         _of_sides(
             test,
-            samples[test],
             sides.get((run.run_id, test), NOWHERE),
             sides.get((other.run_id, test), NOWHERE),
         )
-        for test in sorted(samples)
+        for test in sorted({row.regression_id for row in found})
     ]
 
 
-def _of_sides(test: int, sample_id: int, here: Side, there: Side) -> Compared:
-    return Compared(test, sample_id, here, there, change_between(here, there))
+def _of_sides(test: int, here: Side, there: Side) -> Compared:
+    return Compared(test, here, there, change_between(here, there))
 
 
-def _comparison(row: Compared, run_id: int, command: str, base: str) -> Comparison:
+def _comparison(row: Compared, run_id: int, test: Definition, base: str) -> Comparison:
+    sample_id = test.sample_id or 0  # each of a set has one
     return Comparison(
         regression_id=row.regression_id,
-        sample_id=row.sample_id,
-        command=command,
+        sample_id=sample_id,
+        command=test.command,
         change=row.change,
         status=row.here.status,
         to_status=row.there.status,
         failure_signature=row.here.signature,
         to_failure_signature=row.there.signature,
-        links=links.of_result(run_id, row.regression_id, row.sample_id, base),
+        links=links.of_result(run_id, row.regression_id, sample_id, base),
     )

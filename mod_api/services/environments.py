@@ -1,5 +1,6 @@
 """Environments: one per platform, with who executes runs there and how long runs take."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,14 +48,17 @@ def environment(platform: Platform) -> Environment:
 
 
 def _environments(platforms: list[Platform]) -> list[Environment]:
-    paused: set[Platform] = set()
-    labels: dict[Platform, str] = {}
-    for platform, label in fetch(_RUNNERS):
-        if label is not None:
-            labels[platform] = label
-        else:
-            paused.add(platform)
-    durations = _durations()
+    facts: Sequence[Any] | None = None
+
+    def ask() -> dict[Platform, int]:
+        nonlocal facts
+        facts = fetch(_ALL)
+        return {row.platform: round(row.took) for row in facts if row.took is not None}
+
+    durations = remembered(kept.known(), "durations", ask)
+    runners = [row for row in facts or fetch(_RUNNERS) if row.took is None]
+    paused = {row.platform for row in runners if row.label is None}
+    labels = {row.platform: row.label for row in runners if row.label is not None}
     return [
         Environment(
             environment_id=platform.value,
@@ -65,15 +69,6 @@ def _environments(platforms: list[Platform]) -> list[Environment]:
         )
         for platform in platforms
     ]
-
-
-def _durations() -> dict[Platform, int]:
-    """How long the newest completed runs of each platform took, in milliseconds, on average."""
-
-    def ask() -> dict[Platform, int]:
-        return {platform: round(took) for platform, took in fetch(_DURATIONS)}
-
-    return remembered(kept.known(), "durations", ask)
 
 
 def _duration(platform: Platform) -> Select[Any]:
@@ -116,14 +111,19 @@ def _duration(platform: Platform) -> Select[Any]:
     )
     return select(
         type_coerce(literal(platform.value), Maintenance.platform.type),
+        null(),
         func.avg(newest.c.took),
     ).having(func.count(newest.c.took) > 0)
 
 
-_DURATIONS = union_all(*map(_duration, Platform))
 _newest = select(func.max(Attempt.id)).group_by(Attempt.platform)
-# A name where a runner has claimed, and none for a pause.
-_RUNNERS: CompoundSelect[Any] = union_all(
-    select(Maintenance.platform, null().label("label")).where(Maintenance.disabled.is_(True)),
-    select(Attempt.platform, Attempt.runner_name).where(Attempt.id.in_(_newest)),
+_facts = (
+    select(Maintenance.platform, null().label("label"), null().label("took")).where(
+        Maintenance.disabled.is_(True)
+    ),
+    select(Attempt.platform, Attempt.runner_name, null()).where(Attempt.id.in_(_newest)),
 )
+# A name where a runner has claimed, and none for a pause.
+_RUNNERS: CompoundSelect[Any] = union_all(*_facts)
+# The same, and how long runs take.
+_ALL: CompoundSelect[Any] = union_all(*_facts, *map(_duration, Platform))

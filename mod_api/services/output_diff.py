@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Any
 
-from database import reading
 from errors import Unavailable
 from mod_api.services import caption_changes, two_files
 from mod_api.services.diff import Comparison
@@ -16,13 +15,14 @@ from mod_api.services.two_files import Difference, StoredOutput
 from mod_regression.classifications import Classification, Pair
 from mod_sample.storage import NotStored
 from mod_test.outputs import ComparedOutput
+from mod_test.rollup.settle import settled_reading
 
 IDENTICAL = Difference(Comparison(identical=True), None)
 
 
 def diff(address: Address, *, context_lines: int, unified: bool, shelf: Shelf) -> dict[str, Any]:
     """How the output differs from its baseline. Raises NotFound, Unavailable."""
-    with reading():
+    with settled_reading():
         output = find(address)
         expected_hash, actual_hash = output.baseline_hash, output.actual_hash or output.expected
         kept = None

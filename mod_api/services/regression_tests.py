@@ -2,24 +2,27 @@
 
 import functools
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam
+from sqlalchemy import ColumnElement, Select, bindparam, select
 
-from database import fetch, reading
 from errors import NotFound, Unavailable
 from mod_api.services import links
 from mod_api.services.downloads import Shelf, file_url
 from mod_api.services.file_names import content_type_of, filename_of, hash_of, output_key
 from mod_api.services.inline import inline
 from mod_api.services.paging import Page, select_page
-from mod_regression.definitions import DefinedOutput, definitions, outputs_of
+from mod_regression.definitions import DefinedOutput, Definition
 from mod_regression.models import RegressionTest
 from mod_sample.storage import Located, StorageStatus
-from mod_test.result_rows import Labels, has_category, has_tag, labels
+from mod_sample.tags import has_tag
+from mod_test import catalogue
+from mod_test.rollup.settle import settled_reading
+from mod_test.run_tests import has_category
 from mod_test.sets import is_active
+from mod_test.verdict import has_sample
 
 MOST_OUTPUTS = 20
 MOST_TAGS = 50
@@ -48,15 +51,6 @@ class CatalogueFilter:
         return found | {f"of_{name}": value for name, value in asked.items() if value is not None}
 
 
-@dataclass(slots=True)
-class Definition:
-    """One regression test with its labels and outputs, before any storage was asked."""
-
-    row: Any
-    outputs: list[DefinedOutput]
-    labels: Labels
-
-
 def list_regression_tests(
     wanted: CatalogueFilter, *, limit: int, offset: int, shelf: Shelf
 ) -> Page[dict[str, Any]]:
@@ -65,16 +59,14 @@ def list_regression_tests(
 
     A regression test without a sample is left out.
     """
-    with reading():
+    with settled_reading():
         params = wanted.params
         found = select_page(
-            _definitions(frozenset(params)),
-            [RegressionTest.id],
-            limit=limit,
-            offset=offset,
-            params=params,
+            _ids(frozenset(params)), [RegressionTest.id], limit=limit, offset=offset, params=params
         )
-        tests = _defined(found.data)
+        ids = [row.id for row in found.data]
+        known = catalogue.definitions(ids)
+        tests = [known[regression_id] for regression_id in ids]
     where = shelf.repository.locate(_keys(tests))
     return found.showing([_shown(test, where, shelf) for test in tests])
 
@@ -84,11 +76,10 @@ def get_regression_test(regression_id: int, *, as_text: bool, shelf: Shelf) -> d
 
     What is not read within a second and a half comes without its content. Raises NotFound.
     """
-    with reading():
-        rows = fetch(_definitions(frozenset({"of_id"})), {"of_id": regression_id})
-        if not rows:
-            raise NotFound("regression_test", regression_id)
-        (test,) = _defined(rows)
+    with settled_reading():
+        test = catalogue.definitions([regression_id]).get(regression_id)
+    if test is None or test.sample_id is None:
+        raise NotFound("regression_test", regression_id)
     where = shelf.repository.locate(_keys([test]))
     shown = _shown(test, where, shelf)
     until = time.monotonic() + CONTENT_WITHIN_S
@@ -99,24 +90,17 @@ def get_regression_test(regression_id: int, *, as_text: bool, shelf: Shelf) -> d
 
 
 @functools.cache
-def _definitions(given: frozenset[str]) -> Select[Any]:
-    """Regression tests, where these names are among the parameters."""
+def _ids(given: frozenset[str]) -> Select[Any]:
+    """The regression tests that have a sample, where these names are among the parameters."""
     conditions: dict[str, Callable[[], ColumnElement[bool]]] = {
         "of_active": is_active,
         "of_inactive": lambda: ~is_active(),
         "of_category": lambda: has_category(bindparam("of_category")),
-        "of_tag": lambda: has_tag(bindparam("of_tag")),
+        "of_tag": lambda: has_tag(RegressionTest.sample_id, bindparam("of_tag")),
         "of_sample_id": lambda: RegressionTest.sample_id == bindparam("of_sample_id"),
-        "of_id": lambda: RegressionTest.id == bindparam("of_id"),
     }
-    return definitions(*(conditions[name]() for name in sorted(given)))
-
-
-def _defined(rows: Sequence[Any]) -> list[Definition]:
-    ids = [row.id for row in rows]
-    outputs = outputs_of(ids)
-    of_tests = labels({row.sample_id for row in rows}, ids)
-    return [Definition(row, outputs[row.id], of_tests) for row in rows]
+    meant = (conditions[name]() for name in sorted(given))
+    return select(RegressionTest.id).select_from(RegressionTest).where(has_sample(), *meant)
 
 
 def _keys(tests: Collection[Definition]) -> list[str]:
@@ -129,23 +113,22 @@ def _keys(tests: Collection[Definition]) -> list[str]:
 
 
 def _shown(test: Definition, where: dict[str, Located], shelf: Shelf) -> dict[str, Any]:
-    row = test.row
-    categories = test.labels.categories.get(row.id, [])
+    categories = test.categories
     shown = {
-        "regression_id": row.id,
-        "sample_id": row.sample_id,
-        "command": row.command,
-        "description": row.description,
-        "active": row.active is not False,
+        "regression_id": test.regression_id,
+        "sample_id": test.sample_id,
+        "command": test.command,
+        "description": test.description,
+        "active": test.active,
         "categories": categories,
-        "tags": test.labels.tags.get(row.sample_id, [])[:MOST_TAGS],
-        "input_type": row.input_type,
-        "output_type": row.output_type,
-        "expected_exit_code": row.expected_rc or 0,
+        "tags": test.sample.tags[:MOST_TAGS] if test.sample else (),
+        "input_type": test.input_type,
+        "output_type": test.output_type,
+        "expected_exit_code": test.expected_rc or 0,
         "expected_outputs": [
             _file(test, output, where, shelf) for output in test.outputs[:MOST_OUTPUTS]
         ],
-        "links": links.of_regression_test(row.id, row.sample_id, shelf.base),
+        "links": links.of_regression_test(test.regression_id, test.sample_id or 0, shelf.base),
     }
     return shown | ({"category": categories[0]} if categories else {})
 
@@ -156,8 +139,8 @@ def _file(test: Definition, output: DefinedOutput, where: dict[str, Located], sh
     filename = filename_of(output.expected_filename, output.extension)
     file = {
         "run_id": None,
-        "sample_id": test.row.sample_id,
-        "regression_id": test.row.id,
+        "sample_id": test.sample_id,
+        "regression_id": test.regression_id,
         "output_id": output.output_id,
         "filename": filename,
         "content_type": content_type_of(filename),

@@ -1,6 +1,5 @@
 """The regression tests of a run and how each ended: listed, filtered, looked at one by one."""
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,19 +14,18 @@ from mod_api.services.file_names import filename_of, hash_of
 from mod_api.services.paging import Page, select_page
 from mod_api.services.runs import get_row
 from mod_ci import attempts
-from mod_regression.models import RegressionTest
-from mod_test import result_rows
-from mod_test.models import ResultRecord
 from mod_test.result_messages import result_message
-from mod_test.result_rows import Labels, OutputRow, ResultFilter, ResultRow
+from mod_test.result_rows import OutputRow, ResultRow
+from mod_test.run_results import RunResult, results_of
 from mod_test.run_rows import RunRow
+from mod_test.run_tests import BY_TEST, IDS, ResultFilter, of_runs
 from mod_test.sets import members_of
 
 MOST_OUTPUTS = 20
 MOST_TAGS = 50
 
 HOW_MANY = select(func.count()).select_from(
-    members_of(result_rows.IDS, bindparam("live", expanding=True)).subquery("members")
+    members_of(IDS, bindparam("live", expanding=True)).subquery("members")
 )
 
 
@@ -49,8 +47,8 @@ class ResultView(ResultRow):
 
     outputs: list[OutputView]
     ignored_outputs: list[OutputView]
-    tags: list[str]
-    categories: list[str]
+    tags: Sequence[str]
+    categories: Sequence[str]
     result_message: str | None
     links: dict[str, str]
 
@@ -65,20 +63,21 @@ def list_results(
     """One page of a run's regression tests by their ids, also of those without a result, with the
     exact number of all that match. Raises NotFound."""
     run, running = _run(run_id)
-    statement, params = result_rows.of_runs([run], wanted, running)
+    statement, params = of_runs([run], wanted, running)
     total: int | Select[Any] | None = None
     if wanted == ResultFilter():
         total = run.standing.total if run.set_id and run.standing else HOW_MANY
     found = select_page(
         statement,
-        [RegressionTest.id],
+        [BY_TEST],
         limit=limit,
         offset=offset,
         total=total,
         params=params,
         are_few=wanted != ResultFilter(),
     )
-    return found.showing(_views([result_rows.as_result(row) for row in found.data], base))
+    statuses = {row.regression_id: row.status for row in found.data}
+    return found.showing([_view(result, base) for result in results_of(run_id, statuses)])
 
 
 def get_result(run_id: int, regression_id: int, *, base: str) -> ResultView:
@@ -87,17 +86,11 @@ def get_result(run_id: int, regression_id: int, *, base: str) -> ResultView:
     Raises NotFound for a test that is not in the run's set.
     """
     run, running = _run(run_id)
-    only = ResultFilter(regression_id=regression_id)
-    statement, params = result_rows.of_runs([run], only, running)
-    row = fetch_first(_with_tail(statement), params)
-    if row is None:
+    row = fetch_first(*of_runs([run], ResultFilter(regression_id=regression_id), running))
+    found = [] if row is None else results_of(run_id, {regression_id: row.status}, with_tails=True)
+    if not found:
         raise NotFound("result", regression_id, run_id=run_id)
-    return _views([result_rows.as_result(row, tail=row.tail)], base)[0]
-
-
-@functools.cache
-def _with_tail(statement: Select[Any]) -> Select[Any]:
-    return statement.add_columns(ResultRecord.tail)
+    return _view(found[0], base)
 
 
 def _run(run_id: int) -> tuple[RunRow, list[int]]:
@@ -106,13 +99,8 @@ def _run(run_id: int) -> tuple[RunRow, list[int]]:
     return run, attempts.running_tests(run)
 
 
-def _views(rows: Sequence[ResultRow], base: str) -> list[ResultView]:
-    outputs = result_rows.outputs_of([row.place for row in rows])
-    labels = result_rows.labels_of(rows)
-    return [_view(row, outputs[row.place], labels, base) for row in rows]
-
-
-def _view(row: ResultRow, outputs: Sequence[OutputRow], labels: Labels, base: str) -> ResultView:
+def _view(result: RunResult, base: str) -> ResultView:
+    row, outputs, definition = result.row, result.outputs, result.definition
     ignored = [output for output in outputs if output.ignored]
     compared = [output for output in outputs if not output.ignored] if ignored else outputs
     return ResultView(
@@ -121,8 +109,8 @@ def _view(row: ResultRow, outputs: Sequence[OutputRow], labels: Labels, base: st
         row.tail,
         _shown(compared),
         _shown(ignored) if ignored else [],
-        labels.tags.get(row.sample_id, [])[:MOST_TAGS],
-        labels.categories.get(row.regression_id, []),
+        definition.sample.tags[:MOST_TAGS] if definition.sample else (),
+        definition.categories,
         result_message(row, outputs) if row.told or row.status.is_failure else None,
         links.of_result(row.run_id, row.regression_id, row.sample_id, base),
     )  # fmt: skip

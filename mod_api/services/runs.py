@@ -2,7 +2,7 @@
 
 import functools
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -404,11 +404,11 @@ def _chosen(wanted: Sequence[int] | None) -> list[int]:
     return sorted(known)
 
 
-def _active(wanted: Sequence[int]) -> list[int]:
+def _active(wanted: Collection[int]) -> list[int]:
     return list(
         db.session.scalars(
             select(RegressionTest.id)
-            .where(RegressionTest.id.in_(wanted), is_active())
+            .where(RegressionTest.id.in_(sorted(wanted)), is_active())
             .order_by(RegressionTest.id)
         )
     )

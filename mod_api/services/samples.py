@@ -16,7 +16,7 @@ from mod_api.services.paging import Page, select_page
 from mod_regression.models import RegressionTest
 from mod_sample.models import Sample, Upload
 from mod_sample.storage import Repository
-from mod_test.result_rows import Labels, has_tag, labels
+from mod_sample.tags import has_tag, tags_of
 from mod_test.sets import is_active
 
 MOST_TAGS = 50
@@ -105,7 +105,7 @@ def _rows(given: frozenset[str]) -> Select[Any]:
         "of_active": _is_used,
         "of_inactive": lambda: ~_is_used(),
         "of_name": lambda: contains_text(Sample.original_name, bindparam("of_name")),
-        "of_tag": lambda: has_tag(bindparam("of_tag"), Sample.id),
+        "of_tag": lambda: has_tag(Sample.id, bindparam("of_tag")),
         "of_sha256": lambda: Sample.sha.in_(bindparam("of_sha256", expanding=True)),
         "of_extension": lambda: exact(Sample.extension) == exact(bindparam("of_extension")),
         "of_id": lambda: Sample.id == bindparam("of_id"),
@@ -129,18 +129,20 @@ def _is_used() -> ColumnElement[bool]:
 
 def _views(rows: Sequence[Any], base: str) -> list[SampleView]:
     ids = [row.id for row in rows]
-    found, notes = labels(ids, ()), _notes(ids)
-    return [_view(row, found, notes, base) for row in rows]
+    tags, notes = tags_of(ids), _notes(ids)
+    return [_view(row, tags, notes, base) for row in rows]
 
 
-def _view(row: Any, found: Labels, notes: dict[int, list[str]], base: str) -> SampleView:
+def _view(
+    row: Any, tags: dict[int, list[str]], notes: dict[int, list[str]], base: str
+) -> SampleView:
     return SampleView(
         sample_id=row.id,
         sha256=row.sha,
         name=row.original_name,
         extension=row.extension,
         status="active" if row.active else "inactive",
-        tags=found.tags.get(row.id, [])[:MOST_TAGS],
+        tags=tags.get(row.id, [])[:MOST_TAGS],
         notes=NOTES_BETWEEN.join(notes.get(row.id, [])) or None,
         links=links.of_sample(row.id, base),
     )

@@ -11,7 +11,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, union
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    union,
+)
 from sqlalchemy.orm import aliased
 
 from database import exact, fetch_values, in_this_order, snapshots, unindexed
@@ -29,12 +39,14 @@ class Known:
     """What this snapshot knows of marks: the runs that they concern, or NONE.
 
     `is_quiet`: no mark waits, and every run is kept; nothing has to be derived. `version` is that
-    of what is kept, its generation and newest change; None where nobody knows.
+    of what is kept, its generation and newest change; None where nobody knows. `definitions` is
+    that of regression tests; None also while marks of them wait.
     """
 
     concerned: tuple[int, ...] = NONE
     version: Version | None = None
     is_quiet: bool = False
+    definitions: Version | None = None
 
 
 def known() -> Known:
@@ -60,11 +72,30 @@ def concerned() -> tuple[int, ...]:
     return known().concerned
 
 
-def remember(run_ids: Iterable[int], *, version: Version | None, is_quiet: bool) -> None:
+def remember(
+    run_ids: Iterable[int],
+    *,
+    version: Version | None,
+    is_quiet: bool,
+    definitions: Version | None,
+) -> None:
     """Let `known` answer this for the rest of the snapshot that is being read."""
     snapshot = snapshots.current()
     if snapshot is not None:
-        snapshot.notes[KNOWN] = Known(_sorted(run_ids), version, is_quiet)
+        snapshot.notes[KNOWN] = Known(_sorted(run_ids), version, is_quiet, definitions)
+
+
+def first_mark_of_definitions() -> ScalarSelect[int | None]:
+    """The first mark that is of no run, but of what many have: tests, and what is accepted."""
+    return select(func.min(RollupMark.id)).where(RollupMark.run_id.is_(None)).scalar_subquery()
+
+
+def version_of_definitions(state: Any) -> Version | None:
+    """What a row with the columns `generation`, `definitions_id` and `first_of_definitions` says:
+    the version of regression tests; None while a mark of them waits."""
+    if not state.generation or state.first_of_definitions is not None:
+        return None
+    return state.generation, state.definitions_id
 
 
 def _sorted(run_ids: Iterable[int]) -> tuple[int, ...]:

@@ -35,7 +35,7 @@ def prepare() -> bool:
                 db.session.execute(delete(table))
             db.session.execute(update(OpenRun).values(settled=False))
         opened.write_down()
-        begin_generation()
+        begin_generation(marks_are_made=complete)
         return complete
 
 

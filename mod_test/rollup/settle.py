@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from database import db, fetch, reading, snapshots, writing
-from mod_test.rollup import derive
+from mod_test.rollup import derive, kept, triggers
 from mod_test.rollup.kept import Version, by_definitions, by_own_marks, remember
 from mod_test.rollup.tables import CHANGES_KEPT, OpenRun, RollupChange, RollupMark, RollupState
 
@@ -36,14 +36,13 @@ OWN, OF_DEFINITION = 0, 1
 
 
 @contextmanager
-def settled_reading(*, goes_on: bool = False) -> Iterator[bool]:
+def settled_reading() -> Iterator[bool]:
     """One unit of work that reads one snapshot; gives whether marks wait to be settled.
 
     Marks that concern many runs (an approval, a changed test) are settled first, since deriving
-    all of them would be slow. The others can wait until the answer is sent. `goes_on`: as in
-    `reading`.
+    all of them would be slow. The others can wait until the answer is sent.
     """
-    with reading(goes_on=goes_on):
+    with reading():
         must, may = _look()
         if not must:
             yield may
@@ -77,12 +76,14 @@ def settle_marks(*, of_definitions: bool = False, waits: bool = True) -> None:
 
 
 def looking(statement: Select[Any]) -> Select[Any]:
-    """A statement that asks along what every read asks first: the version of what is kept, the
-    first mark, and whether (0) some run is not settled."""
+    """A statement that asks along what every read asks first: the versions, the first mark and the
+    first that is of no run, and whether (0) some run is not settled."""
     return statement.add_columns(
         RollupState.generation,
         RollupState.change_id,
+        RollupState.definitions_id,
         select(func.min(RollupMark.id)).scalar_subquery().label("first_mark"),
+        kept.first_mark_of_definitions().label("first_of_definitions"),
         select(func.min(OpenRun.settled)).scalar_subquery().label("are_settled"),
     ).outerjoin(RollupState, RollupState.id == 1)
 
@@ -121,32 +122,39 @@ def _look() -> tuple[bool, bool]:
     version: Version | None = None
     if state.generation:
         version = state.generation, state.change_id
+    definitions = kept.version_of_definitions(state)
     if version is not None and state.first_mark is None:
         # Without a mark, and with every run kept, nothing else is asked.
-        remember((), version=version, is_quiet=state.are_settled in (None, 1))
+        is_quiet = state.are_settled in (None, 1)
+        remember((), version=version, is_quiet=is_quiet, definitions=definitions)
         return False, False
     rows = fetch(WHAT_WAITS)
     must = len({run_id for why, run_id in rows if why == OF_DEFINITION}) > FEW
     if not must:
-        remember({run_id for _, run_id in rows}, version=version, is_quiet=False)
+        concerned = {run_id for _, run_id in rows}
+        remember(concerned, version=version, is_quiet=False, definitions=definitions)
     return must, True
 
 
-def _new_generation() -> int:
-    return secrets.randbits(62)
+def _new_generation(*, marks_are_made: bool) -> int:
+    """A number that was never used; 0, which says nothing, where changes are not marked."""
+    return secrets.randbits(62) | 1 if marks_are_made else 0
 
 
-def begin_generation() -> None:
+def begin_generation(*, marks_are_made: bool) -> None:
     """Say that what is kept begins anew."""
-    values = {"generation": _new_generation()}
+    values = {"generation": _new_generation(marks_are_made=marks_are_made)}
     db.session.execute(update(RollupState).where(RollupState.id == 1).values(values))
 
 
-def write_down_change(lowest: int) -> None:
-    """Say that what is kept has changed, of ended runs from this one on; under the lock."""
+def write_down_change(lowest: int, *, of_definitions: bool = False) -> None:
+    """Say that what is kept has changed, of ended runs from this one on, and whether regression
+    tests have; under the lock."""
     change = insert(RollupChange).values(lowest=lowest)
     change_id = cast("CursorResult[Any]", db.session.execute(change)).lastrowid
     values = {"change_id": change_id}
+    if of_definitions:
+        values["definitions_id"] = change_id
     db.session.execute(update(RollupState).where(RollupState.id == 1).values(values))
     if change_id % CHANGES_KEPT == 0:
         old = delete(RollupChange).where(RollupChange.id <= change_id - CHANGES_KEPT)
@@ -163,7 +171,8 @@ def _lock(*, waits: bool) -> bool:
         return False
     try:
         with db.session.begin_nested():
-            values = {"id": 1, "generation": _new_generation()}
+            complete = triggers.are_complete(db.session.connection())
+            values = {"id": 1, "generation": _new_generation(marks_are_made=complete)}
             db.session.execute(insert(RollupState).values(values))
     except IntegrityError:
         if not waits:  # what this has read so far is older than what the other one writes
@@ -180,7 +189,7 @@ def settle(*, of_definitions: bool = False, waits: bool = True) -> int:
     """
     if not _lock(waits=waits):
         return 0
-    consumed = 0
+    consumed, are_of_definitions = 0, False
     lowest: list[int] = []
     while True:
         marks = db.session.execute(
@@ -197,8 +206,10 @@ def settle(*, of_definitions: bool = False, waits: bool = True) -> int:
         ).all()
         if not marks:
             if consumed:
-                write_down_change(min(lowest, default=NOTHING))
+                changed = min(lowest, default=NOTHING)
+                write_down_change(changed, of_definitions=are_of_definitions)
             return consumed
+        are_of_definitions |= any(mark.run_id is None for mark in marks)
         runs = {mark.run_id for mark in marks if mark.run_id is not None}
         definitions = {mark.regression_id for mark in marks if mark.regression_id is not None}
         hashes = {(mark.output_id, mark.file_hash) for mark in marks if mark.output_id is not None}

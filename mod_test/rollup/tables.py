@@ -140,8 +140,9 @@ class OpenRun(Base):
 class RollupMark(Base):
     """Something that may change rolled-up runs: a run's own rows, a test, or an output's hash.
 
-    `kind`: `p` a run's progress, `r` a run's results or set, `d` a regression test's definition,
-    `h` what is accepted for an output (`file_hash`).
+    `kind`: `p` a run's progress, `r` a run's results or set, `d` what of a regression test decides
+    how results read, `h` what is accepted for an output (`file_hash`), `c` anything that is read of
+    regression tests (`mod_test.catalogue`); that one names nothing.
     """
 
     __tablename__ = "rollup_mark"
@@ -158,8 +159,9 @@ class RollupMark(Base):
 class RollupState(Base):
     """One row, whose lock decides who settles the marks.
 
-    `change_id` is the newest change of what is kept, `generation` another random number each time
-    that the tables are made anew: together they are the version of what is kept.
+    `change_id` is the newest change of what is kept, `definitions_id` the newest with which
+    regression tests changed, `generation` another random number each time that the tables are made
+    anew: with it each of the two is a version.
     """
 
     __tablename__ = "rollup_state"
@@ -168,6 +170,7 @@ class RollupState(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     generation: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
     change_id: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
+    definitions_id: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
 
 
 class RollupChange(Base):

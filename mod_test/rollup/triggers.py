@@ -90,6 +90,17 @@ def _changes(name: str, table: str, mark: "tuple[str, ...]") -> Iterator[Trigger
     yield Trigger(f"{name}_delete", "BEFORE DELETE", table, statements("OLD"))
 
 
+def _catalogue(table: str, *columns: str) -> Iterator[Trigger]:
+    """Whatever changes in a table that tells of regression tests; of rows that are there already in
+    one of these columns, if any are named."""
+    mark = "INSERT INTO rollup_mark (kind) VALUES ('c')"
+    update = f"INSERT INTO rollup_mark (kind) SELECT 'c' $ WHERE {_differ(*columns)}"
+    name = f"catalogue_{table}"
+    yield Trigger(f"{name}_insert", "AFTER INSERT", table, (mark,))
+    yield Trigger(f"{name}_update", "AFTER UPDATE", table, (update if columns else mark,))
+    yield Trigger(f"{name}_delete", "BEFORE DELETE", table, (mark,))
+
+
 _SENTINEL = (
     "INSERT INTO rollup_mark (kind, run_id) SELECT DISTINCT 'r', f.test_id FROM test_result_file f "
     "WHERE f.regression_test_output_id IN (OLD.id, NEW.id)"
@@ -234,6 +245,20 @@ TRIGGERS: tuple[Trigger, ...] = (
         "sample",
         _runs_of("SELECT t.id FROM regression_test t WHERE t.sample_id = OLD.id"),
     ),
+    # What the existing site notes of a test after each run is nothing that is read of it.
+    *_catalogue(
+        "regression_test",
+        *("id", "sample_id", "command", "input_type", "output_type"),
+        *("expected_rc", "active", "description"),
+    ),
+    *_catalogue("regression_test_output"),
+    *_catalogue("regression_test_output_files"),
+    *_catalogue("baseline_revocation"),
+    *_catalogue("regression_test_category"),
+    *_catalogue("category"),
+    *_catalogue("sample"),
+    *_catalogue("sample_tag_association"),
+    *_catalogue("tag"),
 )
 
 

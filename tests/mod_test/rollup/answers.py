@@ -79,15 +79,23 @@ def questions(raw: Raw) -> list[str]:
             if owner == sample
         ]
     asked += ["/branches?limit=100", "/branches?limit=100&active=true", "/environments"]
+    asked += ["/regression-tests?limit=100", "/samples?limit=100"]
+    asked += [f"/regression-tests/{test}" for test, _ in tests]
     runs = [run for (run,) in raw.execute("SELECT id FROM test ORDER BY id")]
     asked += [
         f"/runs/{run}/compare?limit=100&to={other}" for run, other in itertools.pairwise(runs)
     ]
     asked += [f"/runs/{run}/compare?limit=100" for run in runs]
+    labels = ["name=one"]
+    labels += [f"tag={name}" for (name,) in raw.execute("SELECT name FROM tag ORDER BY id")]
+    labels += [f"category={name}" for (name,) in raw.execute("SELECT name FROM category")]
     for run in runs:
         of_run = f"/runs/{run}"
         asked += [of_run, f"{of_run}/summary", f"{of_run}/samples?limit=100"]
         asked += [f"{of_run}/samples?limit=100&status={word}" for word in RESULT_STATUSES]
+        asked += [f"{of_run}/samples?limit=100&{label}" for label in labels]
+        asked += [f"{of_run}/samples/{test}" for test, _ in tests]
+        asked += [f"{of_run}/artifacts?limit=100", f"{of_run}/config"]
         asked += [f"{of_run}/errors?limit=100", f"{of_run}/errors?{CURSORS}&severity=error"]
         asked += [f"{of_run}/error-summary?group_by={by}" for by in ("type", "regression_id")]
     return asked

@@ -47,6 +47,7 @@ class Foreign:
             self.remove_output, self.add_output, self.add_test, self.renumber, self.sentinel,
             self.replace_result, self.replace_result, self.replace_result, self.many,
             self.ask, self.ask, self.ask, self.take_back, self.account,
+            self.reword, self.reword, self.tag, self.categorize,
         ]  # fmt: skip
 
     def transaction(self) -> None:
@@ -315,6 +316,11 @@ class Foreign:
             "SELECT sample_id FROM regression_test WHERE id = ?", (test,)
         )
         tests = [test] if sample is None else self.ids("regression_test", f"sample_id = {sample}")
+        for each in tests:
+            self.raw.execute(
+                "DELETE FROM regression_test_category WHERE regression_id = ?", (each,)
+            )
+        self.raw.execute("DELETE FROM sample_tag_association WHERE sample_id = ?", (sample,))
         for output in [output for each in tests for output in self.outputs(each)]:
             self.raw.execute(
                 "DELETE FROM regression_test_output_files WHERE regression_test_output_id = ?",
@@ -325,6 +331,46 @@ class Foreign:
             self.raw.execute("DELETE FROM sample WHERE id = ?", (sample,))
         else:
             self.raw.execute("DELETE FROM regression_test WHERE id = ?", (test,))
+
+    def reword(self) -> None:
+        """What a test, its sample or an output of it says, and decides nothing."""
+        table, column, values = self.chance.choice(
+            [
+                ("regression_test", "command", ["-x", "-y --out=srt"]),
+                ("regression_test", "description", ["What it is for", None]),
+                ("regression_test", "active", [0, 1, None]),
+                ("regression_test", "input_type", ["stdin", "file"]),
+                ("sample", "original_name", ["one.ts", "ONE.mpg"]),
+                ("sample", "extension", ["ts", "mpg"]),
+                ("regression_test_output", "correct_extension", [".srt", ".txt"]),
+                ("regression_test_output", "expected_filename", ["out.srt", None]),
+            ]
+        )
+        values = (self.chance.choice(values), self.one(table))
+        self.raw.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", values)
+
+    def tag(self) -> None:
+        self.label("tag", "sample_tag_association", "sample_id", self.one("sample"))
+
+    def categorize(self) -> None:
+        table = "regression_test_category"
+        self.label("category", table, "regression_id", self.one("regression_test"))
+
+    def label(self, table: str, association: str, column: str, owner: int) -> None:
+        """Labels come, are given, taken away and renamed."""
+        known = self.one(table)
+        if len(self.ids(table)) < 3:
+            name = f"{table}-{self.chance.randrange(1000)}"
+            self.raw.execute(f"INSERT INTO {table} (name, description) VALUES (?, '')", (name,))
+        elif self.chance.random() < 0.2:
+            name = f"{table}-{self.chance.randrange(1000)}"
+            self.raw.execute(f"UPDATE {table} SET name = ? WHERE id = ?", (name, known))
+        elif self.chance.random() < 0.3:
+            self.raw.execute(f"DELETE FROM {association} WHERE {column} = ?", (owner,))
+        elif owner:
+            self.raw.execute(
+                f"INSERT INTO {association} ({column}, {table}_id) VALUES (?, ?)", (owner, known)
+            )
 
     def renumber(self) -> None:
         """What a migration of the other program may do; children follow by cascades."""

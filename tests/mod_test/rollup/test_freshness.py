@@ -22,7 +22,9 @@ from sqlalchemy import select
 
 from database import db, reading
 from mod_api.middleware import rollups
-from mod_test import run_rows, sets
+from mod_regression.definitions import definitions_of
+from mod_regression.models import RegressionTest
+from mod_test import catalogue, run_rows, sets
 from mod_test.models import Result, Run
 from mod_test.rollup import rebuild, settle
 from mod_test.rollup.kept import IS_KEPT
@@ -197,7 +199,7 @@ def assert_kept_is_derived() -> int:
         ended = RunRollup.set_id.is_not(None)
         kept_ended = set(db.session.scalars(select(RunRollup.test_id).where(IS_KEPT, ended)))
         statuses = dict(db.session.execute(joined(Run.id, status_of_run(Last))).tuples().all())
-        members = sets.members([row for row in rows if row.run_id in kept_ended])
+        members = sets.members_of(list(kept_ended), [])
         kept_members = (
             select(RunRollup.test_id, RunSetMember.regression_test_id)
             .join(RunSetMember, RunSetMember.set_id == RunRollup.set_id)
@@ -212,6 +214,8 @@ def assert_kept_is_derived() -> int:
         failing = set(db.session.execute(kept_failing).tuples())
         in_sets = set(db.session.execute(kept_members).tuples())
         set_of = set(db.session.execute(members).tuples())
+        tests = list(db.session.scalars(select(RegressionTest.id)))
+        assert catalogue.definitions(tests) == definitions_of(tests)
     assert {row.run_id: row.status.value for row in rows} == statuses
     assert {row.run_id for row in rows if row.is_kept} == set(kept)
     assert {row.run_id for row in rows if row.set_id is not None} == kept_ended

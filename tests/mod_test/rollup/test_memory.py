@@ -71,7 +71,7 @@ def test_another_generation_forgets_all(app: Flask, remembered, settled) -> None
     compute = Counted()
     remembered(compute)
     with app.app_context(), writing():
-        begin_generation()
+        begin_generation(marks_are_made=True)
 
     assert remembered(compute) == 2
 

@@ -1,0 +1,41 @@
+"""A version of the regression tests, so that processes need not read them for each answer.
+
+Whatever changes what is read of them is marked, by triggers that are created here. The new column
+has a default: where the database can, adding it touches no row.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from mod_test.rollup import triggers
+
+revision = "0011"
+down_revision = "0010"
+
+TABLE, COLUMN = "rollup_state", "definitions_id"
+
+
+def upgrade() -> None:
+    connection = op.get_bind()
+    if COLUMN not in {column["name"] for column in sa.inspect(connection).get_columns(TABLE)}:
+        new = sa.Column(COLUMN, sa.BigInteger, server_default="0", nullable=False)
+        op.add_column(TABLE, new)
+    if not triggers.create(connection):
+        forget_what_is_kept()
+
+
+def forget_what_is_kept() -> None:
+    """Nothing may be kept where changes are not marked; the account may have lost that right."""
+    for table in ("failing_result", "run_rollup"):
+        op.execute(f"DELETE FROM {table}")
+    op.execute("UPDATE open_run SET settled = 0")
+    op.execute("UPDATE rollup_state SET generation = 0")
+    op.execute(
+        "INSERT INTO open_run (test_id) SELECT t.id FROM test t "
+        "WHERE NOT EXISTS (SELECT 1 FROM open_run o WHERE o.test_id = t.id)"
+    )
+
+
+def downgrade() -> None:
+    """The triggers go with the rollup: more marks than are needed do no harm."""
+    op.drop_column(TABLE, COLUMN)

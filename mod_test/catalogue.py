@@ -1,0 +1,103 @@
+"""What is read of regression tests, remembered while none of them changes.
+
+There are hundreds of tests, and of each run a claim and a page read what they are. Every process
+remembers for itself; the version says what still holds (`RollupState`): it is read in the snapshot
+that is answered from, like everything else, and while a mark waits nothing is remembered.
+"""
+
+from collections.abc import Callable, Collection, Hashable
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Engine, bindparam, select
+
+from database import db, fetch_first, fetch_values, snapshots
+from mod_regression.definitions import Definition, definitions_of
+from mod_test.rollup import kept
+from mod_test.rollup.kept import Version
+from mod_test.rollup.memory import Newest
+from mod_test.rollup.tables import RollupState, RunSetMember
+
+T = TypeVar("T")
+MOST_VALUES = 1000
+
+
+class _Memory:
+    """What this process remembers of one version of the regression tests."""
+
+    def __init__(self, version: Version) -> None:
+        self.version = version
+        self.tests: dict[int, Definition] = {}
+        self.values: Newest[Hashable, tuple[Any]] = Newest(MOST_VALUES)
+
+
+_memories: "WeakKeyDictionary[Engine, _Memory]" = WeakKeyDictionary()
+_VERSION = select(
+    RollupState.generation,
+    RollupState.definitions_id,
+    kept.first_mark_of_definitions().label("first_of_definitions"),
+).where(RollupState.id == 1)
+
+
+def _version() -> Version | None:
+    """The version of this snapshot, or of this moment where none is read."""
+    if snapshots.current() is not None:
+        return kept.known().definitions
+    state = fetch_first(_VERSION)
+    return None if state is None else kept.version_of_definitions(state)
+
+
+def _memory(version: Version | None) -> _Memory | None:
+    if version is None:
+        return None
+    found = _memories.get(db.engine)
+    if found is None or found.version != version:
+        found = _memories[db.engine] = _Memory(version)
+    return found
+
+
+def _may_keep(version: Version) -> bool:
+    """Whether what was just read belongs to this version: outside of a snapshot it may be newer."""
+    return snapshots.current() is not None or _version() == version
+
+
+def definitions(regression_ids: Collection[int]) -> dict[int, Definition]:
+    """The definitions of those of these tests that there are, by id."""
+    memory = _memory(_version())
+    if memory is None:
+        return definitions_of(regression_ids)
+    known = memory.tests
+    missing = [test_id for test_id in regression_ids if test_id not in known]
+    if not missing:
+        return {test_id: known[test_id] for test_id in regression_ids}
+    found = {test_id: known[test_id] for test_id in regression_ids if test_id in known}
+    read = definitions_of(missing)
+    if _may_keep(memory.version):
+        known.update(read)
+    return found | read
+
+
+def remembered(key: Hashable, compute: Callable[[], T]) -> T:
+    """What `compute` gives, which depends on regression tests only."""
+    memory = _memory(_version())
+    if memory is None:
+        return compute()
+    found = memory.values.get(key)
+    if found is None:
+        found = (compute(),)
+        if _may_keep(memory.version):
+            memory.values.keep(key, found)
+    value: T = found[0]
+    return value
+
+
+def members_of_set(set_id: int) -> frozenset[int]:
+    """The regression tests of a set that is kept: it never has others."""
+    return remembered(("set", set_id), lambda: _members(set_id))
+
+
+def _members(set_id: int) -> frozenset[int]:
+    return frozenset(fetch_values(_MEMBERS, {"set_id": set_id}))
+
+
+_MEMBERS = select(RunSetMember.regression_test_id).where(RunSetMember.set_id == bindparam("set_id"))

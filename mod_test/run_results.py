@@ -1,0 +1,124 @@
+"""Some regression tests of a run, each whole: its result, its outputs, and its definition."""
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, and_, bindparam, select
+
+from database import fetch, in_this_order
+from database.spans import among, is_among
+from mod_regression.definitions import DefinedOutput, Definition
+from mod_test import catalogue, verdict
+from mod_test.models import Result, ResultFile, ResultRecord
+from mod_test.result_rows import OutputRow, ResultRow
+from mod_test.verdict import ResultStatus
+
+Hashes = tuple[str, str | None]  # of an output's row: what was expected, and what came out
+_STATUSES = {status.value: status for status in ResultStatus}
+
+
+@dataclass(slots=True)
+class RunResult:
+    """One regression test of a run; without a result it has no outputs."""
+
+    row: ResultRow
+    outputs: list[OutputRow]
+    definition: Definition
+
+
+def results_of(
+    run_id: int, statuses: Mapping[int, str], *, with_tails: bool = False
+) -> list[RunResult]:
+    """These tests of a run, in their order; how each of them reads is known.
+
+    `with_tails`: with the end of what each printed.
+    """
+    definitions = catalogue.definitions(statuses)
+    if not statuses:
+        return []
+    shape, params = among("tests", statuses)
+    found: dict[int, Any] = {}
+    files: dict[int, dict[int, Hashes]] = {}
+    for row in fetch(_rows(shape, with_tails=with_tails), {"run_id": run_id, **params}):
+        regression_id = row.regression_test_id
+        found[regression_id] = row
+        if row.output_id is not None:
+            files.setdefault(regression_id, {})[row.output_id] = row.expected, row.got
+    return [
+        _result(run_id, definitions[test], status, found.get(test), files.get(test, {}))
+        for test, status in statuses.items()
+        if test in definitions
+    ]
+
+
+def outputs_of(outputs: Iterable[DefinedOutput], files: Mapping[int, Hashes]) -> list[OutputRow]:
+    """How the outputs of a result read, the ignored ones, too."""
+    return [_output(output, files.get(output.output_id)) for output in outputs]
+
+
+def _output(output: DefinedOutput, file: Hashes | None) -> OutputRow:
+    expected, got = file or (None, None)
+    status = verdict.output_status(
+        has_row=file is not None,
+        expected=expected,
+        got=got,
+        accepted=output.accepted,
+        revoked=output.revoked,
+    )
+    return OutputRow(
+        output.output_id, output.extension, output.expected_filename, output.ignored,
+        output.correct, file is not None, expected, got, status,
+    )  # fmt: skip
+
+
+def _result(
+    run_id: int, test: Definition, status: str, row: Any, files: Mapping[int, Hashes]
+) -> RunResult:
+    if row is None:
+        none = ResultRow(
+            run_id, test.regression_id, test.sample_id or 0, test.command, _STATUSES[status],
+            None, None, test.expected_rc or 0, False, None, None, None, None,
+        )  # fmt: skip
+        return RunResult(none, [], test)
+    expected = verdict.expected_exit_code(row.expected_rc, test.expected_rc)
+    result = ResultRow(
+        run_id, test.regression_id, test.sample_id or 0, test.command, _STATUSES[status],
+        None if row.runtime is None else max(0, row.runtime), row.exit_code, expected,
+        row.exit_code != expected, row.outcome, row.signal, row.message or None,
+        getattr(row, "tail", None),
+    )  # fmt: skip
+    return RunResult(result, outputs_of(test.outputs, files), test)
+
+
+@functools.cache
+def _rows(shape: int, *, with_tails: bool) -> Select[Any]:
+    """The results of `tests`, a row for each of their files and one for each without any."""
+    columns = (
+        Result.regression_test_id,
+        Result.runtime,
+        Result.exit_code,
+        Result.expected_rc,
+        ResultRecord.outcome,
+        ResultRecord.signal,
+        ResultRecord.message,
+        *((ResultRecord.tail,) if with_tails else ()),
+        ResultFile.regression_test_output_id.label("output_id"),
+        ResultFile.expected,
+        ResultFile.got,
+    )
+    is_file = and_(
+        ResultFile.test_id == Result.test_id,
+        ResultFile.regression_test_id == Result.regression_test_id,
+    )
+    return in_this_order(
+        select(*columns)
+        .select_from(Result)
+        .outerjoin(ResultRecord, ResultRecord.is_of_result())
+        .outerjoin(ResultFile, is_file)
+        .where(
+            Result.test_id == bindparam("run_id"),
+            is_among(Result.regression_test_id, "tests", shape),
+        )
+    )
