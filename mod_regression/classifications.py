@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from database import db, fetch, fetch_first, utc_now
@@ -79,16 +78,6 @@ _OF_PAIRS = select(
     _KEPT.actual_hash.in_(bindparam("actual", expanding=True)),
     _KEPT.rules_version == bindparam("rules_version"),
 )  # fmt: skip
-
-
-def is_of(expected: Any, actual: Any, extension: Any, rules_version: int) -> ColumnElement[bool]:
-    """Whether a `DiffClassification` is that of the contents in three columns, for joins."""
-    return and_(
-        DiffClassification.expected_hash == func.lower(expected),
-        DiffClassification.actual_hash == func.lower(actual),
-        DiffClassification.extension == func.lower(extension),
-        DiffClassification.rules_version == rules_version,
-    )
 
 
 def keep(pair: Pair, found: Classification, rules_version: int) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from mod_test.models import Outcome
 
 FIRST_CRASH_OF_WINDOWS = 0xC0000000
+NO_OUTPUT = -1  # before every output
 
 
 class ErrorType(enum.StrEnum):
@@ -52,13 +53,21 @@ class TestError:
     outcome: Outcome | None
     signal: str | None
     told: str | None
-    filename: str | None
-    extension: str | None
-    correct: str | None
-    expected_at_run: str | None
-    actual: str | None
+    category: str | None
+    filename: str | None = None
+    extension: str | None = None
+    correct: str | None = None
+    expected_at_run: str | None = None
+    actual: str | None = None
 
     __test__ = False  # not a test class, whatever its name
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """What the errors of a run are sorted by."""
+        if self.type.is_of_exit:
+            return self.regression_id, 0, 0
+        return self.regression_id, 1, self.output_id or NO_OUTPUT
 
     @property
     def error_id(self) -> str:

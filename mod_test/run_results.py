@@ -21,19 +21,25 @@ _STATUSES = {status.value: status for status in ResultStatus}
 
 @dataclass(slots=True)
 class RunResult:
-    """One regression test of a run; without a result it has no outputs."""
+    """One regression test of a run; without a result it has no outputs.
+
+    `has_sentinel`: the sentinel tells that it produced nothing. `read` is what the database told of
+    the result, with what was asked for beside; None without one.
+    """
 
     row: ResultRow
     outputs: list[OutputRow]
     definition: Definition
+    has_sentinel: bool = False
+    read: Any = None
 
 
 def results_of(
-    run_id: int, statuses: Mapping[int, str], *, with_tails: bool = False
+    run_id: int, statuses: Mapping[int, str], *, also: tuple[Any, ...] = ()
 ) -> list[RunResult]:
     """These tests of a run, in their order; how each of them reads is known.
 
-    `with_tails`: with the end of what each printed.
+    `also` are more columns of a `ResultRecord`.
     """
     definitions = catalogue.definitions(statuses)
     if not statuses:
@@ -41,7 +47,7 @@ def results_of(
     shape, params = among("tests", statuses)
     found: dict[int, Any] = {}
     files: dict[int, dict[int, Hashes]] = {}
-    for row in fetch(_rows(shape, with_tails=with_tails), {"run_id": run_id, **params}):
+    for row in fetch(_rows(shape, also), {"run_id": run_id, **params}):
         regression_id = row.regression_test_id
         found[regression_id] = row
         if row.output_id is not None:
@@ -89,11 +95,13 @@ def _result(
         row.exit_code != expected, row.outcome, row.signal, row.message or None,
         getattr(row, "tail", None),
     )  # fmt: skip
-    return RunResult(result, outputs_of(test.outputs, files), test)
+    told_by = files.get(verdict.SENTINEL_OUTPUT)
+    has_sentinel = told_by is not None and told_by[1] == verdict.SENTINEL_GOT
+    return RunResult(result, outputs_of(test.outputs, files), test, has_sentinel, row)
 
 
 @functools.cache
-def _rows(shape: int, *, with_tails: bool) -> Select[Any]:
+def _rows(shape: int, also: tuple[Any, ...]) -> Select[Any]:
     """The results of `tests`, a row for each of their files and one for each without any."""
     columns = (
         Result.regression_test_id,
@@ -103,10 +111,10 @@ def _rows(shape: int, *, with_tails: bool) -> Select[Any]:
         ResultRecord.outcome,
         ResultRecord.signal,
         ResultRecord.message,
-        *((ResultRecord.tail,) if with_tails else ()),
         ResultFile.regression_test_output_id.label("output_id"),
         ResultFile.expected,
         ResultFile.got,
+        *also,
     )
     is_file = and_(
         ResultFile.test_id == Result.test_id,

@@ -18,12 +18,11 @@ from mod_api.schemas.run_errors import (
     InfrastructureErrorSchema,
 )
 from mod_api.services import infrastructure, run_errors, runs
-from mod_api.services.captions import RULES_VERSION
 from mod_api.services.keyset import Window
 from mod_auth import permissions
 from mod_auth.scopes import Scope
 from mod_test.error_groups import Grouping
-from mod_test.error_rows import ErrorFilter
+from mod_test.errors_of_runs import ErrorFilter
 from mod_test.errors_of_tests import ErrorType, Severity
 
 bp = Resource("Errors", __name__, url_prefix="/runs", description="What went wrong in runs")
@@ -46,15 +45,9 @@ def list_errors(
 ) -> Any:
     """List what went wrong in a run's tests: wrong exit codes, differing and missing outputs."""
     settings: Settings = current_app.extensions["settings"]
-    wanted = ErrorFilter(
-        ErrorType(type) if type else None,
-        _severity(severity),
-        caption_change=caption_change,
-        caption_rules=RULES_VERSION,
-        **ids,
-    )
+    wanted = ErrorFilter(ErrorType(type) if type else None, _severity(severity), **ids)
     window = Window(limit, settings.secret_key.encode(), offset, cursor)
-    return run_errors.list_errors(run_id, wanted, window)
+    return run_errors.list_errors(run_id, wanted, window, caption_change=caption_change)
 
 
 @bp.get("/<id:run_id>/infrastructure-errors")

@@ -5,6 +5,7 @@ does. A cursor names the last row of its page by the values that the list is sor
 for one list with one set of filters, and refused anywhere else. Beside it `offset` goes on working.
 """
 
+import bisect
 import functools
 import hashlib
 import json
@@ -169,6 +170,16 @@ class Place:
                 "next_cursor": cursor,
             },
         )
+
+    def page_among(self, rows: Sequence[T], values_of: Callable[[T], Sequence[Any]]) -> Page[T]:
+        """The page of rows that are all at hand, sorted by the values that `values_of` gives; these
+        rise."""
+        if self.values is None:
+            found = rows[self.before :]
+        else:
+            values = tuple(self.values)
+            found = rows[bisect.bisect_right(rows, values, key=lambda row: tuple(values_of(row))) :]
+        return self.page(found, len(rows), values_of=values_of)
 
 
 def place_of(window: Window, *, kind: str, wanted: Mapping[str, Any], keys: int) -> Place:

@@ -14,6 +14,7 @@ from mod_api.services.file_names import filename_of, hash_of
 from mod_api.services.paging import Page, select_page
 from mod_api.services.runs import get_row
 from mod_ci import attempts
+from mod_test.models import ResultRecord
 from mod_test.result_messages import result_message
 from mod_test.result_rows import OutputRow, ResultRow
 from mod_test.run_results import RunResult, results_of
@@ -23,6 +24,7 @@ from mod_test.sets import members_of
 
 MOST_OUTPUTS = 20
 MOST_TAGS = 50
+TAIL = (ResultRecord.tail,)
 
 HOW_MANY = select(func.count()).select_from(
     members_of(IDS, bindparam("live", expanding=True)).subquery("members")
@@ -87,7 +89,7 @@ def get_result(run_id: int, regression_id: int, *, base: str) -> ResultView:
     """
     run, running = _run(run_id)
     row = fetch_first(*of_runs([run], ResultFilter(regression_id=regression_id), running))
-    found = [] if row is None else results_of(run_id, {regression_id: row.status}, with_tails=True)
+    found = [] if row is None else results_of(run_id, {regression_id: row.status}, also=TAIL)
     if not found:
         raise NotFound("result", regression_id, run_id=run_id)
     return _view(found[0], base)

@@ -1,56 +1,38 @@
 """The test errors of a run, one by one and counted in groups."""
 
-import functools
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Select
-
 from mod_api.services import caption_changes, keyset, runs
-from mod_api.services.keyset import Key, Window
+from mod_api.services.keyset import Window
 from mod_api.services.paging import Page, page
 from mod_regression.classifications import Classification, Pair
-from mod_test import error_groups, error_rows
-from mod_test.error_groups import Bucket, Grouping
-from mod_test.error_rows import ErrorFilter
+from mod_test.error_groups import Bucket, Grouping, buckets
+from mod_test.errors_of_runs import ErrorFilter, errors_of
 from mod_test.errors_of_tests import ErrorType, TestError
 
+Known = dict[Pair, Classification]
 
-def list_errors(run_id: int, wanted: ErrorFilter, window: Window) -> Page[dict[str, Any]]:
+
+def list_errors(
+    run_id: int, wanted: ErrorFilter, window: Window, *, caption_change: str | None = None
+) -> Page[dict[str, Any]]:
     """One page of a run's test errors, by regression test, with the exact number of all.
 
-    Raises NotFound, and Invalid for the cursor.
+    `caption_change` is a kind of change in captions, as it is classified by today's rules. Raises
+    NotFound, and Invalid for the cursor.
     """
     run = runs.get_row(run_id)
-    params, is_kept = error_rows.params_of(run, wanted), run.set_id is not None
-    given = frozenset(wanted.params)
-    statement, order = error_rows.selecting(given, is_kept=is_kept)
-    total: int | Select[Any] = error_rows.counting(given, is_kept=is_kept)
-    if is_kept and not given and run.errors is not None:
-        total = run.errors
-    found = keyset.select_page(
-        statement,
-        _keys(order),
-        window,
-        total=total,
-        kind="errors",
-        wanted={**asdict(wanted), "run": run_id},
-        params=params,
-    )
-    errors = [error_rows.as_error(row, run) for row in found.data]
-    pairs = [_pair(error) for error in errors]
-    known = caption_changes.kept_of_all(pair for pair in pairs if pair)
-    return found.showing(
-        [
-            _shown(error, known.get(pair) if pair else None)
-            for error, pair in zip(errors, pairs, strict=True)
-        ]
-    )
-
-
-@functools.cache
-def _keys(order: tuple[Any, ...]) -> tuple[Key, ...]:
-    return tuple(Key(column) for column in order)
+    asked = {**asdict(wanted), "caption_change": caption_change, "run": run_id}
+    place = keyset.place_of(window, kind="errors", wanted=asked, keys=3)
+    errors = errors_of(run, wanted)
+    if caption_change is not None:
+        known = _classified(errors)
+        errors = [error for error in errors if _change(error, known) == caption_change]
+    found = place.page_among(errors, lambda error: error.place)
+    known = _classified(found.data)
+    return found.showing([_shown(error, _known(error, known)) for error in found.data])
 
 
 def summary(
@@ -58,9 +40,23 @@ def summary(
 ) -> Page[Bucket]:
     """One page of groups of a run's test errors, the largest first; their counts add up to the
     number of errors. Raises NotFound."""
-    run = runs.get_row(run_id)
-    groups, total = error_groups.buckets(run, by, wanted, limit=limit, offset=offset)
-    return page(groups, total=total, limit=limit, offset=offset)
+    groups = buckets(errors_of(runs.get_row(run_id), wanted), by)
+    return page(groups[offset : offset + limit], total=len(groups), limit=limit, offset=offset)
+
+
+def _classified(errors: Sequence[TestError]) -> Known:
+    pairs = map(_pair, errors)
+    return caption_changes.kept_of_all(pair for pair in pairs if pair)
+
+
+def _known(error: TestError, known: Known) -> Classification | None:
+    pair = _pair(error)
+    return known.get(pair) if pair else None
+
+
+def _change(error: TestError, known: Known) -> str | None:
+    found = _known(error, known)
+    return None if found is None else found.kind
 
 
 def _pair(error: TestError) -> Pair | None:
