@@ -122,6 +122,8 @@ class AuditEvent(Base):
     __table_args__ = ours(
         Index("ix_audit_event_subject", "subject_type", "subject_id"),
         Index("ix_audit_event_account", "account_id"),
+        Index("ix_audit_event_account_name", "account_name"),
+        Index("ix_audit_event_action", "action"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

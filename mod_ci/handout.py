@@ -71,8 +71,7 @@ def _tests(claim: Claim) -> list[Definition]:
     if claim.has_recorded_set:
         wanted = frozenset(fetch_values(_RECORDED, ids))
     else:
-        active = catalogue.remembered("active", lambda: frozenset(fetch_values(_ACTIVE)))
-        wanted = active.difference(fetch_values(_REPORTED, ids))
+        wanted = sets.active().difference(fetch_values(_REPORTED, ids))
     found = catalogue.definitions(wanted)
     return [found[regression_id] for regression_id in sorted(found)]
 
@@ -106,7 +105,6 @@ _RECORDED = sets.recorded(bindparam("run_id", type_=Integer)).where(
         Result.regression_test_id == CustomizedTest.regression_id,
     )
 )
-_ACTIVE = sets.active()
 
 
 def _run(run_id: int, run: Any, git_base_url: str, main_repository: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, bindparam, select
 
 from database import db, fetch_first, fetch_values, snapshots
 from mod_regression.definitions import Definition, definitions_of
+from mod_sample.tags import tags_of
 from mod_test.rollup import kept
 from mod_test.rollup.kept import Version
 from mod_test.rollup.memory import Newest
@@ -27,7 +28,7 @@ class _Memory:
 
     def __init__(self, version: Version) -> None:
         self.version = version
-        self.tests: dict[int, Definition] = {}
+        self.by_id: dict[str, dict[int, Any]] = {"tests": {}, "tags": {}}
         self.values: Newest[Hashable, tuple[Any]] = Newest(MOST_VALUES)
 
 
@@ -63,18 +64,35 @@ def _may_keep(version: Version) -> bool:
 
 def definitions(regression_ids: Collection[int]) -> dict[int, Definition]:
     """The definitions of those of these tests that there are, by id."""
+    return _each("tests", regression_ids, definitions_of)
+
+
+def tags(sample_ids: Collection[int]) -> dict[int, tuple[str, ...]]:
+    """The tags of each of these samples, by id."""
+
+    def read(missing: Collection[int]) -> dict[int, tuple[str, ...]]:
+        found = tags_of(missing)
+        return {sample_id: tuple(found.get(sample_id, ())) for sample_id in missing}
+
+    return _each("tags", sample_ids, read)
+
+
+def _each(
+    kind: str, ids: Collection[int], read: Callable[[Collection[int]], dict[int, T]]
+) -> dict[int, T]:
+    """What there is of each of these ids; what is not remembered is read."""
     memory = _memory(_version())
     if memory is None:
-        return definitions_of(regression_ids)
-    known = memory.tests
-    missing = [test_id for test_id in regression_ids if test_id not in known]
+        return read(ids)
+    known: dict[int, T] = memory.by_id[kind]
+    missing = [each for each in ids if each not in known]
     if not missing:
-        return {test_id: known[test_id] for test_id in regression_ids}
-    found = {test_id: known[test_id] for test_id in regression_ids if test_id in known}
-    read = definitions_of(missing)
+        return {each: known[each] for each in ids}
+    found = {each: known[each] for each in ids if each in known}
+    new = read(missing)
     if _may_keep(memory.version):
-        known.update(read)
-    return found | read
+        known.update(new)
+    return found | new
 
 
 def remembered(key: Hashable, compute: Callable[[], T]) -> T:

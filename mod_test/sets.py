@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import CompoundSelect, Select, and_, bindparam, exists, func, select, true, union
 
-from database import fetch
+from database import fetch, fetch_values
 from mod_regression.models import RegressionTest
 from mod_test import catalogue
 from mod_test.models import CustomizedTest, Result, Run
@@ -26,9 +26,12 @@ def recorded(run_id: Any) -> Select[Any]:
     )
 
 
-def active() -> Select[Any]:
-    """The rows `regression_id` of today's set."""
-    return select(RegressionTest.id.label("regression_id")).where(is_active())
+def active() -> frozenset[int]:
+    """Today's set."""
+    return catalogue.remembered("active", lambda: frozenset(fetch_values(_ACTIVE)))
+
+
+_ACTIVE = select(RegressionTest.id).where(is_active())
 
 
 def ids_of(runs: Sequence[RunRow]) -> dict[str, list[int]]:

@@ -7,7 +7,7 @@ from sqlalchemy import Select, and_, bindparam, case, func, literal, select, uni
 
 from database import fetch, fetch_values
 from mod_regression.models import RegressionTest
-from mod_test import failures
+from mod_test import failures, sets
 from mod_test.counts import Standing
 from mod_test.models import Result, Run
 from mod_test.run_rows import RunRow
@@ -36,7 +36,8 @@ def _skipped(run_ids: list[int]) -> dict[int, int]:
     """Of runs that go on without a recorded set, how many of today's active tests lack a result."""
     if not run_ids:
         return {}
-    return {run_id: int(number) for run_id, number in fetch(SKIPPED, {"ids": run_ids})}
+    active = len(sets.active())
+    return {run_id: active - reported for run_id, reported in fetch(REPORTED, {"ids": run_ids})}
 
 
 def _derived(runs: list[RunRow]) -> dict[int, Standing]:
@@ -113,7 +114,6 @@ def _failing() -> Select[Any]:
 
 # Written once: composing statements of this size costs more than the database needs for them.
 WITH_ERRORS = select(Run.id).where(Run.id.in_(failures.IDS), failures.has_errors(Run))
-_active = select(func.count()).select_from(RegressionTest).where(is_active()).scalar_subquery()
 _reported = (
     select(func.count())
     .select_from(Result)
@@ -122,5 +122,6 @@ _reported = (
     .correlate(Run)
     .scalar_subquery()
 )
-SKIPPED = select(Run.id, _active - _reported).where(Run.id.in_(failures.IDS))
+# How many of today's active tests have a result.
+REPORTED = select(Run.id, _reported).where(Run.id.in_(failures.IDS))
 COUNTS = union_all(_members(), _failing())

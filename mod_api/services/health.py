@@ -29,13 +29,14 @@ class Dependency:
 
 def health(app: Flask, repository: Repository, limiter_storage: Any) -> tuple[dict[str, Any], int]:
     """The state of everything, and the HTTP status: 503 only when the service cannot serve."""
-    asked = {
-        "database": pool.submit(_timed, lambda: _ask_database(app)),
-        "rate_limits": pool.submit(_timed, lambda: _ask_limits(limiter_storage)),
-    }
+    asked = {"database": pool.submit(_timed, lambda: _ask_database(app))}
+    if limiter_storage is not None:
+        asked["rate_limits"] = pool.submit(_timed, lambda: _ask_limits(limiter_storage))
     storages = storage_health(repository, SECONDS)
     deadline = time.monotonic() + SECONDS
     found = [_answer(name, future, deadline) for name, future in asked.items()]
+    if limiter_storage is None:
+        found.append(Dependency("rate_limits", "ok", None))
     found += [
         Dependency(f"storage_{part.name}", part.status.value, part.message) for part in storages
     ]
@@ -71,5 +72,5 @@ def _ask_database(app: Flask) -> None:
 
 
 def _ask_limits(storage: Any) -> None:
-    if storage is not None and not storage.check():
+    if not storage.check():
         raise ConnectionError

@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, select
 
+from database import fetch_values
 from errors import NotFound, Unavailable
 from mod_api.services import links
 from mod_api.services.downloads import Shelf, file_url
 from mod_api.services.file_names import content_type_of, filename_of, hash_of, output_key
 from mod_api.services.inline import inline
-from mod_api.services.paging import Page, select_page
+from mod_api.services.paging import Page, page
 from mod_regression.definitions import DefinedOutput, Definition
 from mod_regression.models import RegressionTest
 from mod_sample.storage import Located, StorageStatus
@@ -60,15 +61,13 @@ def list_regression_tests(
     A regression test without a sample is left out.
     """
     with settled_reading():
-        params = wanted.params
-        found = select_page(
-            _ids(frozenset(params)), [RegressionTest.id], limit=limit, offset=offset, params=params
-        )
-        ids = [row.id for row in found.data]
-        known = catalogue.definitions(ids)
-        tests = [known[regression_id] for regression_id in ids]
+        ids = catalogue.remembered(("tests", wanted), lambda: _ids(wanted))
+        shown = ids[offset : offset + limit]
+        known = catalogue.definitions(shown)
+    tests = [known[regression_id] for regression_id in shown]
     where = shelf.repository.locate(_keys(tests))
-    return found.showing([_shown(test, where, shelf) for test in tests])
+    rows = [_shown(test, where, shelf) for test in tests]
+    return page(rows, total=len(ids), limit=limit, offset=offset)
 
 
 def get_regression_test(regression_id: int, *, as_text: bool, shelf: Shelf) -> dict[str, Any]:
@@ -89,8 +88,14 @@ def get_regression_test(regression_id: int, *, as_text: bool, shelf: Shelf) -> d
     return shown
 
 
+def _ids(wanted: CatalogueFilter) -> tuple[int, ...]:
+    """The tests that are meant, by id."""
+    params = wanted.params
+    return tuple(fetch_values(_meant(frozenset(params)), params))
+
+
 @functools.cache
-def _ids(given: frozenset[str]) -> Select[Any]:
+def _meant(given: frozenset[str]) -> Select[Any]:
     """The regression tests that have a sample, where these names are among the parameters."""
     conditions: dict[str, Callable[[], ColumnElement[bool]]] = {
         "of_active": is_active,
@@ -100,7 +105,7 @@ def _ids(given: frozenset[str]) -> Select[Any]:
         "of_sample_id": lambda: RegressionTest.sample_id == bindparam("of_sample_id"),
     }
     meant = (conditions[name]() for name in sorted(given))
-    return select(RegressionTest.id).select_from(RegressionTest).where(has_sample(), *meant)
+    return select(RegressionTest.id).where(has_sample(), *meant).order_by(RegressionTest.id)
 
 
 def _keys(tests: Collection[Definition]) -> list[str]:

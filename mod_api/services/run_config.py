@@ -1,10 +1,12 @@
 """What a run executes: its environment and its matrix of regression tests."""
 
+import functools
 from typing import Any
 
 from mod_api.services.environments import environment
 from mod_api.services.runs import get_row
 from mod_test import catalogue, sets
+from mod_test.run_rows import RunRow
 
 MOST = 500
 
@@ -15,28 +17,38 @@ def config(run_id: int) -> dict[str, Any]:
     `command_defaults` are the options that every command of the matrix has in common.
     """
     run = get_row(run_id)
-    definitions = catalogue.definitions(sets.regression_ids(run))
-    tests = [definitions[regression_id] for regression_id in sorted(definitions)[:MOST]]
+    if sets.are_kept([run]):
+        key = "matrix", run.set_id, run.platform
+        matrix = catalogue.remembered(key, lambda: _matrix(run))
+    else:
+        matrix = _matrix(run)
     return {
         "run_id": run_id,
         "environment": environment(run.platform),
-        "matrix": [
-            {
-                "regression_id": test.regression_id,
-                "sample_id": test.sample_id,
-                "command": test.command,
-                "input_type": test.input_type,
-                "output_type": test.output_type,
-                "platform": run.platform,
-            }
-            for test in tests
-        ],
-        "regression_test_ids": [test.regression_id for test in tests],
-        "command_defaults": _shared_options([test.command for test in tests]),
+        "matrix": matrix,
+        "regression_test_ids": [test["regression_id"] for test in matrix],
+        "command_defaults": _shared_options(tuple(test["command"] for test in matrix)),
     }
 
 
-def _shared_options(commands: list[str]) -> list[str]:
+def _matrix(run: RunRow) -> list[dict[str, Any]]:
+    """What is shown of each test of the run's set, by id."""
+    definitions = catalogue.definitions(sets.regression_ids(run))
+    return [
+        {
+            "regression_id": test.regression_id,
+            "sample_id": test.sample_id,
+            "command": test.command,
+            "input_type": test.input_type,
+            "output_type": test.output_type,
+            "platform": run.platform,
+        }
+        for _, test in sorted(definitions.items())[:MOST]
+    ]
+
+
+@functools.lru_cache(maxsize=64)
+def _shared_options(commands: tuple[str, ...]) -> list[str]:
     if not commands:
         return []
     shared = set(commands[0].split()).intersection(*(command.split() for command in commands))

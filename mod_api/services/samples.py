@@ -7,16 +7,18 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, exists, select
 
-from database import ASCII_LOWER, contains_text, exact, fetch, is_sha256, reading
+from database import ASCII_LOWER, contains_text, exact, fetch, fetch_value, is_sha256
 from database.spans import among, is_among
 from errors import NotFound
 from mod_api.services import links
 from mod_api.services.media_info import media_info
-from mod_api.services.paging import Page, select_page
+from mod_api.services.paging import Page, counting, select_page
 from mod_regression.models import RegressionTest
 from mod_sample.models import Sample, Upload
 from mod_sample.storage import Repository
-from mod_sample.tags import has_tag, tags_of
+from mod_sample.tags import has_tag
+from mod_test import catalogue
+from mod_test.rollup.settle import settled_reading
 from mod_test.sets import is_active
 
 MOST_TAGS = 50
@@ -60,7 +62,7 @@ class SampleView:
     name: str
     extension: str
     status: str
-    tags: list[str]
+    tags: tuple[str, ...]
     notes: str | None
     links: dict[str, str]
 
@@ -82,15 +84,25 @@ def list_samples(wanted: SampleFilter, *, limit: int, offset: int, base: str) ->
     A sample without a valid hash is left out.
     """
     params = wanted.params
+    rows = _rows(frozenset(params))
+
+    def count() -> int:
+        return fetch_value(counting(rows), params) or 0
+
     found = select_page(
-        _rows(frozenset(params)), [Sample.id], limit=limit, offset=offset, params=params
+        rows,
+        [Sample.id],
+        limit=limit,
+        offset=offset,
+        total=catalogue.remembered(("samples", wanted), count),
+        params=params,
     )
     return found.showing(_views(found.data, base))
 
 
 def get_sample(sample_id: int, *, repository: Repository, base: str) -> SampleDetail:
     """One sample. Raises NotFound."""
-    with reading():
+    with settled_reading():
         rows = fetch(_rows(frozenset({"of_id"})), {"of_id": sample_id})
         if not rows:
             raise NotFound("sample", sample_id)
@@ -129,12 +141,12 @@ def _is_used() -> ColumnElement[bool]:
 
 def _views(rows: Sequence[Any], base: str) -> list[SampleView]:
     ids = [row.id for row in rows]
-    tags, notes = tags_of(ids), _notes(ids)
+    tags, notes = catalogue.tags(ids), _notes(ids)
     return [_view(row, tags, notes, base) for row in rows]
 
 
 def _view(
-    row: Any, tags: dict[int, list[str]], notes: dict[int, list[str]], base: str
+    row: Any, tags: dict[int, tuple[str, ...]], notes: dict[int, list[str]], base: str
 ) -> SampleView:
     return SampleView(
         sample_id=row.id,
@@ -142,7 +154,7 @@ def _view(
         name=row.original_name,
         extension=row.extension,
         status="active" if row.active else "inactive",
-        tags=tags.get(row.id, [])[:MOST_TAGS],
+        tags=tags[row.id][:MOST_TAGS],
         notes=NOTES_BETWEEN.join(notes.get(row.id, [])) or None,
         links=links.of_sample(row.id, base),
     )

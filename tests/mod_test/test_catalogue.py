@@ -156,4 +156,4 @@ def test_what_is_read_while_another_program_commits_is_not_kept_for_the_version_
     with app.app_context(), writing():
         found = catalogue.definitions([test.id])[test.id]
         assert found.command == (test.command if raw.is_sqlite else "--newer")
-        assert (test.id in catalogue._memories[db.engine].tests) is raw.is_sqlite
+        assert (test.id in catalogue._memories[db.engine].by_id["tests"]) is raw.is_sqlite
