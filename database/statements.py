@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Insert, inspect
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.sql import Executable
 
-from database import snapshots
+from database import snapshots, writers
 from database.base import Base, db
 from database.prepared import Prepared, Row, prepared
 
@@ -56,7 +56,7 @@ def change(statement: Executable, params: Mapping[str, Any]) -> Change:
     always the same ones: no default is put in.
     """
     columns = tuple(params) if isinstance(statement, Insert) else None
-    connection = db.session.connection()
+    connection = writers.current() or db.session.connection()
     return Change(*prepared(statement, connection.dialect, columns).change(connection, params))
 
 
@@ -81,5 +81,8 @@ def replace_rows(
 def _here(statement: Executable) -> tuple[Connection, Prepared]:
     """The connection of this unit of work, and what is sent on it."""
     snapshot = snapshots.current()
-    connection = db.session.connection() if snapshot is None else snapshot.connection
+    if snapshot is not None:
+        connection = snapshot.connection
+    else:
+        connection = writers.current() or db.session.connection()
     return connection, prepared(statement, connection.dialect)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from database import snapshots
+from database import snapshots, writers
 from database.base import db
 
 DEADLOCK = 1213
@@ -16,7 +17,7 @@ TRIES = 6
 T = TypeVar("T")
 
 
-def begin_writing(*, snapshot: bool = False, patience: int | None = None) -> None:
+def begin_writing(*, snapshot: bool = False, patience: int | None = None) -> Connection:
     """Begin this session's transaction as one that writes (decision 5).
 
     SQLite: BEGIN IMMEDIATE, since a reader that turns writer may fail at once. MariaDB: READ
@@ -25,7 +26,7 @@ def begin_writing(*, snapshot: bool = False, patience: int | None = None) -> Non
     for how many seconds at most it waits for a lock; without it as long as the database says.
     """
     options = {"writes": True, "snapshot": snapshot, "patience": patience}
-    db.session.connection(execution_options=options)
+    return db.session.connection(execution_options=options)
 
 
 @contextmanager
@@ -34,9 +35,10 @@ def writing(*, snapshot: bool = False, patience: int | None = None) -> Iterator[
     raised."""
     end_reading()
     db.session.rollback()
-    begin_writing(snapshot=snapshot, patience=patience)
+    writer = begin_writing(snapshot=snapshot, patience=patience)
     try:
-        yield
+        with writers.writing_on(writer):
+            yield
         db.session.commit()
     except BaseException:
         db.session.rollback()

@@ -1,9 +1,11 @@
 """What a runner is handed with a claim: the run, its tests, and the samples they need."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Integer, bindparam, exists, select
+import orjson
+from sqlalchemy import Integer, bindparam, select, union_all
 
 from database import db, fetch, fetch_values
 from mod_ci.models import Attempt
@@ -13,7 +15,7 @@ from mod_regression.models import InputType, OutputType
 from mod_sample.models import Sample
 from mod_sample.storage import Repository, UnsafeName, sample_key
 from mod_test import catalogue, repositories, sets
-from mod_test.models import CustomizedTest, Fork, Platform, Result, Run, RunRecord
+from mod_test.models import Fork, Platform, Result, Run, RunRecord
 
 
 def handout(claim: Claim, *, git_base_url: str, main_repository: str, api: str) -> dict[str, Any]:
@@ -24,18 +26,14 @@ def handout(claim: Claim, *, git_base_url: str, main_repository: str, api: str) 
     """
     ids = {"attempt_id": claim.attempt_id, "run_id": claim.run_id}
     (found,) = fetch(_RUN, ids)
-    tests, samples = [], {}
-    for test in _tests(claim):
-        # A test without a sample is in no run's set.
-        if test.sample is not None:
-            samples[test.sample.sample_id] = test.sample
-            tests.append(_test(test, test.sample.sample_id))
+    definitions = _definitions(claim)
+    samples = {test.sample.sample_id: test.sample for test in definitions if test.sample}
     address = f"{api}/attempts/{claim.attempt_id}/samples"
     return {
         "lease_expires_at": found.lease_expires_at,
         "deadline_at": found.deadline_at,
         "run": _run(claim.run_id, found, git_base_url, main_repository),
-        "tests": tests,
+        "tests": _as_json(definitions),
         "samples": [_sample(samples[sample_id], address) for sample_id in sorted(samples)],
     }
 
@@ -65,15 +63,22 @@ def key_of_sample(sample_id: int) -> str | None:
         return None
 
 
-def _tests(claim: Claim) -> list[Definition]:
-    """The tests of the run's set that have no result, by id."""
+def _definitions(claim: Claim) -> tuple[Definition, ...]:
+    """The tests of the run's set that have no result, by id. One without a sample is in no set."""
     ids = {"run_id": claim.run_id}
     if claim.has_recorded_set:
-        wanted = frozenset(fetch_values(_RECORDED, ids))
+        known = set(fetch_values(_RECORDED, ids))
+        wanted = {test for test in known if test > 0 and -test not in known}
     else:
-        wanted = sets.active().difference(fetch_values(_REPORTED, ids))
+        wanted = set(sets.active().difference(fetch_values(_REPORTED, ids)))
     found = catalogue.definitions(wanted)
-    return [found[regression_id] for regression_id in sorted(found)]
+    return tuple(test for _, test in sorted(found.items()) if test.sample is not None)
+
+
+@functools.lru_cache(maxsize=8)
+def _as_json(tests: tuple[Definition, ...]) -> orjson.Fragment:
+    """What is told of these tests, as it is sent: most claims are of the same hundreds."""
+    return orjson.Fragment(orjson.dumps([_test(test) for test in tests]))
 
 
 # Composed once: building them costs more than the database needs for them.
@@ -99,11 +104,10 @@ _RUN = (
 _REPORTED = select(Result.regression_test_id).where(
     Result.test_id == bindparam("run_id", type_=Integer)
 )
-_RECORDED = sets.recorded(bindparam("run_id", type_=Integer)).where(
-    ~exists().where(
-        Result.test_id == CustomizedTest.test_id,
-        Result.regression_test_id == CustomizedTest.regression_id,
-    )
+# The recorded set, and the negative numbers of the tests that have a result.
+_RECORDED = union_all(
+    sets.recorded(bindparam("run_id", type_=Integer)),
+    select(-Result.regression_test_id).where(Result.test_id == bindparam("run_id", type_=Integer)),
 )
 
 
@@ -123,10 +127,10 @@ def _run(run_id: int, run: Any, git_base_url: str, main_repository: str) -> dict
     }
 
 
-def _test(test: Definition, sample_id: int) -> dict[str, Any]:
+def _test(test: Definition) -> dict[str, Any]:
     return {
         "regression_id": test.regression_id,
-        "sample_id": sample_id,
+        "sample_id": test.sample_id,
         "command": test.command,
         "input_type": test.input_type or InputType.file,
         "output_type": test.output_type or OutputType.file,

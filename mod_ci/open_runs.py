@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select, union
 
-from database import fetch, fetch_values, in_this_order
+from database import fetch, fetch_values, in_this_order, utc_now
 from mod_ci.models import GcpInstance, Maintenance
-from mod_test.models import Fork, Platform, Run, RunRecord, TestStatus
+from mod_test.models import Fork, Platform, Progress, Run, RunRecord, TestStatus
 from mod_test.rollup.tables import OpenRun, RollupMark, RunRollup
 from mod_test.run_rows import IS_LAST, Last
 from mod_test.validity import IS_VALID
@@ -30,6 +30,12 @@ RESTARTED = in_this_order(
 )
 # Whether a run (of `among`) waits for a runner: never taken, or its lease was lost.
 IS_WAITING: ColumnElement[bool] = or_(Last.id.is_(None), and_(Last.status.in_(LIVE), waits(Last)))
+# What follows from that, and is told by the record alone of most runs that are executed.
+MAY_WAIT: ColumnElement[bool] = or_(
+    RunRecord.lease_expires_at.is_(None),
+    RunRecord.lease_expires_at < utc_now(),
+    ~exists().where(Progress.test_id == RunRecord.test_id),
+)
 IS_RUNNING: ColumnElement[bool] = and_(Last.status.in_(LIVE), ~waits(Last))
 
 
@@ -38,8 +44,8 @@ def among(source: Any, *columns: Any) -> Select[Any]:
     return in_this_order(
         select(*columns)
         .select_from(source)
-        .join(Run, Run.id == source.c.test_id)
-        .join(RunRecord, RunRecord.test_id == Run.id)
+        .join(RunRecord, RunRecord.test_id == source.c.test_id)
+        .join(Run, Run.id == RunRecord.test_id)
         .outerjoin(Last, IS_LAST)
         .join(Fork, Fork.id == Run.fork_id)
         .where(*IS_VALID)
@@ -72,6 +78,7 @@ def _oldest(source: Any, *columns: Any) -> Select[Any]:
         .where(
             source.c.test_id > bindparam("after"),
             Run.platform == platform,
+            MAY_WAIT,
             IS_WAITING,
             ~exists().where(GcpInstance.test_id == Run.id),
             ~paused,

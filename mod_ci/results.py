@@ -124,7 +124,7 @@ def _expected() -> Select[Any]:
 # Composed once: a run brings hundreds of results, and building these cost more than the database.
 _EXPECTED = _expected()
 _INSERT_RESULT = insert(cast("Table", Result.__table__))
-_INSERT_FILES = insert(cast("Table", ResultFile.__table__))
+_INSERT_FILE = insert(cast("Table", ResultFile.__table__))
 _INSERT_RECORD = insert(cast("Table", ResultRecord.__table__)).values(recorded_at=utc_now())
 
 
@@ -229,17 +229,17 @@ def replace(
             "expected_rc": expected.exit_code,
         },
     )
-    rows = [
-        {
-            **key,
-            "regression_test_output_id": output_id,
-            "expected": expected.outputs[output_id].correct or "",
-            "got": None if sha256 == expected.outputs[output_id].correct else sha256,
-        }
-        for output_id, sha256 in report.outputs.items()
-    ]
-    if rows:
-        db.session.execute(_INSERT_FILES, rows)
+    for output_id, sha256 in report.outputs.items():
+        correct = expected.outputs[output_id].correct
+        change(
+            _INSERT_FILE,
+            {
+                **key,
+                "regression_test_output_id": output_id,
+                "expected": correct or "",
+                "got": None if sha256 == correct else sha256,
+            },
+        )
     change(
         _INSERT_RECORD,
         {

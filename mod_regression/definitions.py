@@ -69,6 +69,9 @@ class Definition:
     categories: tuple[str, ...]
     outputs: tuple[DefinedOutput, ...]
 
+    def __hash__(self) -> int:
+        return self.regression_id  # hundreds of them are the key of something, and rarely others
+
 
 def definitions_of(regression_ids: Collection[int]) -> dict[int, Definition]:
     """The definitions of those of these tests that there are, in one statement.

@@ -26,6 +26,7 @@ from mod_api.services import attempts, log_archive
 from mod_auth.scopes import Scope
 from mod_ci.attempts import Hold
 
+REPORT = ResultReportSchema()
 bp = Resource("Runners", __name__, url_prefix="/attempts", description="For runners only")
 
 
@@ -96,7 +97,7 @@ def append_log(headers: dict[str, Any], attempt_id: int) -> Any:
 def report_result(attempt_id: int, regression_id: int) -> Any:
     """Report how one regression test ended, with its outputs; it replaces what was reported."""
     parsing.expect_type("multipart/form-data", largest=application.settings().max_upload)
-    report = ResultReportSchema().load(parsing.json_part("result"))
+    report = REPORT.load(parsing.json_part("result"))
     files = {part: upload.stream for part, upload in parsing.file_parts(besides="result").items()}
     return attempts.report(
         _hold(),
