@@ -13,8 +13,9 @@ _current: ContextVar[Connection | None] = ContextVar("writer", default=None)
 
 
 def current() -> Connection | None:
-    """The connection of the unit of work that writes, if any."""
-    return _current.get()
+    """The connection of the unit of work that writes, if any; none once that was committed."""
+    connection = _current.get()
+    return None if connection is None or connection.closed else connection
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What is read of regression tests, remembered while none of them changes.
+"""What is read of regression tests, their samples and labels, remembered while none changes.
 
 There are hundreds of tests, and of each run a claim and a page read what they are. Every process
 remembers for itself; the version says what still holds (`RollupState`): it is read in the snapshot
@@ -29,7 +29,9 @@ class _Memory:
     def __init__(self, version: Version) -> None:
         self.version = version
         self.by_id: dict[str, dict[int, Any]] = {"tests": {}, "tags": {}}
+        # What clients ask for must not push out what claims and pages need all the time.
         self.values: Newest[Hashable, tuple[Any]] = Newest(MOST_VALUES)
+        self.asked: Newest[Hashable, tuple[Any]] = Newest(MOST_VALUES)
 
 
 _memories: "WeakKeyDictionary[Engine, _Memory]" = WeakKeyDictionary()
@@ -52,8 +54,9 @@ def _memory(version: Version | None) -> _Memory | None:
     if version is None:
         return None
     found = _memories.get(db.engine)
-    if found is None or found.version != version:
-        found = _memories[db.engine] = _Memory(version)
+    if found is not None and found.version == version:
+        return found
+    found = _memories[db.engine] = _Memory(version)
     return found
 
 
@@ -95,16 +98,18 @@ def _each(
     return found | new
 
 
-def remembered(key: Hashable, compute: Callable[[], T]) -> T:
-    """What `compute` gives, which depends on regression tests only."""
+def remembered(key: Hashable, compute: Callable[[], T], *, is_asked: bool = False) -> T:
+    """What `compute` gives, which depends on what is marked only: on regression tests with their
+    labels and samples. `is_asked`: the key holds what a client asked for."""
     memory = _memory(_version())
     if memory is None:
         return compute()
-    found = memory.values.get(key)
+    values = memory.asked if is_asked else memory.values
+    found = values.get(key)
     if found is None:
         found = (compute(),)
         if _may_keep(memory.version):
-            memory.values.keep(key, found)
+            values.keep(key, found)
     value: T = found[0]
     return value
 

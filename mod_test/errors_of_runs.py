@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from database import fetch
+from database import fetch_values
 from mod_regression.definitions import Definition
 from mod_test import failures
 from mod_test.errors_of_tests import ErrorType, Severity, TestError
@@ -46,12 +46,11 @@ class ErrorFilter:
 
 def errors_of(run: RunRow, wanted: ErrorFilter) -> list[TestError]:
     """The errors of a run that are `wanted`, by test; a wrong exit code before outputs by id."""
-    ids = {"ids": [run.run_id]}
-    found = fetch(_DERIVED if run.set_id is None else _KEPT, ids)
-    statuses = {row.regression_test_id: row.status for row in found}
+    failing = _KEPT if run.set_id is not None else _DERIVED
+    tests = sorted(fetch_values(failing, {"ids": [run.run_id]}))
     if wanted.regression_id is not None:
-        statuses = {test: word for test, word in statuses.items() if test == wanted.regression_id}
-    results = results_of(run.run_id, dict(sorted(statuses.items())), also=_DATED)
+        tests = [test for test in tests if test == wanted.regression_id]
+    results = results_of(run, tests, also=_DATED)
     errors = (error for result in results for error in _errors(run, result))
     return [error for error in errors if wanted.takes(error)]
 
@@ -61,12 +60,13 @@ def when_unknown(run: RunRow) -> datetime:
     return run.ended_at or run.created_at
 
 
-# The results that do not pass.
-_KEPT = select(FailingResult.regression_test_id, FailingResult.status).where(
+# The tests whose results do not pass.
+_KEPT = select(FailingResult.regression_test_id).where(
     FailingResult.test_id.in_(bindparam("ids", expanding=True)),
     FailingResult.status != ResultStatus.skipped.value,
 )
-_DERIVED = failures.failing(failures.of_runs)
+_derived = failures.failing(failures.of_runs).subquery("failing")
+_DERIVED = select(_derived.c.regression_test_id)
 
 
 def _errors(run: RunRow, result: RunResult) -> Iterator[TestError]:

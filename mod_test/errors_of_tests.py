@@ -8,7 +8,7 @@ from datetime import datetime
 from mod_test.models import Outcome
 
 FIRST_CRASH_OF_WINDOWS = 0xC0000000
-NO_OUTPUT = -1  # before every output
+NO_OUTPUT = -1  # sorts before every output
 
 
 class ErrorType(enum.StrEnum):

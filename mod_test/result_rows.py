@@ -1,6 +1,7 @@
-"""A regression test of a run as a row: its verdict, what it printed and what it wrote.
+"""Regression tests of several runs as rows: what each printed and wrote, and how that reads.
 
-How results read is decided by `mod_test.verdict`.
+For histories and what is kept, derived in SQL; those of one run are in `mod_test.run_results`. How
+results read is decided by `mod_test.verdict`.
 """
 
 import functools

@@ -1,7 +1,7 @@
 """Some regression tests of a run, each whole: its result, its outputs, and its definition."""
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,10 @@ from mod_regression.definitions import DefinedOutput, Definition
 from mod_test import catalogue, verdict
 from mod_test.models import Result, ResultFile, ResultRecord
 from mod_test.result_rows import OutputRow, ResultRow
+from mod_test.run_rows import RunRow
 from mod_test.verdict import ResultStatus
 
 Hashes = tuple[str, str | None]  # of an output's row: what was expected, and what came out
-_STATUSES = {status.value: status for status in ResultStatus}
 
 
 @dataclass(slots=True)
@@ -35,33 +35,35 @@ class RunResult:
 
 
 def results_of(
-    run_id: int, statuses: Mapping[int, str], *, also: tuple[Any, ...] = ()
+    run: RunRow,
+    tests: Collection[int],
+    *,
+    running: Collection[int] = (),
+    also: tuple[Any, ...] = (),
 ) -> list[RunResult]:
-    """These tests of a run, in their order; how each of them reads is known.
+    """These tests of a run's set, in their order, those without a result, too.
 
-    `also` are more columns of a `ResultRecord`.
+    `running` are the tests at which its runner is at the moment. `also` are more columns of a
+    `ResultRecord`.
     """
-    definitions = catalogue.definitions(statuses)
-    if not statuses:
+    if not tests:
         return []
-    shape, params = among("tests", statuses)
+    definitions = catalogue.definitions(tests)
+    shape, params = among("tests", tests)
     found: dict[int, Any] = {}
     files: dict[int, dict[int, Hashes]] = {}
-    for row in fetch(_rows(shape, also), {"run_id": run_id, **params}):
+    for row in fetch(_rows(shape, also), {"run_id": run.run_id, **params}):
         regression_id = row.regression_test_id
         found[regression_id] = row
         if row.output_id is not None:
             files.setdefault(regression_id, {})[row.output_id] = row.expected, row.got
     return [
-        _result(run_id, definitions[test], status, found.get(test), files.get(test, {}))
-        for test, status in statuses.items()
+        _result(run.run_id, definitions[test], found[test], files.get(test, {}))
+        if test in found
+        else _lacking(run, definitions[test], is_running=test in running)
+        for test in tests
         if test in definitions
     ]
-
-
-def outputs_of(outputs: Iterable[DefinedOutput], files: Mapping[int, Hashes]) -> list[OutputRow]:
-    """How the outputs of a result read, the ignored ones, too."""
-    return [_output(output, files.get(output.output_id)) for output in outputs]
 
 
 def _output(output: DefinedOutput, file: Hashes | None) -> OutputRow:
@@ -79,25 +81,37 @@ def _output(output: DefinedOutput, file: Hashes | None) -> OutputRow:
     )  # fmt: skip
 
 
-def _result(
-    run_id: int, test: Definition, status: str, row: Any, files: Mapping[int, Hashes]
-) -> RunResult:
-    if row is None:
-        none = ResultRow(
-            run_id, test.regression_id, test.sample_id or 0, test.command, _STATUSES[status],
-            None, None, test.expected_rc or 0, False, None, None, None, None,
-        )  # fmt: skip
-        return RunResult(none, [], test)
-    expected = verdict.expected_exit_code(row.expected_rc, test.expected_rc)
-    result = ResultRow(
-        run_id, test.regression_id, test.sample_id or 0, test.command, _STATUSES[status],
-        None if row.runtime is None else max(0, row.runtime), row.exit_code, expected,
-        row.exit_code != expected, row.outcome, row.signal, row.message or None,
-        getattr(row, "tail", None),
+def _lacking(run: RunRow, test: Definition, *, is_running: bool) -> RunResult:
+    """A test without a result."""
+    status = ResultStatus.not_started
+    if run.status.has_ended:
+        status = ResultStatus.skipped
+    elif is_running:
+        status = ResultStatus.running
+    row = ResultRow(
+        run.run_id, test.regression_id, test.sample_id or 0, test.command, status,
+        None, None, test.expected_rc or 0, False, None, None, None, None,
     )  # fmt: skip
+    return RunResult(row, [], test)
+
+
+def _result(run_id: int, test: Definition, row: Any, files: Mapping[int, Hashes]) -> RunResult:
+    outputs = [_output(output, files.get(output.output_id)) for output in test.outputs]
     told_by = files.get(verdict.SENTINEL_OUTPUT)
     has_sentinel = told_by is not None and told_by[1] == verdict.SENTINEL_GOT
-    return RunResult(result, outputs_of(test.outputs, files), test, has_sentinel, row)
+    expected = verdict.expected_exit_code(row.expected_rc, test.expected_rc)
+    wrong_exit = verdict.exit_differs(row.exit_code, row.expected_rc, test.expected_rc)
+    status = verdict.result_status(
+        (output.status for output in outputs if not output.ignored),
+        exit_differs=wrong_exit,
+        sentinel=has_sentinel,
+    )
+    result = ResultRow(
+        run_id, test.regression_id, test.sample_id or 0, test.command, status,
+        None if row.runtime is None else max(0, row.runtime), row.exit_code, expected,
+        wrong_exit, row.outcome, row.signal, row.message or None, getattr(row, "tail", None),
+    )  # fmt: skip
+    return RunResult(result, outputs, test, has_sentinel, row)
 
 
 @functools.cache

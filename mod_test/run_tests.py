@@ -31,7 +31,6 @@ class ResultFilter:
     tag: str | None = None
     category: str | None = None
     sample_id: int | None = None
-    regression_id: int | None = None
 
     @property
     def params(self) -> dict[str, Any]:
@@ -94,7 +93,7 @@ def _kept(given: frozenset[str]) -> Select[Any]:
     rows = _rows(of_set, status).outerjoin(FailingResult, is_failing)
     if given & set(_OF_TEST):
         rows = rows.join(RegressionTest, RegressionTest.id == of_set.c.regression_id)
-    return rows.where(*_conditions(given, of_set, status))
+    return rows.where(*_conditions(given, status))
 
 
 @functools.cache
@@ -112,7 +111,7 @@ def _derived(given: frozenset[str]) -> Select[Any]:
         _rows(of_set, status)
         .join(RegressionTest, RegressionTest.id == of_set.c.regression_id)
         .outerjoin(Result, is_result)
-        .where(*_conditions(given, of_set, status))
+        .where(*_conditions(given, status))
     )
 
 
@@ -121,11 +120,10 @@ def _rows(of_set: Any, status: ColumnElement[str]) -> Select[Any]:
     return select(*columns).select_from(of_set)
 
 
-def _conditions(given: frozenset[str], of_set: Any, status: Any) -> list[ColumnElement[bool]]:
+def _conditions(given: frozenset[str], status: Any) -> list[ColumnElement[bool]]:
     conditions: dict[str, Callable[[Any], ColumnElement[bool]]] = {
         **_OF_TEST,
         "of_status": lambda value: status == value,
-        "of_regression_id": lambda value: of_set.c.regression_id == value,
     }
     return [conditions[name](bindparam(name)) for name in sorted(given)]
 

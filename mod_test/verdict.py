@@ -276,7 +276,7 @@ def _has_sentinel() -> ColumnElement[bool]:
         ResultFile.test_id == Result.test_id,
         ResultFile.regression_test_id == Result.regression_test_id,
         ResultFile.regression_test_output_id == SENTINEL_OUTPUT,
-        ResultFile.got == SENTINEL_GOT,
+        exact(ResultFile.got) == exact(literal(SENTINEL_GOT)),
     )
 
 

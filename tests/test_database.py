@@ -13,7 +13,17 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from database import ASCII_LOWER, contains_text, db, exact, reading, utc_after, utc_now, writing
+from database import (
+    ASCII_LOWER,
+    contains_text,
+    db,
+    exact,
+    fetch_value,
+    reading,
+    utc_after,
+    utc_now,
+    writing,
+)
 from mod_auth.models import User
 from mod_sample.models import Sample
 from mod_test.models import Platform, Progress, Run, RunRecord, TestStatus
@@ -184,6 +194,14 @@ def test_writing_starts_anew_after_whatever_was_open(app: Flask, raw: Raw) -> No
             db.session.add(User(name="meant", password=""))
 
     assert raw.execute("SELECT name FROM user") == [("meant",)]
+
+
+def test_a_unit_that_commits_in_between_goes_on(app: Flask) -> None:
+    question = sa.select(sa.literal(1))
+    with app.app_context(), writing():
+        assert fetch_value(question) == 1
+        db.session.commit()
+        assert fetch_value(question) == 1
 
 
 def test_a_reader_sees_one_snapshot(app: Flask, raw: Raw) -> None:

@@ -4,6 +4,8 @@ Whatever changes what is read of them is marked, by triggers that are created he
 has a default: where the database can, adding it touches no row.
 """
 
+import secrets
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -20,13 +22,19 @@ def upgrade() -> None:
     if COLUMN not in {column["name"] for column in sa.inspect(connection).get_columns(TABLE)}:
         new = sa.Column(COLUMN, sa.BigInteger, server_default="0", nullable=False)
         op.add_column(TABLE, new)
-    if not triggers.create(connection):
+    if triggers.create(connection):
+        # What a process remembers from before they were there is of another generation.
+        connection.execute(
+            sa.text("UPDATE rollup_state SET generation = :new WHERE generation <> 0"),
+            {"new": secrets.randbits(62) | 1},
+        )
+    else:
         forget_what_is_kept()
 
 
 def forget_what_is_kept() -> None:
     """Nothing may be kept where changes are not marked; the account may have lost that right."""
-    for table in ("failing_result", "run_rollup"):
+    for table in ("failing_result", "run_rollup", "rollup_mark"):
         op.execute(f"DELETE FROM {table}")
     op.execute("UPDATE open_run SET settled = 0")
     op.execute("UPDATE rollup_state SET generation = 0")
@@ -37,5 +45,6 @@ def forget_what_is_kept() -> None:
 
 
 def downgrade() -> None:
-    """The triggers go with the rollup: more marks than are needed do no harm."""
+    """The triggers that mark go with the rollup: more marks than are needed do no harm."""
+    op.execute("DROP TRIGGER IF EXISTS rollup_catalogue_settled")
     op.drop_column(TABLE, COLUMN)

@@ -56,7 +56,7 @@ def _environments(platforms: list[Platform]) -> list[Environment]:
         return {row.platform: round(row.took) for row in facts if row.took is not None}
 
     durations = remembered(kept.known(), "durations", ask)
-    runners = [row for row in facts or fetch(_RUNNERS) if row.took is None]
+    runners = [row for row in (fetch(_RUNNERS) if facts is None else facts) if row.took is None]
     paused = {row.platform for row in runners if row.label is None}
     labels = {row.platform: row.label for row in runners if row.label is not None}
     return [

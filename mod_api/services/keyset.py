@@ -172,8 +172,8 @@ class Place:
         )
 
     def page_among(self, rows: Sequence[T], values_of: Callable[[T], Sequence[Any]]) -> Page[T]:
-        """The page of rows that are all at hand, sorted by the values that `values_of` gives; these
-        rise."""
+        """The page of rows that are all at hand, in ascending order of the values that `values_of`
+        gives."""
         if self.values is None:
             found = rows[self.before :]
         else:

@@ -61,7 +61,7 @@ def list_regression_tests(
     A regression test without a sample is left out.
     """
     with settled_reading():
-        ids = catalogue.remembered(("tests", wanted), lambda: _ids(wanted))
+        ids = catalogue.remembered(("tests", wanted), lambda: _ids(wanted), is_asked=True)
         shown = ids[offset : offset + limit]
         known = catalogue.definitions(shown)
     tests = [known[regression_id] for regression_id in shown]

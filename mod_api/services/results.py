@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import missing
-from sqlalchemy import Select, bindparam, func, select
 
-from database import fetch_first
 from errors import NotFound
 from mod_api.services import links
 from mod_api.services.file_names import filename_of, hash_of
-from mod_api.services.paging import Page, select_page
+from mod_api.services.paging import Page, page, select_page
 from mod_api.services.runs import get_row
 from mod_ci import attempts
 from mod_test.models import ResultRecord
@@ -19,16 +17,12 @@ from mod_test.result_messages import result_message
 from mod_test.result_rows import OutputRow, ResultRow
 from mod_test.run_results import RunResult, results_of
 from mod_test.run_rows import RunRow
-from mod_test.run_tests import BY_TEST, IDS, ResultFilter, of_runs
-from mod_test.sets import members_of
+from mod_test.run_tests import BY_TEST, ResultFilter, of_runs
+from mod_test.sets import has_test, regression_ids
 
 MOST_OUTPUTS = 20
 MOST_TAGS = 50
 TAIL = (ResultRecord.tail,)
-
-HOW_MANY = select(func.count()).select_from(
-    members_of(IDS, bindparam("live", expanding=True)).subquery("members")
-)
 
 
 @dataclass(slots=True)
@@ -65,21 +59,17 @@ def list_results(
     """One page of a run's regression tests by their ids, also of those without a result, with the
     exact number of all that match. Raises NotFound."""
     run, running = _run(run_id)
-    statement, params = of_runs([run], wanted, running)
-    total: int | Select[Any] | None = None
     if wanted == ResultFilter():
-        total = run.standing.total if run.set_id and run.standing else HOW_MANY
-    found = select_page(
-        statement,
-        [BY_TEST],
-        limit=limit,
-        offset=offset,
-        total=total,
-        params=params,
-        are_few=wanted != ResultFilter(),
-    )
-    statuses = {row.regression_id: row.status for row in found.data}
-    return found.showing([_view(result, base) for result in results_of(run_id, statuses)])
+        tests = sorted(regression_ids(run))
+        found = page(tests[offset : offset + limit], total=len(tests), limit=limit, offset=offset)
+    else:
+        statement, params = of_runs([run], wanted, running)
+        rows = select_page(
+            statement, [BY_TEST], limit=limit, offset=offset, params=params, are_few=True
+        )
+        found = rows.showing([row.regression_id for row in rows.data])
+    results = results_of(run, found.data, running=running)
+    return found.showing([_view(result, base) for result in results])
 
 
 def get_result(run_id: int, regression_id: int, *, base: str) -> ResultView:
@@ -88,8 +78,9 @@ def get_result(run_id: int, regression_id: int, *, base: str) -> ResultView:
     Raises NotFound for a test that is not in the run's set.
     """
     run, running = _run(run_id)
-    row = fetch_first(*of_runs([run], ResultFilter(regression_id=regression_id), running))
-    found = [] if row is None else results_of(run_id, {regression_id: row.status}, also=TAIL)
+    found = []
+    if has_test(run, regression_id):
+        found = results_of(run, [regression_id], running=running, also=TAIL)
     if not found:
         raise NotFound("result", regression_id, run_id=run_id)
     return _view(found[0], base)

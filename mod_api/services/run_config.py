@@ -1,6 +1,7 @@
 """What a run executes: its environment and its matrix of regression tests."""
 
 import functools
+from itertools import islice
 from typing import Any
 
 from mod_api.services.environments import environment
@@ -31,10 +32,10 @@ def config(run_id: int) -> dict[str, Any]:
     }
 
 
-def _matrix(run: RunRow) -> list[dict[str, Any]]:
+def _matrix(run: RunRow) -> tuple[dict[str, Any], ...]:
     """What is shown of each test of the run's set, by id."""
     definitions = catalogue.definitions(sets.regression_ids(run))
-    return [
+    return tuple(
         {
             "regression_id": test.regression_id,
             "sample_id": test.sample_id,
@@ -44,12 +45,13 @@ def _matrix(run: RunRow) -> list[dict[str, Any]]:
             "platform": run.platform,
         }
         for _, test in sorted(definitions.items())[:MOST]
-    ]
+    )
 
 
 @functools.lru_cache(maxsize=64)
-def _shared_options(commands: tuple[str, ...]) -> list[str]:
+def _shared_options(commands: tuple[str, ...]) -> tuple[str, ...]:
     if not commands:
-        return []
+        return ()
     shared = set(commands[0].split()).intersection(*(command.split() for command in commands))
-    return [option for option in dict.fromkeys(commands[0].split()) if option in shared][:50]
+    options = (option for option in dict.fromkeys(commands[0].split()) if option in shared)
+    return tuple(islice(options, 50))

@@ -94,7 +94,7 @@ def list_samples(wanted: SampleFilter, *, limit: int, offset: int, base: str) ->
         [Sample.id],
         limit=limit,
         offset=offset,
-        total=catalogue.remembered(("samples", wanted), count),
+        total=catalogue.remembered(("samples", wanted), count, is_asked=True),
         params=params,
     )
     return found.showing(_views(found.data, base))

@@ -27,6 +27,7 @@ from mod_sample.storage.errors import Damaged, NotStored, StorageError, StorageU
 from mod_sample.storage.gcs_client import Signer, connect
 from mod_sample.storage.keys import check_key, content_hash
 from mod_sample.storage.measuring import measured
+from mod_sample.storage.side_by_side import ask_within
 
 # The first part is small, so that a dead bucket is noticed before an answer has begun.
 _FIRST_CHUNK = 256 * 1024
@@ -83,7 +84,8 @@ class GcsBackend:
         Raises NotStored, OutOfRange, Damaged, StorageUnavailable, UnsafeName.
         """
         until = time.monotonic() + (within_s or self.limits.first_bytes_s)
-        found = self._stat(key, min(self.limits.lookup_s, until - time.monotonic()))
+        lookup_s = min(self.limits.lookup_s, until - time.monotonic())
+        found = ask_within(lambda: self._stat(key, lookup_s), lookup_s)
         if found is None:
             raise NotStored(key)
         length = span(key, found.size, start, length)

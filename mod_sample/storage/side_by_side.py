@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from mod_sample.storage.errors import StorageError
+from mod_sample.storage.errors import StorageError, StorageUnavailable
 
 Answer = TypeVar("Answer")
 
@@ -38,6 +38,20 @@ def ask_all(
             elif not isinstance(error, StorageError):
                 log.error("Asking for %s failed", key, exc_info=error)
     return answers
+
+
+def ask_within(ask: Callable[[], Answer], within_s: float) -> Answer:
+    """The answer of `ask`, or what it raises, where that comes within so many seconds.
+
+    Who sends one byte after the other never runs into the time limit of a read. What goes on is
+    left to end by itself. Raises StorageUnavailable.
+    """
+    future = _pool().submit(ask)
+    try:
+        return future.result(timeout=within_s)
+    except TimeoutError:
+        future.cancel()
+        raise StorageUnavailable(f"no answer within {within_s:.1f} s") from None
 
 
 def _pool() -> ThreadPoolExecutor:

@@ -123,9 +123,10 @@ def _look() -> tuple[bool, bool]:
     if state.generation:
         version = state.generation, state.change_id
     definitions = kept.version_of_definitions(state)
-    if version is not None and state.first_mark is None:
-        # Without a mark, and with every run kept, nothing else is asked.
-        is_quiet = state.are_settled in (None, 1)
+    if state.generation is not None and state.first_mark is None:
+        # Without a mark, and with every run kept, nothing else is asked. Where nothing marks what
+        # changes (generation 0), no run is kept, and nobody has anything to settle.
+        is_quiet = version is not None and state.are_settled in (None, 1)
         remember((), version=version, is_quiet=is_quiet, definitions=definitions)
         return False, False
     rows = fetch(WHAT_WAITS)
@@ -154,7 +155,8 @@ def write_down_change(lowest: int, *, of_definitions: bool = False) -> None:
     change_id = cast("CursorResult[Any]", db.session.execute(change)).lastrowid
     values = {"change_id": change_id}
     if of_definitions:
-        values["definitions_id"] = change_id
+        # No number that counts: after a restore it would come again, for other definitions.
+        values["definitions_id"] = secrets.randbits(62)
     db.session.execute(update(RollupState).where(RollupState.id == 1).values(values))
     if change_id % CHANGES_KEPT == 0:
         old = delete(RollupChange).where(RollupChange.id <= change_id - CHANGES_KEPT)
@@ -181,6 +183,12 @@ def _lock(*, waits: bool) -> bool:
     return True
 
 
+def _forget_marks() -> int:
+    """Drop what is marked where changes are marked no more: nothing may be kept there."""
+    left = delete(RollupMark).execution_options(synchronize_session=False)
+    return cast("CursorResult[Any]", db.session.execute(left)).rowcount
+
+
 def settle(*, of_definitions: bool = False, waits: bool = True) -> int:
     """Consume every mark that this snapshot sees, or those of definitions only; how many there
     were.
@@ -189,6 +197,8 @@ def settle(*, of_definitions: bool = False, waits: bool = True) -> int:
     """
     if not _lock(waits=waits):
         return 0
+    if not db.session.scalar(select(RollupState.generation).where(RollupState.id == 1)):
+        return _forget_marks()
     consumed, are_of_definitions = 0, False
     lowest: list[int] = []
     while True:

@@ -159,9 +159,9 @@ class RollupMark(Base):
 class RollupState(Base):
     """One row, whose lock decides who settles the marks.
 
-    `change_id` is the newest change of what is kept, `definitions_id` the newest with which
-    regression tests changed, `generation` another random number each time that the tables are made
-    anew: with it each of the two is a version.
+    `change_id` is the newest change of what is kept, `definitions_id` another number each time that
+    regression tests changed, `generation` another random one each time that the tables are made
+    anew: with it each of the two is a version. It is 0 where changes are not marked.
     """
 
     __tablename__ = "rollup_state"

@@ -69,6 +69,12 @@ def _differ(*columns: str) -> str:
     return f"NOT ({' AND '.join(same)})"
 
 
+def _differ_or_are_null(*columns: str) -> str:
+    """The same where NULL may become an empty text: to SQLite both have the same bytes."""
+    are_null = (f"(OLD.{column} IS NULL) = (NEW.{column} IS NULL)" for column in columns)
+    return f"({_differ(*columns)} OR NOT ({' AND '.join(are_null)}))"
+
+
 def _runs_of(regression_ids: str) -> tuple[str, str]:
     results = "SELECT 'r', r.test_id FROM test_result r WHERE r.regression_test_id"
     chosen = (
@@ -94,7 +100,7 @@ def _catalogue(table: str, *columns: str) -> Iterator[Trigger]:
     """Whatever changes in a table that tells of regression tests; of rows that are there already in
     one of these columns, if any are named."""
     mark = "INSERT INTO rollup_mark (kind) VALUES ('c')"
-    update = f"INSERT INTO rollup_mark (kind) SELECT 'c' $ WHERE {_differ(*columns)}"
+    update = f"INSERT INTO rollup_mark (kind) SELECT 'c' $ WHERE {_differ_or_are_null(*columns)}"
     name = f"catalogue_{table}"
     yield Trigger(f"{name}_insert", "AFTER INSERT", table, (mark,))
     yield Trigger(f"{name}_update", "AFTER UPDATE", table, (update if columns else mark,))
@@ -259,6 +265,16 @@ TRIGGERS: tuple[Trigger, ...] = (
     *_catalogue("sample"),
     *_catalogue("sample_tag_association"),
     *_catalogue("tag"),
+    # Whoever consumes such a mark, also a process of an earlier revision, changes their version.
+    Trigger(
+        "catalogue_settled",
+        "AFTER DELETE",
+        "rollup_mark",
+        (
+            "UPDATE rollup_state SET definitions_id = definitions_id + 1 "
+            "WHERE id = 1 AND OLD.run_id IS NULL",
+        ),
+    ),
 )
 
 

@@ -1,7 +1,7 @@
 """What a process remembers of regression tests: read once, and seen at once when it changes."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import text
 from database import db, writing
 from mod_regression.definitions import Definition, definitions_of
 from mod_test import catalogue
+from mod_test.rollup import rebuild, triggers
 from mod_test.rollup.settle import settle_marks, settled_reading
 from tests import factories
 from tests.raw import Raw
@@ -29,6 +30,7 @@ CHANGES = {
     "no variant": "DELETE FROM regression_test_output_files",
     "revocation": "INSERT INTO baseline_revocation (output_id, file_hash, revoked_at) "
     "VALUES ({output}, 'x', '2026-01-01 00:00:00.000000')",
+    "its description": "UPDATE regression_test SET description = '' WHERE id = {test}",
     "sample": "UPDATE sample SET original_name = 'other.ts' WHERE id = {sample}",
     "tag": "UPDATE tag SET name = 'other'",
     "untagged": "DELETE FROM sample_tag_association",
@@ -58,6 +60,18 @@ def read(app: Flask, test: factories.TestRow) -> Read:
             return found.get(test.id)
 
     return ask
+
+
+@pytest.fixture
+def without_triggers(app: Flask, settled) -> Iterator[None]:
+    """As where the account may not create triggers; the database is shared by the tests."""
+    settled()
+    with app.app_context(), writing():
+        db.session.execute(text("UPDATE rollup_state SET generation = 0"))
+        triggers.drop(db.session.connection())
+    yield
+    with app.app_context():
+        rebuild.prepare()
 
 
 @pytest.fixture
@@ -96,6 +110,57 @@ def test_a_change_is_seen_at_once_before_and_after_it_is_settled(
     assert after != before
     settled()
     assert [read(), read()] == [after, after]
+
+
+def test_whoever_consumes_the_mark_the_change_is_seen(
+    raw: Raw, test: factories.TestRow, read: Read, settled
+) -> None:
+    settled()
+    before = read()
+    raw.execute("UPDATE regression_test SET command = '--other'")
+    raw.execute("DELETE FROM rollup_mark")  # as a process of an earlier revision may
+
+    after = read()
+
+    assert after is not None and before is not None
+    assert (before.command, after.command) == (test.command, "--other")
+
+
+def test_what_is_remembered_is_of_its_version_only_also_after_a_restore(
+    raw: Raw, test: factories.TestRow, read: Read, settled
+) -> None:
+    settled()
+    ((backup,),) = raw.execute("SELECT definitions_id FROM rollup_state")
+    raw.execute("UPDATE regression_test SET command = '--lost'")
+    settled()
+    read()
+    raw.execute("UPDATE regression_test SET command = '--restored'")
+    raw.execute("DELETE FROM rollup_mark")
+    raw.execute("UPDATE rollup_state SET definitions_id = ?", (backup,))
+    raw.execute("UPDATE regression_test SET description = 'newer'")
+    settled()
+
+    found = read()
+
+    assert found is not None
+    assert (found.command, found.description) == ("--restored", "newer")
+
+
+@pytest.mark.usefixtures("without_triggers")
+def test_nothing_is_remembered_and_nothing_settled_where_changes_are_not_marked(
+    app: Flask, raw: Raw, test: factories.TestRow, read: Read, settled
+) -> None:
+    run = factories.run(progress=["testing", "completed"])
+    raw.execute("INSERT INTO rollup_mark (kind, run_id) VALUES ('r', ?)", (run.id,))
+    settled()  # what was marked before the triggers went is not kept any more
+
+    assert raw.execute("SELECT COUNT(*) FROM run_rollup") == [(0,)]
+    assert raw.execute("SELECT COUNT(*) FROM rollup_mark") == [(0,)]
+    with app.app_context(), settled_reading() as marks_wait:
+        assert not marks_wait
+    raw.execute("UPDATE regression_test SET command = '--unmarked'")
+    found = read()
+    assert found is not None and found.command == "--unmarked"
 
 
 def test_what_the_existing_site_notes_after_each_run_is_no_change(

@@ -118,7 +118,7 @@ def results(draw: st.DrawFn, test: Test, all_outputs: list[Output]) -> Result:
     of_test = [output for output in test.outputs if draw(st.integers(0, 3))]
     # Now and then a row of another test's output, which counts for nothing.
     foreign = draw(st.lists(st.sampled_from(all_outputs), max_size=1)) if all_outputs else []
-    got = st.sampled_from([None, None, *HASHES, "error"])
+    got = st.sampled_from([None, None, *HASHES, "error", "Error", "error "])
     return Result(
         exit_code=draw(codes),
         expected_rc=draw(st.sampled_from([0, 0, 1, None])),
