@@ -211,7 +211,8 @@ def _constant(compiled: SQLCompiler, bind: BindParameter[Any], *, is_list: bool)
 
 def _nothing(compiled: SQLCompiler, bind: BindParameter[Any]) -> str:
     """What selects no value."""
-    empty: str = compiled.visit_empty_set_expr([bind.type])  # type: ignore[no-untyped-call]  # it has no types
+    compiler: Any = compiled  # SQLAlchemy leaves this method without types
+    empty: str = compiler.visit_empty_set_expr([bind.type])
     return empty
 
 

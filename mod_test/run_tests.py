@@ -20,6 +20,8 @@ from mod_test.verdict import ResultStatus
 
 # Statements are composed once: composing one costs more than the database needs for it.
 IDS: Any = bindparam("ids", expanding=True)
+# What rows of `of_runs` are sorted by.
+BY_TEST: Any = literal_column("regression_id")
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,3 @@ def _conditions(given: frozenset[str], status: Any) -> list[ColumnElement[bool]]
         "of_status": lambda value: status == value,
     }
     return [conditions[name](bindparam(name)) for name in sorted(given)]
-
-
-# Rows of `of_runs` are sorted by this.
-BY_TEST: Any = literal_column("regression_id")

@@ -74,15 +74,6 @@ def without_triggers(app: Flask, settled) -> Iterator[None]:
         rebuild.prepare()
 
 
-@pytest.fixture
-def settled(app: Flask) -> Callable[[], None]:
-    def settle() -> None:
-        with app.app_context():
-            settle_marks()
-
-    return settle
-
-
 def statements(app: Flask, test: factories.TestRow) -> int:
     with app.app_context(), settled_reading(), counted(app) as found:
         catalogue.definitions([test.id])

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from database import snapshots, writing
 from mod_test.rollup import kept, memory, rebuild, triggers
-from mod_test.rollup.settle import begin_generation, settle_marks, settled_reading
+from mod_test.rollup.settle import begin_generation, settled_reading
 from tests import factories
 from tests.raw import Raw
 
@@ -32,15 +32,6 @@ def remembered(app: Flask) -> Callable[..., Any]:
             return memory.remembered(kept.known(), "key", compute, **options)
 
     return ask
-
-
-@pytest.fixture
-def settled(app: Flask) -> Callable[[], None]:
-    def settle() -> None:
-        with app.app_context():
-            settle_marks()
-
-    return settle
 
 
 def test_a_value_is_computed_once_for_a_version(remembered, settled) -> None:
