@@ -51,9 +51,16 @@ def begin(engine: Engine) -> Snapshot:
     return snapshot
 
 
-def end() -> None:
-    """End the current one, if any."""
+def take() -> Snapshot | None:
+    """The current one, if any: whoever takes it ends it, in whichever thread."""
     snapshot = _current.get()
     if snapshot is not None:
         _current.set(None)
+    return snapshot
+
+
+def end() -> None:
+    """End the current one, if any."""
+    snapshot = take()
+    if snapshot is not None:
         snapshot.end()

@@ -46,15 +46,16 @@ def writing(*, snapshot: bool = False, patience: int | None = None) -> Iterator[
 
 
 @contextmanager
-def reading() -> Iterator[None]:
+def reading(*, ends: bool = True) -> Iterator[None]:
     """One unit of work that reads one snapshot, the one that was begun already if any, and gives
-    its connection back at the end."""
+    its connection back at the end. `ends=False`: that is left to whoever does more in it."""
     if snapshots.current() is None:
         begin_reading()
     try:
         yield
     finally:
-        end_reading()
+        if ends:
+            end_reading()
 
 
 def begin_reading() -> None:

@@ -1,32 +1,29 @@
-"""The regression tests of runs, filtered: which there are, and how each of them reads."""
+"""The regression tests of runs: which of them are meant, and how each reads."""
 
-import functools
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal_column, select
+from sqlalchemy import Select, and_, bindparam, select
 
-from database import ASCII_LOWER, contains_text, exact
-from mod_regression.models import Category, RegressionTest, test_categories
-from mod_sample.models import Sample
-from mod_sample.tags import has_tag
-from mod_test import verdict
+from database import ASCII_LOWER, fetch
+from mod_regression.definitions import Definition
+from mod_regression.models import RegressionTest
+from mod_test import catalogue, verdict
 from mod_test.models import Result
+from mod_test.result_rows import Place
 from mod_test.rollup.tables import FailingResult
 from mod_test.run_rows import RunRow
-from mod_test.sets import are_kept, ids_of, kept_members_of, members_of
+from mod_test.sets import are_kept, ids_of, members_of, regression_ids
 from mod_test.verdict import ResultStatus
-
-# Statements are composed once: composing one costs more than the database needs for it.
-IDS: Any = bindparam("ids", expanding=True)
-# What rows of `of_runs` are sorted by.
-BY_TEST: Any = literal_column("regression_id")
 
 
 @dataclass(frozen=True)
 class ResultFilter:
-    """Which results of a run are meant; None filters nothing."""
+    """Which results of a run are meant; None filters nothing.
+
+    A `name` is a part of the sample's, in whichever case of ASCII letters; labels are exact.
+    """
 
     status: ResultStatus | None = None
     name: str | None = None
@@ -35,72 +32,71 @@ class ResultFilter:
     sample_id: int | None = None
 
     @property
-    def params(self) -> dict[str, Any]:
-        """The values of what is asked for, by name."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        if self.name is not None:
-            given["name"] = self.name.translate(ASCII_LOWER)
-        return {f"of_{name}": value for name, value in given.items() if value is not None}
+    def asks_of_tests(self) -> bool:
+        """Whether something is asked that the test itself tells, however it ended."""
+        return replace(self, status=None) != ResultFilter()
 
-
-def has_category(name: Any) -> ColumnElement[bool]:
-    """Whether a `RegressionTest` is in a category of exactly this name, among others."""
-    return RegressionTest.id.in_(
-        select(test_categories.c.regression_id)
-        .join(Category, Category.id == test_categories.c.category_id)
-        .where(
-            test_categories.c.regression_id.is_not(None),
-            Category.name == name,
-            exact(Category.name) == exact(name),
+    def chooses(self, test: Definition) -> bool:
+        """Whether a test is meant, however it ended."""
+        sample = test.sample
+        return (
+            self.sample_id in (None, test.sample_id)
+            and (self.category is None or self.category in test.categories)
+            and (self.tag is None or (sample is not None and self.tag in sample.tags))
+            and (
+                self.name is None
+                or (sample is not None and _lower(self.name) in _lower(sample.name))
+            )
         )
-    )
 
 
-# What filters ask of the `RegressionTest` itself.
-_OF_TEST: dict[str, Callable[[Any], ColumnElement[bool]]] = {
-    "of_name": lambda name: RegressionTest.sample_id.in_(
-        select(Sample.id).where(contains_text(Sample.original_name, name))
-    ),
-    "of_tag": lambda name: has_tag(RegressionTest.sample_id, name),
-    "of_category": has_category,
-    "of_sample_id": lambda sample_id: RegressionTest.sample_id == sample_id,
-}
+def _lower(text: str) -> str:
+    return text.translate(ASCII_LOWER)
 
 
-def of_runs(
-    runs: Sequence[RunRow], wanted: ResultFilter, running: Collection[int] = ()
-) -> tuple[Select[Any], dict[str, Any]]:
-    """The tests of the sets of `runs` that are `wanted`, also those without a result, as rows
-    `run_id`, `regression_id` and `status`: a statement, which is composed once for each choice of
-    filters, and its parameters.
+def tests_of(run: RunRow, wanted: ResultFilter, running: Collection[int] = ()) -> list[int]:
+    """The tests of a run's set that are `wanted`, by their ids, also those without a result.
 
     `running` are the tests at which the runner of a run that has not ended is at the moment.
     """
-    given, params = frozenset(wanted.params), {**ids_of(runs), **wanted.params}
-    if are_kept(runs):
-        return _kept(given), params
-    ended = [run.run_id for run in runs if run.status.has_ended]
-    return _derived(given), {**params, "ended": ended, "running": list(running)}
+    if wanted.status is None:
+        tests = sorted(regression_ids(run))
+    else:
+        found = statuses([run], running).items()
+        tests = sorted(test for (_, test), status in found if status is wanted.status)
+    if not wanted.asks_of_tests:
+        return tests
+    known = catalogue.definitions(tests)
+    return [test for test in tests if test in known and wanted.chooses(known[test])]
 
 
-@functools.cache
-def _kept(given: frozenset[str]) -> Select[Any]:
-    """Of runs whose sets and failing results are kept."""
-    of_set = kept_members_of(IDS).subquery("members")
-    status: Any = func.coalesce(FailingResult.status, ResultStatus.passed.value)
-    is_failing = and_(
-        FailingResult.test_id == of_set.c.test_id,
-        FailingResult.regression_test_id == of_set.c.regression_id,
-    )
-    rows = _rows(of_set, status).outerjoin(FailingResult, is_failing)
-    if given & set(_OF_TEST):
-        rows = rows.join(RegressionTest, RegressionTest.id == of_set.c.regression_id)
-    return rows.where(*_conditions(given, status))
+def statuses(runs: Sequence[RunRow], running: Collection[int] = ()) -> dict[Place, ResultStatus]:
+    """How each test of the sets of `runs` reads, also those without a result (`tests_of`)."""
+    ids = ids_of(runs)
+    if not are_kept(runs):
+        ended = [run.run_id for run in runs if run.status.has_ended]
+        rows = fetch(_DERIVED, {**ids, "ended": ended, "running": list(running)})
+        return {(run_id, test): ResultStatus(status) for run_id, test, status in rows}
+    found = {
+        (run.run_id, test): ResultStatus.passed
+        for run in runs
+        for test in catalogue.members_of_set(run.set_id or 0)
+    }
+    return found | {
+        (run_id, test): ResultStatus(status) for run_id, test, status in fetch(_FAILING, ids)
+    }
 
 
-@functools.cache
-def _derived(given: frozenset[str]) -> Select[Any]:
-    of_set = members_of(IDS, bindparam("live", expanding=True)).subquery("members")
+# Of runs whose sets are kept, what did not pass.
+_FAILING = select(
+    FailingResult.test_id, FailingResult.regression_test_id, FailingResult.status
+).where(FailingResult.test_id.in_(bindparam("ids", expanding=True)))
+
+
+def _derived() -> Select[Any]:
+    of_set = members_of(
+        bindparam("ids", expanding=True), bindparam("live", expanding=True)
+    ).subquery("members")
     status = verdict.status_in_run(
         of_set.c.test_id.in_(bindparam("ended", expanding=True)),
         of_set.c.regression_id.in_(bindparam("running", expanding=True)),
@@ -110,21 +106,11 @@ def _derived(given: frozenset[str]) -> Select[Any]:
         Result.regression_test_id == of_set.c.regression_id,
     )
     return (
-        _rows(of_set, status)
+        select(of_set.c.test_id, of_set.c.regression_id, status.label("status"))
+        .select_from(of_set)
         .join(RegressionTest, RegressionTest.id == of_set.c.regression_id)
         .outerjoin(Result, is_result)
-        .where(*_conditions(given, status))
     )
 
 
-def _rows(of_set: Any, status: ColumnElement[str]) -> Select[Any]:
-    columns = of_set.c.test_id.label("run_id"), of_set.c.regression_id, status.label("status")
-    return select(*columns).select_from(of_set)
-
-
-def _conditions(given: frozenset[str], status: Any) -> list[ColumnElement[bool]]:
-    conditions: dict[str, Callable[[Any], ColumnElement[bool]]] = {
-        **_OF_TEST,
-        "of_status": lambda value: status == value,
-    }
-    return [conditions[name](bindparam(name)) for name in sorted(given)]
+_DERIVED = _derived()

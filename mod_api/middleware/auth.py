@@ -9,11 +9,11 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, TypeVar, cast
 
-from flask import Flask, g, request
+from flask import Flask, Response, g, request
 
-from database import begin_reading, end_reading, reading
+from database import begin_reading, end_reading, reading, snapshots
 from errors import Forbidden, Unauthorized
-from mod_api.middleware import limits, parsing, resource
+from mod_api.middleware import limits, once_sent, parsing, resource
 from mod_api.middleware.ids import check_ids
 from mod_api.middleware.limits import Rate
 from mod_auth import tokens
@@ -29,6 +29,13 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 def install(app: Flask) -> None:
     """Let every request of `app` end what it has begun to read, also one that is refused."""
+
+    @app.after_request
+    def leave_once_sent(response: Response) -> Response:
+        snapshot = snapshots.take()
+        if snapshot is not None:
+            once_sent.do(snapshot.end, response)
+        return response
 
     @app.teardown_request
     def leave(error: BaseException | None) -> None:

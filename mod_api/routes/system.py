@@ -21,6 +21,8 @@ from mod_api.schemas.system import (
 from mod_api.services import branches, environments, health, queue_view
 from mod_auth.scopes import Scope
 
+HEALTH = SystemHealthSchema()
+
 bp = Resource("System", __name__, description="Health, queue, branches, environments")
 
 
@@ -37,7 +39,7 @@ def get_health() -> Any:
     state, status = health.health(
         app, app.extensions["repository"], app.extensions["limit_storage"]
     )
-    response = jsonify(SystemHealthSchema().dump(state))
+    response = jsonify(HEALTH.dump(state))
     response.status_code = status
     return response
 

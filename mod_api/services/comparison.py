@@ -21,15 +21,14 @@ from mod_test.result_rows import Place, outputs_of, results_at
 from mod_test.rollup.kept import IS_KEPT
 from mod_test.rollup.tables import FailingResult, RunRollup
 from mod_test.run_rows import RunRow
-from mod_test.run_tests import ResultFilter, of_runs
+from mod_test.run_tests import statuses
 from mod_test.sets import are_kept
 from mod_test.signatures import failure_signature
 from mod_test.verdict import ResultStatus
 
 MAIN_BRANCHES = ("master", "main")
 NOWHERE = Side(None, None)
-_SIDES = {status.value: Side(status, None) for status in ResultStatus}
-PASSED = _SIDES[ResultStatus.passed.value]
+PASSED = Side(ResultStatus.passed, None)
 
 
 @dataclass(slots=True)
@@ -171,11 +170,9 @@ _FAILING = select(
 
 
 def _derived(run: RunRow, other: RunRow) -> list[Compared]:
-    found = fetch(*of_runs([run, other], ResultFilter()))
-    sides = {(row.run_id, row.regression_id): _SIDES[row.status] for row in found}
-    failed = {
-        (row.run_id, row.regression_id): row.status for row in found if _SIDES[row.status].failed
-    }
+    found = statuses([run, other])
+    sides = {place: Side(status, None) for place, status in found.items()}
+    failed = {place: status for place, status in found.items() if status.is_failure}
     outputs = outputs_of(failed)
     for row in results_at(failed):
         sides[row.place] = Side(row.status, failure_signature(row, outputs[row.place]))
@@ -185,7 +182,7 @@ def _derived(run: RunRow, other: RunRow) -> list[Compared]:
             sides.get((run.run_id, test), NOWHERE),
             sides.get((other.run_id, test), NOWHERE),
         )
-        for test in sorted({row.regression_id for row in found})
+        for test in sorted({test for _, test in found})
     ]
 
 

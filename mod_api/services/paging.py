@@ -44,19 +44,18 @@ def select_page(
     offset: int,
     total: int | Select[Any] | None = None,
     params: Mapping[str, Any],
-    are_few: bool = False,
 ) -> Page[SqlRow[Any]]:
     """The rows of `statement` from `offset` on, in a total order, with the exact number of all.
 
     `total` is that number, or counts them where that is cheaper than counting the statement's own
-    rows. `are_few`: all rows are counted in passing, instead of being looked for twice. The
-    statement is composed once, and what is made of it is kept, too; `params` are its values.
+    rows. The statement is composed once, and what is made of it is kept, too; `params` are its
+    values.
     """
     if total is None:
         total = counting(statement)
     counted = None if isinstance(total, int) else total
     rows, number = rows_with_total(
-        _paged(statement, tuple(order), counted, in_passing=are_few),
+        _paged(statement, tuple(order), counted),
         total,
         {**params, "page_limit": limit, "page_offset": offset},
     )
@@ -95,12 +94,10 @@ def counting(statement: Select[Any]) -> Select[Any]:
 
 @functools.lru_cache(maxsize=256)
 def _paged(
-    statement: Select[Any], order: tuple[Any, ...], total: Select[Any] | None, *, in_passing: bool
+    statement: Select[Any], order: tuple[Any, ...], total: Select[Any] | None
 ) -> Select[Any]:
     paged = statement.order_by(*order).limit(LIMIT).offset(OFFSET)
-    if total is None:
-        return paged
-    return counted_in_passing(paged) if in_passing else with_total(paged, total)
+    return paged if total is None else with_total(paged, total)
 
 
 def page(rows: list[Row], *, total: int, limit: int, offset: int, **more: Any) -> Page[Row]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, select
 
-from database import fetch_values
+from database import exact, fetch_values
 from errors import NotFound, Unavailable
 from mod_api.services import links
 from mod_api.services.downloads import Shelf, file_url
@@ -16,12 +16,11 @@ from mod_api.services.file_names import content_type_of, filename_of, hash_of, o
 from mod_api.services.inline import inline
 from mod_api.services.paging import Page, page
 from mod_regression.definitions import DefinedOutput, Definition
-from mod_regression.models import RegressionTest
+from mod_regression.models import Category, RegressionTest, test_categories
 from mod_sample.storage import Located, StorageStatus
 from mod_sample.tags import has_tag
 from mod_test import catalogue
 from mod_test.rollup.settle import settled_reading
-from mod_test.run_tests import has_category
 from mod_test.sets import is_active
 from mod_test.verdict import has_sample
 
@@ -100,12 +99,25 @@ def _meant(given: frozenset[str]) -> Select[Any]:
     conditions: dict[str, Callable[[], ColumnElement[bool]]] = {
         "of_active": is_active,
         "of_inactive": lambda: ~is_active(),
-        "of_category": lambda: has_category(bindparam("of_category")),
+        "of_category": lambda: _has_category(bindparam("of_category")),
         "of_tag": lambda: has_tag(RegressionTest.sample_id, bindparam("of_tag")),
         "of_sample_id": lambda: RegressionTest.sample_id == bindparam("of_sample_id"),
     }
     meant = (conditions[name]() for name in sorted(given))
     return select(RegressionTest.id).where(has_sample(), *meant).order_by(RegressionTest.id)
+
+
+def _has_category(name: Any) -> ColumnElement[bool]:
+    """Whether a `RegressionTest` is in a category of exactly this name, among others."""
+    return RegressionTest.id.in_(
+        select(test_categories.c.regression_id)
+        .join(Category, Category.id == test_categories.c.category_id)
+        .where(
+            test_categories.c.regression_id.is_not(None),
+            Category.name == name,
+            exact(Category.name) == exact(name),
+        )
+    )
 
 
 def _keys(tests: Collection[Definition]) -> list[str]:

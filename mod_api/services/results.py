@@ -9,7 +9,7 @@ from marshmallow import missing
 from errors import NotFound
 from mod_api.services import links
 from mod_api.services.file_names import filename_of, hash_of
-from mod_api.services.paging import Page, page, select_page
+from mod_api.services.paging import Page, page
 from mod_api.services.runs import get_row
 from mod_ci import attempts
 from mod_test.models import ResultRecord
@@ -17,8 +17,8 @@ from mod_test.result_messages import result_message
 from mod_test.result_rows import OutputRow, ResultRow
 from mod_test.run_results import RunResult, results_of
 from mod_test.run_rows import RunRow
-from mod_test.run_tests import BY_TEST, ResultFilter, of_runs
-from mod_test.sets import has_test, regression_ids
+from mod_test.run_tests import ResultFilter, tests_of
+from mod_test.sets import has_test
 
 MOST_OUTPUTS = 20
 MOST_TAGS = 50
@@ -59,17 +59,10 @@ def list_results(
     """One page of a run's regression tests by their ids, also of those without a result, with the
     exact number of all that match. Raises NotFound."""
     run, running = _run(run_id)
-    if wanted == ResultFilter():
-        tests = sorted(regression_ids(run))
-        found = page(tests[offset : offset + limit], total=len(tests), limit=limit, offset=offset)
-    else:
-        statement, params = of_runs([run], wanted, running)
-        rows = select_page(
-            statement, [BY_TEST], limit=limit, offset=offset, params=params, are_few=True
-        )
-        found = rows.showing([row.regression_id for row in rows.data])
-    results = results_of(run, found.data, running=running)
-    return found.showing([_view(result, base) for result in results])
+    tests = tests_of(run, wanted, running)
+    results = results_of(run, tests[offset : offset + limit], running=running)
+    shown = [_view(result, base) for result in results]
+    return page(shown, total=len(tests), limit=limit, offset=offset)
 
 
 def get_result(run_id: int, regression_id: int, *, base: str) -> ResultView:

@@ -70,20 +70,30 @@ class Bridge:
             log.exception("application_failed")
             await refusals.send(refusals.FAILED, send)
             return
-        await send(answer.start)
         if answer.stream is not None:
+            await send(answer.start)
             await self._follow(answer.stream, scope, receive, send)
         elif answer.is_whole:
-            try:
-                async with asyncio.timeout(self._patience):
-                    await send({**END, "body": answer.first})
-            except TimeoutError:
-                _abort(scope)
-            finally:
-                # What is done once an answer is sent may take a while: nobody waits for it.
-                self._threads.submit(answer.close)
+            await self._send_whole(answer, scope, send)
         else:
             await self._send_pieces(answer, scope, receive, send)
+
+    async def _send_whole(
+        self, answer: Answer, scope: MutableMapping[str, Any], send: Send
+    ) -> None:
+        """Send a body that is all there."""
+        if _is_behind(scope):
+            # What an answer holds on to, no slow client holds on to.
+            await _in(self._threads, answer.close)
+        try:
+            async with asyncio.timeout(self._patience):
+                await send(answer.start)
+                await send({**END, "body": answer.first})
+        except TimeoutError:
+            _abort(scope)
+        finally:
+            # What is done once an answer is sent may take a while: nobody waits for it.
+            self._threads.submit(_closed, answer)
 
     async def _send_pieces(
         self, answer: Answer, scope: MutableMapping[str, Any], receive: Receive, send: Send
@@ -91,6 +101,7 @@ class Bridge:
         """Send a long body; what is not sent when the client leaves or stands still is not read."""
         leaving = asyncio.ensure_future(_disconnected(receive))
         try:
+            await send(answer.start)
             piece = answer.first
             while piece and not leaving.done():
                 async with asyncio.timeout(self._patience):
@@ -101,7 +112,7 @@ class Bridge:
             _abort(scope)
         finally:
             leaving.cancel()
-            self._threads.submit(answer.close)
+            self._threads.submit(_closed, answer)
 
     async def _follow(
         self, stream: Stream, scope: MutableMapping[str, Any], receive: Receive, send: Send
@@ -135,6 +146,20 @@ class Bridge:
 
 async def _in(threads: Executor, work: Callable[[], Any]) -> Any:
     return await asyncio.get_running_loop().run_in_executor(threads, work)
+
+
+def _closed(answer: Answer) -> None:
+    """Close an answer that is sent: nobody is left who could be told that it failed."""
+    try:
+        answer.close()
+    except Exception:
+        log.exception("closing_failed")
+
+
+def _is_behind(scope: MutableMapping[str, Any]) -> bool:
+    """Whether the client has not taken yet all that it was sent before."""
+    transport: asyncio.Transport | None = scope.get(refusals.TRANSPORT)
+    return transport is not None and transport.get_write_buffer_size() > 0
 
 
 async def _disconnected(receive: Receive) -> None:

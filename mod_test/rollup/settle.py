@@ -36,13 +36,13 @@ OWN, OF_DEFINITION = 0, 1
 
 
 @contextmanager
-def settled_reading() -> Iterator[bool]:
-    """One unit of work that reads one snapshot; gives whether marks wait to be settled.
+def settled_reading(*, ends: bool = True) -> Iterator[bool]:
+    """One unit of work that reads one snapshot (`reading`); gives whether marks wait to be settled.
 
     Marks that concern many runs (an approval, a changed test) are settled first, since deriving
     all of them would be slow. The others can wait until the answer is sent.
     """
-    with reading():
+    with reading(ends=ends):
         must, may = _look()
         if not must:
             yield may
@@ -52,7 +52,7 @@ def settled_reading() -> Iterator[bool]:
     except DBAPIError:
         # Somebody holds a row for long, or has deleted a run meanwhile: what is marked is derived.
         log.warning("marks_not_settled", exc_info=True)
-    with reading():
+    with reading(ends=ends):
         yield True
 
 
