@@ -1,15 +1,14 @@
 """Which files a run should have left, as rows: filtered and paged before any storage is asked."""
 
 import enum
-import functools
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, select
+from sqlalchemy import Integer, bindparam, select
 
-from database import fetch, in_this_order
+from database import fetch
 from mod_regression.definitions import DefinedOutput, Definition
 from mod_regression.models import RegressionTest
 from mod_test import catalogue, verdict
@@ -67,10 +66,10 @@ class ArtifactRow:
 
 @dataclass(frozen=True)
 class Results:
-    """What the results of a run say of its files: the tests that have one, in order, each with the
-    hashes of its outputs, and whether one ended with a wrong exit code, as a crash does."""
+    """What the results of a run say of its files: by its tests that have a result, in order, the
+    hashes of its outputs; and whether one ended with a wrong exit code, as a crash does."""
 
-    tests: dict[int, dict[int, Hashes]]
+    files: dict[int, dict[int, Hashes]]
     definitions: dict[int, Definition]
     crashed: bool
 
@@ -78,7 +77,7 @@ class Results:
     def samples(self) -> list[tuple[int, str]]:
         """The samples of the tests, by id, with their hashes."""
         found = {}
-        for test in self.tests:
+        for test in self.files:
             sample = self.definitions[test].sample
             if sample is not None:
                 found[sample.sample_id] = sample.sha or ""
@@ -87,27 +86,33 @@ class Results:
 
 def results_of(run: RunRow) -> Results:
     """What the results of a run say of its files."""
-    is_kept = are_kept([run])
-    rows = fetch(_results(in_set=not is_kept), {"run_id": run.run_id})
-    if is_kept:
-        members = catalogue.members_of_set(run.set_id or 0)
-        rows = [row for row in rows if row.regression_test_id in members]
-    tests: dict[int, dict[int, Hashes]] = {}
-    for test, output_id, expected, got, *_ in rows:
-        files = tests.setdefault(test, {})
-        if output_id is not None:
-            files[output_id] = expected, got
-    definitions = catalogue.definitions(tests)
     # Nobody asks it of our runners; and without an error nothing has crashed.
-    crashed = (
-        not run.attempts
-        and run.errors != 0
-        and any(
-            verdict.exit_differs(code, expected, definitions[test].expected_rc)
-            for test, _, _, _, code, expected in rows
-        )
+    may_have_crashed = not run.attempts and run.errors != 0
+    codes: list[Any] = []
+    if are_kept([run]) and run.skipped == 0 and not may_have_crashed:
+        tests = sorted(catalogue.members_of_set(run.set_id or 0))
+    else:
+        codes = _codes_of(run)
+        tests = [test for test, *_ in codes]
+    files: dict[int, dict[int, Hashes]] = {test: {} for test in tests}
+    for test, output_id, expected, got in fetch(_FILES, {"run_id": run.run_id}):
+        if test in files:
+            files[test][output_id] = expected, got
+    definitions = catalogue.definitions(tests)
+    crashed = may_have_crashed and any(
+        verdict.exit_differs(code, expected, definitions[test].expected_rc)
+        for test, code, expected in codes
     )
-    return Results(tests, definitions, crashed)
+    return Results(files, definitions, crashed)
+
+
+def _codes_of(run: RunRow) -> list[Any]:
+    """The results of a run's set, by test, each with its exit code and the one that it should have
+    had."""
+    if not are_kept([run]):
+        return fetch(_CODES_IN_SET, {"run_id": run.run_id})
+    members = catalogue.members_of_set(run.set_id or 0)
+    return [row for row in fetch(_CODES, {"run_id": run.run_id}) if row[0] in members]
 
 
 def files_of_run(run: RunRow, results: Results) -> list[RunFile]:
@@ -132,12 +137,7 @@ def rows_of_run(
     """Some of the rows of these types, and how many there are: those of outputs by test, output
     and type, then those of samples."""
     kinds = [kind for kind in KINDS if kind in types]
-    outputs = [
-        (kind, definition, output, hashes)
-        for definition, output, hashes in (_compared(results) if kinds else ())
-        for kind in _files_of(output, *hashes)
-        if kind in kinds
-    ]
+    outputs = list(_compared(results, kinds)) if kinds else []
     samples = results.samples if ArtifactType.media_info in types else []
     page = outputs[offset : offset + limit]
     behind = max(0, offset - len(outputs))
@@ -150,14 +150,18 @@ def rows_of_run(
     ], len(outputs) + len(samples)
 
 
-def _compared(results: Results) -> Iterator[tuple[Definition, DefinedOutput, Hashes]]:
-    """The outputs that were compared, by test and output."""
-    for test, files in results.tests.items():
+def _compared(
+    results: Results, kinds: Collection[ArtifactType]
+) -> Iterator[tuple[ArtifactType, Definition, DefinedOutput, Hashes]]:
+    """The files of these kinds of the outputs that were compared, by test, output and kind."""
+    for test, files in results.files.items():
         definition = results.definitions[test]
         for output in definition.outputs:
             hashes = files.get(output.output_id)
             if hashes is not None:
-                yield definition, output, hashes
+                for kind in _files_of(output, *hashes):
+                    if kind in kinds:
+                        yield kind, definition, output, hashes
 
 
 def _came_out(output: DefinedOutput, expected: str, got: str | None) -> bool:
@@ -200,29 +204,19 @@ def _row_of_output(
     )
 
 
-@functools.cache
-def _results(*, in_set: bool) -> Select[Any]:
-    """The results of the run `run_id`, by test: a row for each of their files and one for each
-    without any. `in_set`: without those that a recorded set leaves out."""
-    is_file = and_(
-        ResultFile.test_id == Result.test_id,
-        ResultFile.regression_test_id == Result.regression_test_id,
-    )
-    rows = in_this_order(
-        select(
-            Result.regression_test_id,
-            ResultFile.regression_test_output_id,
-            ResultFile.expected,
-            ResultFile.got,
-            Result.exit_code,
-            Result.expected_rc,
-        )
-        .select_from(Result)
-        .outerjoin(ResultFile, is_file)
-        .where(Result.test_id == bindparam("run_id"))
-        .order_by(Result.regression_test_id)
-    )
-    if not in_set:
-        return rows
-    is_test = RegressionTest.id == Result.regression_test_id
-    return rows.join(RegressionTest, is_test).where(verdict.in_set())
+_RUN_ID = bindparam("run_id", type_=Integer)
+_FILES = select(
+    ResultFile.regression_test_id,
+    ResultFile.regression_test_output_id,
+    ResultFile.expected,
+    ResultFile.got,
+).where(ResultFile.test_id == _RUN_ID)
+_CODES = (
+    select(Result.regression_test_id, Result.exit_code, Result.expected_rc)
+    .where(Result.test_id == _RUN_ID)
+    .order_by(Result.regression_test_id)
+)
+# Without those that a recorded set leaves out.
+_CODES_IN_SET = _CODES.join(RegressionTest, RegressionTest.id == Result.regression_test_id).where(
+    verdict.in_set()
+)

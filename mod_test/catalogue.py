@@ -11,8 +11,9 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, bindparam, select
 
-from database import db, fetch_first, fetch_values, snapshots
+from database import db, fetch, fetch_first, fetch_values, snapshots
 from mod_regression.definitions import Definition, definitions_of
+from mod_regression.models import RegressionTest
 from mod_sample.tags import tags_of
 from mod_test.rollup import kept
 from mod_test.rollup.kept import Version
@@ -78,6 +79,16 @@ def tags(sample_ids: Collection[int]) -> dict[int, tuple[str, ...]]:
         return {sample_id: tuple(found.get(sample_id, ())) for sample_id in missing}
 
     return _each("tags", sample_ids, read)
+
+
+def samples() -> dict[int, int]:
+    """The sample of each regression test that has one."""
+    return remembered("samples", lambda: dict(fetch(_SAMPLES)))
+
+
+_SAMPLES = select(RegressionTest.id, RegressionTest.sample_id).where(
+    RegressionTest.sample_id.is_not(None)
+)
 
 
 def _each(

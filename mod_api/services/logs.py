@@ -1,23 +1,19 @@
 """Logs of runs and of their tests: pages by a cursor that carries a byte offset, and the tail."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, select
-
 from config import Settings
-from database import fetch, reading
 from errors import Invalid, NotFound
 from mod_api.services import log_state
 from mod_api.services.log_sources import open_log, path_of
 from mod_api.services.paging import Page as ApiPage
 from mod_api.services.runs import get_row
 from mod_api.streaming.hub import RunState
-from mod_regression.models import RegressionTest
 from mod_sample.storage import Repository, log_key
-from mod_test import sets
+from mod_test import catalogue, sets
 from mod_test.cursors import BadCursor
 from mod_test.logs import cursor as log_cursor
 from mod_test.logs import index, pages, watching
@@ -34,10 +30,11 @@ OLD_WORKER = "The log of an old worker does not say which line belongs to which 
 
 @dataclass(frozen=True)
 class Asked:
-    """One question about one log."""
+    """One question about one log; `samples` are those of regression tests."""
 
     run: RunRow
     state: RunState
+    samples: Mapping[int, int]
     filters: Filters
     order: Order
     key: bytes
@@ -190,8 +187,9 @@ def _ask(
         if regression_id is not None and not sets.has_test(run, regression_id):
             raise NotFound("regression_test", regression_id, run_id=run_id)
         state = log_state.state_of(run)
+        samples = catalogue.samples()
     asked_order: Order = "desc" if order == "desc" else "asc"
-    return Asked(run, state, filters, asked_order, settings.secret_key.encode())
+    return Asked(run, state, samples, filters, asked_order, settings.secret_key.encode())
 
 
 def _read(
@@ -211,25 +209,11 @@ def _read(
     finally:
         if isinstance(log, FileLog):
             log.close()
-    with reading():
-        samples = samples_of({line.regression_id for line in found.lines if line.regression_id})
-    run_id = asked.run.run_id
+    run_id, samples = asked.run.run_id, asked.samples
     lines = [Line(line, run_id, samples.get(line.regression_id or 0)) for line in found.lines]
     return _page(
         asked, limit, lines, asked.cursor_at(found.next_offset), asked.cursor_at(found.position)
     )
-
-
-def samples_of(regression_ids: set[int]) -> dict[int, int]:
-    """The media sample of each of these regression tests."""
-    if not regression_ids:
-        return {}
-    return dict(fetch(_SAMPLES, {"tests": list(regression_ids)}))
-
-
-_SAMPLES = select(RegressionTest.id, RegressionTest.sample_id).where(
-    RegressionTest.id.in_(bindparam("tests", expanding=True)), RegressionTest.sample_id.is_not(None)
-)
 
 
 def _page(

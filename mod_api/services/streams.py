@@ -12,13 +12,13 @@ from database import reading
 from errors import Invalid, Unavailable
 from mod_api.services import log_state
 from mod_api.services.log_sources import StoredLog, open_log, path_of
-from mod_api.services.logs import filters_of, samples_of
+from mod_api.services.logs import filters_of
 from mod_api.services.runs import get_row
 from mod_api.streaming.hub import Checks, RunState
 from mod_api.streaming.log_stream import Followed, LogStream
 from mod_api.streaming.stream import Follower
 from mod_sample.storage import Repository
-from mod_test import sets
+from mod_test import catalogue
 from mod_test.logs.source import FileLog, LogSource
 from mod_test.rollup.settle import settled_reading
 
@@ -100,7 +100,7 @@ def follow_log(
         with settled_reading():
             run = get_row(run_id)
             state = log_state.states([run_id])[run_id]
-            samples = samples_of(set(sets.regression_ids(run)))
+            samples = catalogue.samples()
         log = open_log(settings, repository, run_id, is_final=state.is_final)
         offset = last_event_id if last_event_id is not None else 0 if from_beginning else None
         if last_event_id:
