@@ -88,6 +88,13 @@ _storage_seconds_of = functools.cache(_storage_seconds.labels)
 _storage_failures_of = functools.cache(_storage_failures.labels)
 
 
+def open_files() -> None:
+    """Let this process have the files that it counts into, of every kind, before it has anything to
+    count: whoever reads a file that is just being made finds nothing in it that can be read."""
+    _refusals_of(503)
+    _transaction_seconds_of("commit")
+
+
 def request_answered(method: str, route: str | None, status: int, seconds: float) -> None:
     """A request was answered; `route` is the template that its path matched, if any."""
     known = method if method in METHODS else "other"

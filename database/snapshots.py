@@ -1,7 +1,8 @@
 """The snapshot that a unit of work reads: one transaction on one connection, of this thread.
 
 A session takes several times as long as a query to begin and to end. What only reads needs none;
-whoever uses the session all the same reads in the same snapshot.
+whoever uses the session all the same reads in the same snapshot. Giving the connection back is a
+question to the database, too: it can be put off.
 """
 
 from contextvars import ContextVar
@@ -37,6 +38,7 @@ class Snapshot:
 
 
 _current: ContextVar[Snapshot | None] = ContextVar("snapshot", default=None)
+_waiting: ContextVar[list[Snapshot] | None] = ContextVar("ended snapshots", default=None)
 
 
 def current() -> Snapshot | None:
@@ -51,16 +53,26 @@ def begin(engine: Engine) -> Snapshot:
     return snapshot
 
 
-def take() -> Snapshot | None:
-    """The current one, if any: whoever takes it ends it, in whichever thread."""
-    snapshot = _current.get()
-    if snapshot is not None:
-        _current.set(None)
-    return snapshot
-
-
 def end() -> None:
-    """End the current one, if any."""
-    snapshot = take()
-    if snapshot is not None:
+    """End the current one, if any: at once, or where that is put off (`put_off`) later."""
+    snapshot = _current.get()
+    if snapshot is None:
+        return
+    _current.set(None)
+    waiting = _waiting.get()
+    if waiting is None:
         snapshot.end()
+    else:
+        waiting.append(snapshot)
+
+
+def put_off() -> None:
+    """Let those that this thread ends wait for `waiting`."""
+    _waiting.set([])
+
+
+def waiting() -> list[Snapshot]:
+    """Those that wait to be ended, in whichever thread, by whoever asks; nothing is put off now."""
+    found = _waiting.get()
+    _waiting.set(None)
+    return found or []

@@ -4,7 +4,7 @@ A thread adds its statements up, and tells of them when a transaction or a reque
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -47,12 +47,19 @@ def statements_of_this_thread() -> int:
     return _done.ever
 
 
-def tell() -> None:
-    """Count what this thread has sent. Counting each statement by itself would cost much more."""
-    if not _done.untold:
-        return
-    told, _done.by_kind, _done.untold = _done.by_kind, {}, 0
-    for kind, (count, seconds, failures) in told.items():
+Untold = Mapping[str, list[float]]
+
+
+def untold() -> Untold:
+    """What this thread has sent since it was told last; whoever takes it tells of it."""
+    taken, _done.by_kind, _done.untold = _done.by_kind, {}, 0
+    return taken
+
+
+def tell(what: Untold | None = None) -> None:
+    """Count what was taken (`untold`), or what this thread has sent. Counting each statement by
+    itself would cost much more."""
+    for kind, (count, seconds, failures) in (untold() if what is None else what).items():
         metrics.statements_done(kind, int(count), seconds, int(failures))
 
 

@@ -46,16 +46,15 @@ def writing(*, snapshot: bool = False, patience: int | None = None) -> Iterator[
 
 
 @contextmanager
-def reading(*, ends: bool = True) -> Iterator[None]:
+def reading() -> Iterator[None]:
     """One unit of work that reads one snapshot, the one that was begun already if any, and gives
-    its connection back at the end. `ends=False`: that is left to whoever does more in it."""
+    its connection back at the end."""
     if snapshots.current() is None:
         begin_reading()
     try:
         yield
     finally:
-        if ends:
-            end_reading()
+        end_reading()
 
 
 def begin_reading() -> None:

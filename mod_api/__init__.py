@@ -62,11 +62,11 @@ def init_api(app: Flask, settings: Settings) -> None:
     app.json.sort_keys = False
     app.config.update(CONFIG)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
+    rollups.install(app)
     authentication.install(app)
     limits.install(app, settings)
     headers.install(app, settings)
     unseen_runs.install(app)
-    rollups.install(app)
     api = Api(app)
     describe(api)
     api.register_converter(IdConverter, id_schema)

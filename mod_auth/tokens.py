@@ -14,7 +14,7 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -44,6 +44,7 @@ TEXT = re.compile(r"spci_[A-Za-z0-9_-]{43}", re.ASCII)
 NAME = re.compile(r"[A-Za-z0-9_-]{1,50}", re.ASCII)
 PREFIX_LENGTH = 16
 MAX_NAME = 50
+NO_PARAMS: Mapping[str, Any] = {}
 MAX_DAYS = 3650  # on the command line; the API's own bound is lower
 
 _LIVE = and_(ApiToken.revoked_at.is_(None), ApiToken.expires_at > utc_now())
@@ -104,21 +105,21 @@ def authenticate(text: str) -> Caller | None:
 
 
 def authenticate_and(
-    text: str, asking: Callable[[Select[Any]], Select[Any]]
+    text: str, asking: Callable[[Select[Any]], Select[Any]], params: Mapping[str, Any]
 ) -> tuple[Caller, Any] | None:
-    """The same with a row that has what `asking` adds to it, of whatever tables: what every request
-    asks next is asked along."""
-    found = _row_of(text, _by_prefix_and(asking))
+    """The same with a row that has what `asking` adds to it, of whatever tables, with these values:
+    what a request asks next is asked along."""
+    found = _row_of(text, _by_prefix_and(asking), params)
     return None if found is None else (_caller(found), found)
 
 
-def _row_of(text: str, statement: Select[Any]) -> Any:
+def _row_of(text: str, statement: Select[Any], params: Mapping[str, Any] = NO_PARAMS) -> Any:
     """The row of the live token with this text, or None."""
     if not TEXT.fullmatch(text):
         return None
     digest = digest_of(text).encode()
     found = None
-    for row in fetch(statement, {"prefix": text[:PREFIX_LENGTH]}):
+    for row in fetch(statement, {**params, "prefix": text[:PREFIX_LENGTH]}):
         # Every candidate is compared, so that the time tells nothing about which one it was.
         if hmac.compare_digest(digest, row.token_hash.encode()):
             found = row

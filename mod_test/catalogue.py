@@ -86,6 +86,18 @@ def samples() -> dict[int, int]:
     return remembered("samples", lambda: dict(fetch(_SAMPLES)))
 
 
+def tests_of_samples() -> dict[int, tuple[int, ...]]:
+    """The regression tests of each sample that has some, by id."""
+    return remembered("tests of samples", _by_sample)
+
+
+def _by_sample() -> dict[int, tuple[int, ...]]:
+    found: dict[int, list[int]] = {}
+    for test, sample_id in sorted(samples().items()):
+        found.setdefault(sample_id, []).append(test)
+    return {sample_id: tuple(tests) for sample_id, tests in found.items()}
+
+
 _SAMPLES = select(RegressionTest.id, RegressionTest.sample_id).where(
     RegressionTest.sample_id.is_not(None)
 )

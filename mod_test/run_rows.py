@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     Select,
     Subquery,
     and_,
@@ -19,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from database import db, fetch, in_this_order, utc_now
+from database import db, fetch, in_this_order, snapshots, utc_now
 from mod_auth.models import User
 from mod_test import repositories
 from mod_test.cancellations import EndFailure, end_failure
@@ -235,7 +236,7 @@ STATUS = case((_IS_KEPT_HERE, KEPT_STATUS), else_=status_of_run(Last)).label("st
 STARTED_AT = case((_IS_KEPT_HERE, RunRollup.started_at), else_=started_at()).label("started_at")
 
 
-def _columns(status: Any, started: Any, ended: Any) -> tuple[Any, ...]:
+def _columns(status: Any, started: Any, ended: Any, person: Any = User) -> tuple[Any, ...]:
     return (
         Run.id,
         status,
@@ -251,8 +252,8 @@ def _columns(status: Any, started: Any, ended: Any) -> tuple[Any, ...]:
         RunRollup.end_failure,
         RunRecord.attempts,
         RunRecord.failed_attempts,
-        User.name.label("requested_by"),
-        User.id.label("requester_id"),
+        person.name.label("requested_by"),
+        person.id.label("requester_id"),
         RunRecord.reason,
         RunRecord.retry_of,
         RunRecord.environment_id,
@@ -266,6 +267,8 @@ def _columns(status: Any, started: Any, ended: Any) -> tuple[Any, ...]:
 
 
 _KEPT = _columns(KEPT_STATUS, RunRollup.started_at, RunRollup.ended_at)
+_requester = aliased(User, name="requester")
+_KEPT_ALONG = _columns(KEPT_STATUS, RunRollup.started_at, RunRollup.ended_at, _requester)
 _DERIVED = (
     *_columns(STATUS, STARTED_AT, case((Last.status.in_(ENDED), Last.timestamp)).label("ended_at")),
     Last.message.label("last_message"),
@@ -282,6 +285,43 @@ _KEPT_ROWS = _with_kept_facts(
 _ALL_ROWS = ROWS.where(Run.id.in_(_IDS))
 
 
+def asking_along(statement: Select[Any]) -> Select[Any]:
+    """A statement of one row that asks along for the run `asked_run`: what is kept of it.
+
+    Most requests are about one run; it is there once they are allowed (`note_asked`).
+    """
+    is_there = and_(Run.id.is_not(None), Fork.id.is_not(None), RunRecord.test_id.is_not(None))
+    asked = bindparam("asked_run", type_=Integer)
+    return (
+        statement.add_columns(is_there, *_KEPT_ALONG)
+        .outerjoin(RunRollup, RunRollup.test_id == asked)
+        .outerjoin(Run, Run.id == RunRollup.test_id)
+        .outerjoin(Fork, Fork.id == Run.fork_id)
+        .outerjoin(RunRecord, RunRecord.test_id == Run.id)
+        .outerjoin(_requester, _requester.id == RunRollup.requester_id)
+    )
+
+
+ASKED = "the run that was asked along"
+
+
+def note_asked(run_id: int, row: Any) -> None:
+    """Keep what a row of `asking_along` says of this run, while the snapshot lasts."""
+    snapshot = snapshots.current()
+    if snapshot is not None:
+        is_there, *columns = row[-COLUMNS - 1 :]
+        snapshot.notes[ASKED] = run_id, [tuple(columns)] if is_there else []
+
+
+def _kept_rows(run_ids: Sequence[int]) -> list[Any]:
+    """What is kept of those of these runs that no mark concerns."""
+    snapshot = snapshots.current()
+    asked, rows = (None, []) if snapshot is None else snapshot.notes.get(ASKED, (None, []))
+    if list(run_ids) == [asked]:
+        return list(rows)
+    return fetch(_KEPT_ROWS, {"run_ids": list(run_ids)})
+
+
 def find(run_id: int) -> RunRow | None:
     """One run, or None when there is none that is valid."""
     return find_all([run_id]).get(run_id)
@@ -289,7 +329,7 @@ def find(run_id: int) -> RunRow | None:
 
 def find_all(run_ids: Sequence[int]) -> dict[int, RunRow]:
     """Several runs by id; the ones that are not there are left out."""
-    return {row.id: as_run(row) for row in rows_of(run_ids)}
+    return {row[0]: as_run(row) for row in rows_of(run_ids)}
 
 
 def rows_of(run_ids: Sequence[int]) -> list[Any]:
@@ -297,14 +337,13 @@ def rows_of(run_ids: Sequence[int]) -> list[Any]:
 
     Deriving is a long statement to read for the database, and most runs need none.
     """
-    params = {"run_ids": list(run_ids)}
     marks = kept.known()
     found = []
     if not set(run_ids) <= set(marks.concerned):
-        found = fetch(_KEPT_ROWS, params)
+        found = _kept_rows(run_ids)
     if marks.is_quiet or len(found) == len(set(run_ids)):
         return found
-    return fetch(_ALL_ROWS, params)
+    return fetch(_ALL_ROWS, {"run_ids": list(run_ids)})
 
 
 def as_run(row: Any, kind: type[Kind] = RunRow) -> Kind:  # type: ignore[assignment]  # the usual kind

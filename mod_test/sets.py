@@ -31,7 +31,13 @@ def active() -> frozenset[int]:
     return catalogue.remembered("active", lambda: frozenset(fetch_values(_ACTIVE)))
 
 
+def inactive() -> frozenset[int]:
+    """Those that have a sample, and are not of it."""
+    return catalogue.remembered("inactive", lambda: frozenset(fetch_values(_INACTIVE)))
+
+
 _ACTIVE = select(RegressionTest.id).where(is_active())
+_INACTIVE = select(RegressionTest.id).where(has_sample(), ~is_active())
 
 
 def ids_of(runs: Sequence[RunRow]) -> dict[str, list[int]]:

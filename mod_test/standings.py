@@ -6,12 +6,11 @@ from typing import Any
 from sqlalchemy import Select, and_, bindparam, case, func, literal, select, union_all
 
 from database import fetch, fetch_values
-from mod_regression.models import RegressionTest
 from mod_test import failures, sets
 from mod_test.counts import Standing
 from mod_test.models import Result, Run
 from mod_test.run_rows import RunRow
-from mod_test.sets import ids_of, is_active, members_of
+from mod_test.sets import ids_of, members_of
 from mod_test.verdict import ResultStatus
 
 MEMBERS, FAILING = 0, 1
@@ -21,7 +20,7 @@ def standings(runs: Iterable[RunRow]) -> dict[int, Standing]:
     """The counts of each of `runs`: kept, else derived in one statement."""
     runs = list(runs)
     found: dict[int, Standing] = {}
-    skipped = _skipped([run.run_id for run in runs if run.standing is None and run.is_kept])
+    skipped = _skipped([run for run in runs if run.standing is None and run.is_kept])
     for run in runs:
         counts = run.standing
         if counts is None and run.run_id in skipped:
@@ -32,12 +31,19 @@ def standings(runs: Iterable[RunRow]) -> dict[int, Standing]:
     return found | (_derived(rest) if rest else {})
 
 
-def _skipped(run_ids: list[int]) -> dict[int, int]:
-    """Of runs that go on without a recorded set, how many of today's active tests lack a result."""
-    if not run_ids:
+def _skipped(runs: list[RunRow]) -> dict[int, int]:
+    """Of runs that go on without a recorded set, and whose results are counted, how many of today's
+    active tests lack a result."""
+    if not runs:
         return {}
-    active = len(sets.active())
-    return {run_id: active - reported for run_id, reported in fetch(REPORTED, {"ids": run_ids})}
+    active, inactive = len(sets.active()), sets.inactive()
+    ids = [run.run_id for run in runs if run.results]
+    of_inactive: dict[int, int] = {}
+    if ids and inactive:
+        of_inactive = dict(fetch(_REPORTED, {"ids": ids, "tests": sorted(inactive)}))
+    return {
+        run.run_id: active - ((run.results or 0) - of_inactive.get(run.run_id, 0)) for run in runs
+    }
 
 
 def _derived(runs: list[RunRow]) -> dict[int, Standing]:
@@ -114,14 +120,13 @@ def _failing() -> Select[Any]:
 
 # Written once: composing statements of this size costs more than the database needs for them.
 WITH_ERRORS = select(Run.id).where(Run.id.in_(failures.IDS), failures.has_errors(Run))
-_reported = (
-    select(func.count())
-    .select_from(Result)
-    .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
-    .where(Result.test_id == Run.id, is_active())
-    .correlate(Run)
-    .scalar_subquery()
+# How many of some tests have a result.
+_REPORTED = (
+    select(Result.test_id, func.count())
+    .where(
+        Result.test_id.in_(failures.IDS),
+        Result.regression_test_id.in_(bindparam("tests", expanding=True)),
+    )
+    .group_by(Result.test_id)
 )
-# How many of today's active tests have a result.
-REPORTED = select(Run.id, _reported).where(Run.id.in_(failures.IDS))
 COUNTS = union_all(_members(), _failing())

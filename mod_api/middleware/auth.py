@@ -10,6 +10,7 @@ from copy import deepcopy
 from typing import Any, TypeVar, cast
 
 from flask import Flask, Response, g, request
+from sqlalchemy import Select
 
 from database import begin_reading, end_reading, reading, snapshots
 from errors import Forbidden, Unauthorized
@@ -22,6 +23,7 @@ from mod_auth.models import Role
 from mod_auth.scopes import Scope
 from mod_auth.tokens import Caller
 from mod_ci import attempts
+from mod_test import run_rows
 from mod_test.rollup import settle
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -31,15 +33,17 @@ def install(app: Flask) -> None:
     """Let every request of `app` end what it has begun to read, also one that is refused."""
 
     @app.after_request
-    def leave_once_sent(response: Response) -> Response:
-        snapshot = snapshots.take()
-        if snapshot is not None:
+    def leave(response: Response) -> Response:
+        end_reading()
+        for snapshot in snapshots.waiting():
             once_sent.do(snapshot.end, response)
         return response
 
     @app.teardown_request
-    def leave(error: BaseException | None) -> None:
+    def leave_after_all(error: BaseException | None) -> None:
         end_reading()
+        for snapshot in snapshots.waiting():
+            snapshot.end()
 
 
 def requires(
@@ -104,8 +108,9 @@ def authenticate() -> Caller:
     """The verified caller of this request. Raises Unauthorized."""
     credential = _bearer()
     if request.method in resource.READS:
+        snapshots.put_off()
         begin_reading()  # and the view goes on in the same snapshot
-        caller = settle.looked_at(lambda: tokens.authenticate_and(credential, settle.looking))
+        caller = _look_and_authenticate(credential)
     else:
         with reading():
             caller = tokens.authenticate(credential)
@@ -114,6 +119,27 @@ def authenticate() -> Caller:
     g.caller = caller
     g.rate_key = f"token:{caller.token_id}"
     return caller
+
+
+def _look_and_authenticate(credential: str) -> Caller | None:
+    """The caller; what most requests ask first is asked along, and noted for this snapshot."""
+    run_id = (request.view_args or {}).get("run_id")
+    if not isinstance(run_id, int):
+        found = tokens.authenticate_and(credential, settle.looking, {})
+    else:
+        params = {"asked_run": run_id}
+        found = tokens.authenticate_and(credential, _looking_at_run, params)
+    if found is None:
+        return None
+    caller, row = found
+    settle.note_looked(row)
+    if isinstance(run_id, int):
+        run_rows.note_asked(run_id, row)
+    return caller
+
+
+def _looking_at_run(statement: Select[Any]) -> Select[Any]:
+    return run_rows.asking_along(settle.looking(statement))
 
 
 def current_caller() -> Caller:

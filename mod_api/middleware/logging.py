@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from dataclasses import dataclass
 from time import perf_counter
 
 import structlog
@@ -9,6 +10,7 @@ from flask import Flask, Response, g, request
 
 import metrics
 from database import timing
+from mod_api.middleware import once_sent
 
 log = structlog.get_logger("access")
 
@@ -34,21 +36,47 @@ def _begin() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
-    seconds = perf_counter() - g.began
-    route = request.url_rule.rule if request.url_rule else None
     caller = getattr(g, "caller", None)
-    log.info(
-        "request",
+    done = Done(
+        request_id=g.request_id,
         method=request.method,
-        route=route,
+        route=request.url_rule.rule if request.url_rule else None,
         status=response.status_code,
         account=caller.account.name if caller else None,
-        ms=round(seconds * 1000, 1),
-        sql=timing.statements_of_this_thread() - g.statements_before,
+        seconds=perf_counter() - g.began,
+        statements=timing.statements_of_this_thread() - g.statements_before,
+        untold=timing.untold(),
     )
-    timing.tell()
-    metrics.request_answered(request.method, route, response.status_code, seconds)
+    once_sent.do(done.tell, response)
     return response
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A request that was answered, `seconds` after it had come."""
+
+    request_id: str
+    method: str
+    route: str | None
+    status: int
+    account: str | None
+    seconds: float
+    statements: int
+    untold: timing.Untold
+
+    def tell(self) -> None:
+        log.info(
+            "request",
+            request_id=self.request_id,
+            method=self.method,
+            route=self.route,
+            status=self.status,
+            account=self.account,
+            ms=round(self.seconds * 1000, 1),
+            sql=self.statements,
+        )
+        timing.tell(self.untold)
+        metrics.request_answered(self.method, self.route, self.status, self.seconds)
 
 
 def _leave(error: BaseException | None) -> None:

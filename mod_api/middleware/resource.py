@@ -124,7 +124,7 @@ def unit_of_work(view: View) -> View:
     @functools.wraps(view)
     def worked(*args: Any, **kwargs: Any) -> Any:
         if request.method in READS:
-            with settled_reading(ends=False) as marks_wait:
+            with settled_reading() as marks_wait:
                 answer = view(*args, **kwargs)
             if marks_wait:
                 rollups.settle_after_this_request()

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
-from flask import Flask, Response, after_this_request
+from flask import Flask, Response, g
 
-from mod_api import application
 from mod_test.rollup.settle import settle_marks
 
 log = structlog.get_logger("rollup")
@@ -39,18 +38,22 @@ class Pace:
 
 
 def install(app: Flask) -> None:
-    """Give `app` its pace."""
+    """Give `app` its pace, and let it settle after the requests that ask for that.
+
+    Must come before what gives connections back: that is then done before.
+    """
     app.extensions["settling_pace"] = Pace()
+
+    @app.after_request
+    def settle_once_sent(response: Response) -> Response:
+        if g.get("settles"):
+            response.call_on_close(functools.partial(_settle, app))
+        return response
 
 
 def settle_after_this_request() -> None:
     """Settle what waits when the response of this request is closed."""
-    app = application.current()
-
-    @after_this_request
-    def on_close(response: Response) -> Response:
-        response.call_on_close(functools.partial(_settle, app))
-        return response
+    g.settles = True
 
 
 def _settle(app: Flask) -> None:

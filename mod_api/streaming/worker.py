@@ -73,6 +73,7 @@ class PlatformWorker(UvicornWorker):  # type: ignore[misc]  # uvicorn-worker shi
             page = served.extensions["metrics_page"]
             self.wsgi = two_ports.beside(self.wsgi, page, settings.metrics_port)
         _collect_seldom()
+        metrics.open_files()
         metrics.streams_limit.set(settings.max_streams)
         metrics.waiting_limit.set(settings.max_waiters)
         sys.setswitchinterval(SWITCH_SECONDS)

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam
 
-from database import fetch_values
-from mod_regression.models import RegressionTest
+from mod_test import catalogue
 from mod_test.models import Platform
 from mod_test.run_filters import RunFilter
 from mod_test.verdict import ResultStatus
@@ -95,11 +94,4 @@ class Asked:
 
 def tests_of(sample_id: int) -> tuple[int, ...]:
     """The regression tests of a sample, by id."""
-    return tuple(fetch_values(_TESTS_OF, {"sample_id": sample_id}))
-
-
-_TESTS_OF = (
-    select(RegressionTest.id)
-    .where(RegressionTest.sample_id == bindparam("sample_id"))
-    .order_by(RegressionTest.id)
-)
+    return catalogue.tests_of_samples().get(sample_id, ())

@@ -31,7 +31,7 @@ from mod_test.rollup.facts import CUT
 from mod_test.rollup.kept import CONCERNED, IS_KEPT, NONE
 from mod_test.rollup.memory import remembered
 from mod_test.rollup.tables import FailingResult, RunRollup, RunSetMember
-from mod_test.verdict import ResultStatus
+from mod_test.verdict import ResultStatus, RunStatus
 
 SOME_MORE = 6  # runs that a page may need beyond what its length says
 MORE = 30  # of so many runs marks may concern without asking anew
@@ -39,6 +39,7 @@ OF_SET, OF_TEST = 0, 1
 SETS: Any = bindparam("sets", expanding=True)
 RUNS: Any = bindparam("runs", expanding=True)
 REACH: Any = bindparam("reach", type_=Integer)
+LOOKED_AT: Any = bindparam("looked_at", type_=Integer)
 STATUS: Any = bindparam("of_result_status")
 PASSED = ResultStatus.passed.value
 
@@ -296,20 +297,15 @@ def _listed(given: frozenset[str], only_sets: bool, is_behind: bool) -> Select[A
     return runs.order_by(RunRollup.test_id.desc()).limit(bindparam("most_runs", type_=Integer))
 
 
-_KEPT_RUNS = select(
+_KEPT_RUN = (
     RunRollup.test_id,
     RunRollup.set_id,
     RunRollup.platform,
     RunRollup.created_at,
     RunRollup.commit_sha,
     RunRollup.branch,
-).where(RunRollup.set_id.is_not(None), IS_KEPT)
-
-
-def runs_of(run_ids: Collection[int]) -> dict[int, KeptRun]:
-    """The kept ones among these runs that have ended, by id."""
-    rows = fetch(_OF_IDS, {"runs": sorted(run_ids)}) if run_ids else []
-    return {run.run_id: run for run in _with_branches([KeptRun(*row) for row in rows])}
+)
+_KEPT_RUNS = select(*_KEPT_RUN).where(RunRollup.set_id.is_not(None), IS_KEPT)
 
 
 def _with_branches(runs: list[KeptRun]) -> list[KeptRun]:
@@ -321,7 +317,6 @@ def _with_branches(runs: list[KeptRun]) -> list[KeptRun]:
     return [run._replace(branch=whole.get(run.run_id, run.branch)) for run in runs]
 
 
-_OF_IDS = _KEPT_RUNS.where(RunRollup.test_id.in_(RUNS))
 _BRANCHES = select(Run.id, Run.branch).where(Run.id.in_(RUNS))
 
 
@@ -341,34 +336,75 @@ _FAILING = select(FailingResult.test_id, FailingResult.regression_test_id).where
 def _by_failures(asked: Asked) -> Found:
     """Test by test, along the index of what did not pass."""
     params = {**asked.params, **{f"of_test_{n}": test for n, test in enumerate(asked.tests)}}
-    params["reach"] = asked.reach + 1  # the one that the page is behind may be among them
-    rows = fetch(_not_passing(asked.given, len(asked.tests), asked.behind is not None), params)
-    signatures = {
-        (run_id, test): signature
-        for run_id, test, signature in rows
-        if asked.is_behind((run_id, test))
-    }
-    return Found(sorted(signatures, reverse=True)[: asked.reach], signatures=signatures)
+    most = asked.reach + 1  # the one that the page is behind may be among them
+    params["reach"] = most
+    shape = asked.given, len(asked.tests), asked.behind is not None
+    rows: list[Any] = []
+    if _mostly_met(asked):
+        rows = fetch(_not_passing(*shape, looks_last=True), {**params, "looked_at": 2 * most})
+    if len(rows) < most:
+        rows = fetch(_not_passing(*shape), {**params, "looked_at": most})
+    signatures = {}
+    for test, signature, run_id, *_ in rows:
+        if asked.is_behind((run_id, test)):
+            signatures[run_id, test] = signature
+    places = sorted(signatures, reverse=True)[: asked.reach]
+    runs = _with_branches([KeptRun(*row[2:]) for row in rows])
+    return Found(places, {run.run_id: run for run in runs}, signatures)
+
+
+def _mostly_met(asked: Asked) -> bool:
+    """Whether nearly all runs with such results are those that are meant: a run that has a failing
+    result fails, unless it was canceled."""
+    return asked.given == {"of_run_status"} and asked.wanted.runs.status is RunStatus.fail
 
 
 @functools.lru_cache(maxsize=256)
-def _not_passing(given: frozenset[str], tests: int, is_behind: bool) -> CompoundSelect[Any]:
+def _not_passing(
+    given: frozenset[str], tests: int, is_behind: bool, *, looks_last: bool = False
+) -> Select[Any]:
+    """The newest `reach` results that did not pass, with their runs.
+
+    Of each test the newest come along an index; only those that are shown are read whole. With
+    `looks_last` runs are looked at then, too: of the newest `looked_at` results.
+    """
     parts = []
     for place in range(tests):
-        found = select(
-            FailingResult.test_id, FailingResult.regression_test_id, FailingResult.signature
-        ).where(
+        part = select(FailingResult.test_id, FailingResult.regression_test_id).where(
             FailingResult.regression_test_id == bindparam(f"of_test_{place}"),
             FailingResult.status == STATUS,
             FailingResult.test_id.not_in(CONCERNED),
         )
-        if given:
-            found = found.join(RunRollup, RunRollup.test_id == FailingResult.test_id)
-            found = found.where(*run_filters.of_kept(given))
+        if given and not looks_last:
+            part = part.join(RunRollup, RunRollup.test_id == FailingResult.test_id)
+            part = part.where(*run_filters.of_kept(given))
         if is_behind:
-            found = found.where(FailingResult.test_id <= bindparam("behind_run"))
-        parts.append(select(found.order_by(FailingResult.test_id.desc()).limit(REACH).subquery()))
-    return union_all(*parts)
+            part = part.where(FailingResult.test_id <= bindparam("behind_run"))
+        parts.append(
+            select(part.order_by(FailingResult.test_id.desc()).limit(LOOKED_AT).subquery())
+        )
+    newest = _newest_of(union_all(*parts).subquery("of_tests"))
+    found = in_this_order(
+        select(FailingResult.regression_test_id, FailingResult.signature, *_KEPT_RUN)
+        .select_from(newest)
+        .join(
+            FailingResult,
+            and_(
+                FailingResult.test_id == newest.c.test_id,
+                FailingResult.regression_test_id == newest.c.regression_test_id,
+            ),
+        )
+        .join(RunRollup, RunRollup.test_id == newest.c.test_id)
+    )
+    if not looks_last:
+        return found
+    found = found.where(*run_filters.of_kept(given))
+    return found.order_by(newest.c.test_id.desc(), newest.c.regression_test_id.desc()).limit(REACH)
+
+
+def _newest_of(results: Any) -> Any:
+    in_order = results.c.test_id.desc(), results.c.regression_test_id.desc()
+    return select(results).order_by(*in_order).limit(LOOKED_AT).subquery("newest")
 
 
 def entry(place: Place, run: KeptRun, tail: Any) -> Entry:

@@ -61,10 +61,7 @@ def _entries(
 ) -> dict[Place, Entry]:
     """The entries at these places, whole."""
     of_kept_runs = [place for place in places if place not in others.entries]
-    runs = found.runs
-    if found.signatures is not None:
-        runs = of_kept.runs_of({run_id for run_id, _ in of_kept_runs})
-    known = kept.known()
+    runs, known = found.runs, kept.known()
     # How an entry of a kept run ended depends on that run and on those before it.
     tails = recalled(known, {place: place[0] for place in of_kept_runs})
     lacking = [place for place in places if place not in tails]

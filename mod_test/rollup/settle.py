@@ -1,9 +1,9 @@
 """Settling: what the marks say is derived anew, under a lock, in the snapshot that saw them."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import structlog
 from sqlalchemy import (
@@ -26,7 +26,6 @@ from mod_test.rollup.kept import Version, by_definitions, by_own_marks, remember
 from mod_test.rollup.tables import CHANGES_KEPT, OpenRun, RollupChange, RollupMark, RollupState
 
 log = structlog.get_logger("rollup")
-T = TypeVar("T")
 AT_ONCE = 5000
 # So many runs are derived in an answer before settling them first is quicker.
 FEW = 20
@@ -36,13 +35,13 @@ OWN, OF_DEFINITION = 0, 1
 
 
 @contextmanager
-def settled_reading(*, ends: bool = True) -> Iterator[bool]:
-    """One unit of work that reads one snapshot (`reading`); gives whether marks wait to be settled.
+def settled_reading() -> Iterator[bool]:
+    """One unit of work that reads one snapshot; gives whether marks wait to be settled.
 
     Marks that concern many runs (an approval, a changed test) are settled first, since deriving
     all of them would be slow. The others can wait until the answer is sent.
     """
-    with reading(ends=ends):
+    with reading():
         must, may = _look()
         if not must:
             yield may
@@ -52,7 +51,7 @@ def settled_reading(*, ends: bool = True) -> Iterator[bool]:
     except DBAPIError:
         # Somebody holds a row for long, or has deleted a run meanwhile: what is marked is derived.
         log.warning("marks_not_settled", exc_info=True)
-    with reading(ends=ends):
+    with reading():
         yield True
 
 
@@ -92,13 +91,11 @@ _LOOK = looking(select().select_from(select(literal(1)).subquery("one_row")))
 LOOKED = "what was looked at"
 
 
-def looked_at(ask: Callable[[], tuple[T, Any] | None]) -> T | None:
-    """Keep the row of `looking` that `ask` gives along with something, while the snapshot lasts."""
-    found, row = ask() or (None, None)
+def note_looked(row: Any) -> None:
+    """Keep what a row of `looking` says, while the snapshot lasts."""
     snapshot = snapshots.current()
-    if snapshot is not None and row is not None:
+    if snapshot is not None:
         snapshot.notes[LOOKED] = row
-    return found
 
 
 def _what_waits() -> CompoundSelect[Any]:
