@@ -1,11 +1,9 @@
 """What a runner and the server say to each other (docs/runner-protocol.md)."""
 
-from typing import Any
-
 from marshmallow import fields, validate
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import SHA256, Moment, Number, Pattern, id_list, text, word
+from mod_api.schemas.fields import SHA256, AsTold, Moment, Number, Pattern, id_list, text, word
 from mod_api.schemas.runs import PLATFORMS
 from mod_ci.models import EndReason, Stage
 from mod_test.models import Outcome
@@ -78,14 +76,6 @@ class ClaimedSampleSchema(Schema):
     name = fields.String(required=True)
     size_bytes = Number(least=0, required=True, allow_none=True)
     url = fields.String(required=True)
-
-
-class AsTold(fields.List[Any]):
-    """A list whose items come in the form in which they are sent: a claim has hundreds of them, and
-    dumping each value again took as long as all the rest of a claim."""
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return value
 
 
 class ClaimSchema(Schema):

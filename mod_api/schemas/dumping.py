@@ -99,7 +99,13 @@ def _list(field: fields.List[Any]) -> tuple[str, Write | None]:
 
 def _dict(field: fields.Dict) -> tuple[str, Write]:
     kinds = {type(field.key_field), type(field.value_field)}
-    return "w(v)", dict if kinds == {fields.String} else _by_marshmallow(field)
+    return "w(v)", dict if kinds in ({fields.String}, {type(None)}) else _by_marshmallow(field)
+
+
+def _float(field: fields.Float) -> tuple[str, Write | None]:
+    if field.as_string:
+        return "w(v)", _by_marshmallow(field)
+    return "v if v.__class__ is float else float(v)", None
 
 
 _MADE: dict[type[Any], Callable[[Any], tuple[str, Write | None]]] = {
@@ -108,4 +114,5 @@ _MADE: dict[type[Any], Callable[[Any], tuple[str, Write | None]]] = {
     fields.Nested: _nested,
     fields.List: _list,
     fields.Dict: _dict,
+    fields.Float: _float,
 }

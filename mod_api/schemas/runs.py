@@ -8,6 +8,7 @@ from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import (
     COMMIT,
     REPOSITORY,
+    AsTold,
     Cut,
     Moment,
     Number,
@@ -220,7 +221,7 @@ class EnvironmentSchema(Schema):
 class RunConfigSchema(Schema):
     run_id = run_id()
     environment = fields.Nested(EnvironmentSchema)
-    matrix = fields.List(
+    matrix = AsTold(
         fields.Dict(),
         validate=validate.Length(max=500),
         metadata={"description": "One object per regression test: its id, sample and command"},

@@ -1,8 +1,11 @@
 """What a run executes: its environment and its matrix of regression tests."""
 
-import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+
+import orjson
 
 from mod_api.services.environments import environment
 from mod_api.services.runs import get_row
@@ -26,16 +29,26 @@ def config(run_id: int) -> dict[str, Any]:
     return {
         "run_id": run_id,
         "environment": environment(run.platform),
-        "matrix": matrix,
-        "regression_test_ids": [test["regression_id"] for test in matrix],
-        "command_defaults": _shared_options(tuple(test["command"] for test in matrix)),
+        "matrix": matrix.as_json,
+        "regression_test_ids": matrix.regression_ids,
+        "command_defaults": matrix.shared_options,
     }
 
 
-def _matrix(run: RunRow) -> tuple[dict[str, Any], ...]:
-    """What is shown of each test of the run's set, by id."""
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The tests of a set by id, as they are sent, and the options that all their commands have."""
+
+    as_json: orjson.Fragment
+    regression_ids: tuple[int, ...]
+    shared_options: tuple[str, ...]
+
+
+def _matrix(run: RunRow) -> Matrix:
+    """The tests of the run's set."""
     definitions = catalogue.definitions(sets.regression_ids(run))
-    return tuple(
+    tests = [test for _, test in sorted(definitions.items())[:MOST]]
+    shown = [
         {
             "regression_id": test.regression_id,
             "sample_id": test.sample_id,
@@ -44,12 +57,16 @@ def _matrix(run: RunRow) -> tuple[dict[str, Any], ...]:
             "output_type": test.output_type,
             "platform": run.platform,
         }
-        for _, test in sorted(definitions.items())[:MOST]
+        for test in tests
+    ]
+    return Matrix(
+        orjson.Fragment(orjson.dumps(shown)),
+        tuple(test.regression_id for test in tests),
+        _shared_options([test.command for test in tests]),
     )
 
 
-@functools.lru_cache(maxsize=64)
-def _shared_options(commands: tuple[str, ...]) -> tuple[str, ...]:
+def _shared_options(commands: Sequence[str]) -> tuple[str, ...]:
     if not commands:
         return ()
     shared = set(commands[0].split()).intersection(*(command.split() for command in commands))
