@@ -105,13 +105,17 @@ class Prepared:
         finally:
             cursor.close()
 
+    def values(self, connection: Connection, given: Mapping[str, Any]) -> list[Any]:
+        """The first value of each of its rows."""
+        found = self._found(connection, given)
+        if self._processed and self._processed[0][0] == 0:
+            process = self._processed[0][1]
+            return [None if row[0] is None else process(row[0]) for row in found]
+        return [row[0] for row in found]
+
     def rows(self, connection: Connection, given: Mapping[str, Any]) -> list[Row]:
         """Its rows: tuples whose values have their columns' names."""
-        cursor = self.send(connection, given)
-        found = cursor.fetchall()
-        if self._row is None:
-            self._describe(cursor.description)
-        cursor.close()
+        found = self._found(connection, given)
         make, processed = self._row._make, self._processed
         if not processed:
             return [make(row) for row in found]
@@ -124,6 +128,15 @@ class Prepared:
                     values[place] = process(value)
             rows.append(make(values))
         return rows
+
+    def _found(self, connection: Connection, given: Mapping[str, Any]) -> Sequence[Any]:
+        """Its rows as the driver has them."""
+        cursor = self.send(connection, given)
+        found: Sequence[Any] = cursor.fetchall()
+        if self._row is None:
+            self._describe(cursor.description)
+        cursor.close()
+        return found
 
     def _filled(self, given: Mapping[str, Any]) -> tuple[str, list[Any]]:
         values: list[Any] = []

@@ -32,7 +32,8 @@ def fetch_first(statement: Executable, params: Mapping[str, Any] | None = None) 
 
 def fetch_values(statement: Executable, params: Mapping[str, Any] | None = None) -> list[Any]:
     """The first value of each of its rows."""
-    return [row[0] for row in fetch(statement, params)]
+    connection, known = _here(statement)
+    return known.values(connection, params or {})
 
 
 def fetch_value(statement: Executable, params: Mapping[str, Any] | None = None) -> Any:

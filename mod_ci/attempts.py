@@ -7,14 +7,15 @@ the lock of the run's row, where it is decided once whether the lease is still h
 import hmac
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Integer, bindparam, select, update
 
-from database import change, db, fetch, fetch_first, fetch_value, now, utc_after, utc_now
-from errors import Conflict
+from database import change, db, fetch_first, fetch_value, now, utc_after, utc_now
+from errors import Conflict, Unauthorized
+from mod_ci import credentials
 from mod_ci.models import Attempt, EndReason, Stage
 from mod_ci.queue import count_failures, end_open_attempts, fingerprint
 from mod_test import passes, state
@@ -30,6 +31,7 @@ STAGE_MESSAGES = {
     Stage.finish: "Finishing.",
 }
 LOG_GRACE_SECONDS = 60
+NOT_VALID = "The attempt's credential is missing or not valid."
 
 # Composed once: every call of an attempt asks for these.
 _RUN_ID = bindparam("run_id", type_=Integer)
@@ -45,6 +47,7 @@ _CREDENTIAL = select(
 ).where(Attempt.id == _ATTEMPT_ID)
 _STANDING = (
     select(
+        Attempt.credential_hash,
         Attempt.end_reason,
         RunRecord.attempts,
         RunRecord.lease_expires_at,
@@ -81,6 +84,7 @@ class Hold:
     run_id: int
     platform: Platform
     runner_name: str
+    credential_hash: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,15 @@ class Standing:
     lease_expires_at: datetime | None
 
 
+def recalled(attempt_id: Any, credential: str) -> Hold | None:
+    """The attempt that this credential opened a moment ago, if it did: good for what locks its run
+    and then asks again (`_standing`)."""
+    hold: Hold | None = credentials.remembered(("attempt", attempt_id))
+    if hold is None or not hmac.compare_digest(hold.credential_hash, fingerprint(credential)):
+        return None
+    return hold
+
+
 def authenticate(attempt_id: Any, credential: str) -> Hold | None:
     """The attempt that this credential opens, or None."""
     if not isinstance(attempt_id, int):
@@ -98,7 +111,9 @@ def authenticate(attempt_id: Any, credential: str) -> Hold | None:
     row = fetch_first(_CREDENTIAL, {"attempt_id": attempt_id})
     if row is None or not hmac.compare_digest(row.credential_hash, fingerprint(credential)):
         return None
-    return Hold(row.id, row.number, row.test_id, row.platform, row.runner_name)
+    hold = Hold(row.id, row.number, row.test_id, row.platform, row.runner_name, row.credential_hash)
+    credentials.note(("attempt", attempt_id), hold)
+    return hold
 
 
 def heartbeat(
@@ -152,12 +167,13 @@ def finish(
 ) -> Standing:
     """End the attempt: the run is completed, given back, or canceled by the infrastructure.
 
-    Finishing twice with the same reason is harmless. Raises Conflict `lease_lost` or `run_ended`.
+    Finishing twice with the same reason is harmless. Raises Conflict `lease_lost` or `run_ended`,
+    and Unauthorized.
     """
     ended = db.session.scalar(
         select(Attempt.end_reason)
         .join(Run, Run.id == Attempt.test_id)
-        .where(Attempt.id == hold.attempt_id)
+        .where(Attempt.id == hold.attempt_id, Attempt.credential_hash == hold.credential_hash)
         .with_for_update()
     )
     if ended is reason:
@@ -282,8 +298,10 @@ def _lock(
 
 
 def _standing(hold: Hold, lease_seconds: int) -> Any:
-    values = {"attempt_id": hold.attempt_id, "seconds": lease_seconds}
-    (row,) = fetch(_STANDING, values)
+    """How the attempt stands now. Raises Unauthorized where its credential opens it no more."""
+    row = fetch_first(_STANDING, {"attempt_id": hold.attempt_id, "seconds": lease_seconds})
+    if row is None or not hmac.compare_digest(row.credential_hash, hold.credential_hash):
+        raise Unauthorized(NOT_VALID)
     return row
 
 

@@ -7,15 +7,14 @@ from typing import Any
 import orjson
 from sqlalchemy import Integer, bindparam, select, union_all
 
-from database import db, fetch, fetch_values
-from mod_ci.models import Attempt
+from database import db, fetch_values
 from mod_ci.queue import Claim
 from mod_regression.definitions import DefinedOutput, DefinedSample, Definition
 from mod_regression.models import InputType, OutputType
 from mod_sample.models import Sample
 from mod_sample.storage import Repository, UnsafeName, sample_key
 from mod_test import catalogue, repositories, sets
-from mod_test.models import Fork, Platform, Result, Run, RunRecord
+from mod_test.models import Platform, Result
 
 
 def handout(claim: Claim, *, git_base_url: str, main_repository: str, api: str) -> dict[str, Any]:
@@ -24,15 +23,14 @@ def handout(claim: Claim, *, git_base_url: str, main_repository: str, api: str) 
     Call it in the claim's unit of work. `api` is where the API is reached; sample addresses are
     below it.
     """
-    ids = {"attempt_id": claim.attempt_id, "run_id": claim.run_id}
-    (found,) = fetch(_RUN, ids)
-    definitions = _definitions(claim)
+    with catalogue.as_of(claim.definitions):
+        definitions = _definitions(claim)
     samples = {test.sample.sample_id: test.sample for test in definitions if test.sample}
     address = f"{api}/attempts/{claim.attempt_id}/samples"
     return {
-        "lease_expires_at": found.lease_expires_at,
-        "deadline_at": found.deadline_at,
-        "run": _run(claim.run_id, found, git_base_url, main_repository),
+        "lease_expires_at": claim.lease_expires_at,
+        "deadline_at": claim.deadline_at,
+        "run": _run(claim.run_id, claim.run, git_base_url, main_repository),
         "tests": _as_json(definitions),
         "samples": [_sample(samples[sample_id], address) for sample_id in sorted(samples)],
     }
@@ -82,25 +80,6 @@ def _as_json(tests: tuple[Definition, ...]) -> orjson.Fragment:
 
 
 # Composed once: building them costs more than the database needs for them.
-_RUN = (
-    select(
-        Run.platform,
-        Run.test_type,
-        Run.branch,
-        Run.commit,
-        Run.pr_nr,
-        Fork.github,
-        Attempt.deadline_at,
-        RunRecord.lease_expires_at,
-    )
-    .join(Fork, Fork.id == Run.fork_id)
-    .join(RunRecord, RunRecord.test_id == Run.id)
-    .join(Attempt, Attempt.test_id == Run.id)
-    .where(
-        Run.id == bindparam("run_id", type_=Integer),
-        Attempt.id == bindparam("attempt_id", type_=Integer),
-    )
-)
 _REPORTED = select(Result.regression_test_id).where(
     Result.test_id == bindparam("run_id", type_=Integer)
 )

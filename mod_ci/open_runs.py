@@ -7,7 +7,7 @@ also have runs that have just ended: what a run does is always read from its pro
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select, union
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, exists, or_, select, union
 
 from database import fetch, fetch_values, in_this_order, utc_now
 from mod_ci.models import GcpInstance, Maintenance
@@ -57,17 +57,17 @@ def open_runs(*columns: Any) -> Select[Any]:
     return among(union(OPEN, RESTARTED).subquery("open"), *columns)
 
 
-def oldest_waiting(platform: Platform, *, after: int = 0) -> list[int]:
+def oldest_waiting(platform: Platform, *, after: int = 0, most: int = CANDIDATES) -> list[int]:
     """The oldest runs of `platform` with ids above `after` that may be handed out, in order.
 
     Never one that the existing scheduler has given a machine, and none in maintenance.
     """
-    wanted = {"platform": platform, "after": after}
+    wanted = {"platform": platform, "after": after, "most": most}
     rows = fetch(_OLDEST_OPEN, wanted)
     found = {row.test_id for row in rows}
     if not rows or rows[0].some_restarted:
         found |= set(fetch_values(_OLDEST_RESTARTED, wanted))
-    return sorted(found)[:CANDIDATES]
+    return sorted(found)[:most]
 
 
 def _oldest(source: Any, *columns: Any) -> Select[Any]:
@@ -84,7 +84,7 @@ def _oldest(source: Any, *columns: Any) -> Select[Any]:
             ~paused,
         )
         .order_by(source.c.test_id)
-        .limit(CANDIDATES)
+        .limit(bindparam("most", type_=Integer))
     )
 
 

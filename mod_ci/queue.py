@@ -7,6 +7,7 @@ compare with the database's clock.
 import hashlib
 import secrets
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -23,12 +24,13 @@ from sqlalchemy import (
     update,
 )
 
-from database import change, db, fetch, fetch_value, utc_after, utc_now
+from database import change, db, fetch, fetch_value, utc_now
 from mod_auth.accounts import Account
 from mod_ci import lost_leases, open_runs
 from mod_ci.models import Attempt, EndReason
-from mod_test import sets, state
+from mod_test import catalogue, sets, state
 from mod_test.models import (
+    Fork,
     Platform,
     ProgressCause,
     Result,
@@ -37,9 +39,12 @@ from mod_test.models import (
     RunRecord,
     TestStatus,
 )
+from mod_test.rollup.kept import Version, version_of_definitions
+from mod_test.rollup.tables import RollupState
 from mod_test.run_rows import Last, is_last
 
 MOST_LOST_ATTEMPTS = 3
+FIRST_CANDIDATES = 4
 LOST_MESSAGE = "The runner stopped answering in {count} attempts; the run was given up."
 
 # Composed once: building these costs more than the database needs for them.
@@ -73,20 +78,30 @@ _HELD = (
         .label("has_open_attempt"),
         exists().where(*_WITHOUT_RESULT).label("has_files_without_result"),
         sets.recorded(RunRecord.test_id).exists().label("has_recorded_set"),
+        # What whoever takes it is told.
+        utc_now().label("now"),
+        Run.platform,
+        Run.test_type,
+        Run.branch,
+        Run.commit,
+        Run.pr_nr,
+        Fork.github,
+        *catalogue.VERSION_COLUMNS,
     )
+    .join(Run, Run.id == RunRecord.test_id)
+    .outerjoin(Fork, Fork.id == Run.fork_id)
     .outerjoin(Last, is_last(RunRecord.test_id))
+    .outerjoin(RollupState, RollupState.id == 1)
     .where(RunRecord.test_id == _RUN_ID)
 )
-_ATTEMPT = insert(cast("Table", Attempt.__table__)).values(
-    claimed_at=utc_now(), deadline_at=utc_after(bindparam("run_time_limit", type_=Integer))
-)
+_ATTEMPT = insert(cast("Table", Attempt.__table__))
 _LEASE = (
     update(RunRecord)
     .where(RunRecord.test_id == _RUN_ID)
     .values(
         attempts=bindparam("number", type_=Integer),
         lost_attempts=bindparam("lost", type_=Integer),
-        lease_expires_at=utc_after(bindparam("lease_seconds", type_=Integer)),
+        lease_expires_at=bindparam("until", type_=RunRecord.lease_expires_at.type),
         held_progress_id=bindparam("progress_id", type_=Integer),
     )
     .execution_options(synchronize_session=False)
@@ -100,7 +115,9 @@ _DROP_FILES = (
 class Claim:
     """A lease on a run; `credential` is shown this once.
 
-    `has_recorded_set`: the run's tests were written down when it was asked for.
+    `has_recorded_set`: the run's tests were written down when it was asked for. `run` has the
+    columns of the run and its fork, `definitions` is the version of regression tests; both are of
+    the moment when it was taken.
     """
 
     attempt_id: int
@@ -108,6 +125,10 @@ class Claim:
     credential: str
     run_id: int
     has_recorded_set: bool
+    lease_expires_at: datetime
+    deadline_at: datetime
+    run: Any
+    definitions: Version | None
 
 
 def claim(
@@ -124,7 +145,8 @@ def claim(
     third lease was lost are canceled on the way. Runs that others are taking at this moment are
     passed by.
     """
-    ids = open_runs.oldest_waiting(platform)
+    # Of the few oldest, others may be taking each one at this moment.
+    ids = open_runs.oldest_waiting(platform, most=FIRST_CANDIDATES)
     while ids:
         run_id = fetch_value(_LOCK_ONE, {"first": ids[0], "ids": ids})
         if run_id is not None:
@@ -207,6 +229,8 @@ def _take(
     run_time_limit: int,
 ) -> Claim:
     run_id, number = held.test_id, held.attempts + 1
+    until = held.now + timedelta(seconds=lease_seconds)
+    deadline = held.now + timedelta(seconds=run_time_limit)
     credential = "spca_" + secrets.token_urlsafe(32)
     made = change(
         _ATTEMPT,
@@ -217,7 +241,8 @@ def _take(
             "runner_name": runner_name,
             "account_id": account.id,
             "credential_hash": fingerprint(credential),
-            "run_time_limit": run_time_limit,
+            "claimed_at": held.now,
+            "deadline_at": deadline,
         },
     )
     attempt_id = made.row_id
@@ -238,7 +263,7 @@ def _take(
             "number": number,
             # Without any progress it never was taken, or the existing site has restarted it.
             "lost": 0 if held.status is None else lost,
-            "lease_seconds": lease_seconds,
+            "until": until,
             "progress_id": progress_id,
         },
     )
@@ -248,6 +273,10 @@ def _take(
         credential=credential,
         run_id=run_id,
         has_recorded_set=bool(held.has_recorded_set),
+        lease_expires_at=until,
+        deadline_at=deadline,
+        run=held,
+        definitions=version_of_definitions(held),
     )
 
 

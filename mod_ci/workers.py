@@ -36,6 +36,7 @@ from database import (
     writing,
 )
 from errors import Unavailable
+from mod_ci import credentials
 from mod_ci.results import belongs_to, keep
 from mod_regression.models import RegressionTest, RegressionTestOutput
 from mod_sample.storage import (
@@ -65,6 +66,7 @@ _RUN_ID = bindparam("run_id", type_=Integer)
 _TEST_ID = bindparam("regression_id", type_=Integer)
 _OUTPUT_ID = bindparam("output_id", type_=Integer)
 _KNOWN = select(Run.token, Run.platform).where(Run.id == _RUN_ID)
+_LOCK_TOKEN = select(Run.token).where(Run.id == _RUN_ID).with_for_update()
 _IS_OURS = exists().where(RunRecord.test_id == _RUN_ID, RunRecord.lease_expires_at >= utc_now())
 _LAST_STATUS = (
     select(Progress.status)
@@ -135,6 +137,7 @@ class Post:
     """One post of a worker whose token was verified."""
 
     run_id: int
+    token: str
     platform: Platform
     form: Mapping[str, str]
     file: Readable | None
@@ -160,14 +163,26 @@ def receive(
     limit: int,
 ) -> Answer:
     """Take one post. Raises Unavailable and database errors when it could not be stored."""
+    kind = KINDS.get(form.get("type", ""))
+    platform: Platform | None = None
+    if kind in ASK_AGAIN:
+        platform = credentials.remembered(("worker", run_id, token))
+    if platform is None:
+        platform = _platform_of(run_id, token)
+    if kind is None or platform is None:
+        return Answer.FAIL
+    return kind(Post(run_id, token, platform, form, file, repository, limit))
+
+
+def _platform_of(run_id: int, token: str) -> Platform | None:
+    """The platform of the run that this token opens, or None."""
     with reading():
         known = fetch_first(_KNOWN, {"run_id": run_id})
     if known is None or not _same(known.token, token) or known.platform is None:
-        return Answer.FAIL
-    kind = KINDS.get(form.get("type", ""))
-    if kind is None:
-        return Answer.FAIL
-    return kind(Post(run_id, known.platform, form, file, repository, limit))
+        return None
+    credentials.note(("worker", run_id, token), known.platform)
+    platform: Platform = known.platform
+    return platform
 
 
 def progress(post: Post) -> Answer:
@@ -270,6 +285,8 @@ KINDS: dict[str, Callable[[Post], Answer]] = {
     "logupload": logupload,
     "artifactupload": artifactupload,
 }
+# These hold the token against the run again, under its lock; most posts are such.
+ASK_AGAIN = (equality, finish)
 
 
 def _same(known: str | None, given: str) -> bool:
@@ -301,7 +318,7 @@ def _has_ended(status: TestStatus | None) -> bool:
 def _under_lock(statement: Select[Any], post: Post, **wanted: int) -> Any:
     """The row of `statement` once the run is locked; None when there is none or it is refused."""
     values = {"run_id": post.run_id, **wanted}
-    if fetch_value(state.LOCK, {"run_id": post.run_id}) is None:
+    if not _same(fetch_value(_LOCK_TOKEN, {"run_id": post.run_id}), post.token):
         return None
     found = fetch_first(statement, values)
     return None if found is None or _is_refused(found) else found

@@ -5,19 +5,21 @@ remembers for itself; the version says what still holds (`RollupState`): it is r
 that is answered from, like everything else, and while a mark waits nothing is remembered.
 """
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, bindparam, select
 
 from database import db, fetch, fetch_first, fetch_values, snapshots
+from database.newest import Newest
 from mod_regression.definitions import Definition, definitions_of
 from mod_regression.models import RegressionTest
 from mod_sample.tags import tags_of
 from mod_test.rollup import kept
 from mod_test.rollup.kept import Version
-from mod_test.rollup.memory import Newest
 from mod_test.rollup.tables import RollupState, RunSetMember
 
 T = TypeVar("T")
@@ -36,17 +38,35 @@ class _Memory:
 
 
 _memories: "WeakKeyDictionary[Engine, _Memory]" = WeakKeyDictionary()
-_VERSION = select(
+# What `kept.version_of_definitions` makes the version of.
+VERSION_COLUMNS: tuple[Any, ...] = (
     RollupState.generation,
     RollupState.definitions_id,
     kept.first_mark_of_definitions().label("first_of_definitions"),
-).where(RollupState.id == 1)
+)
+_VERSION = select(*VERSION_COLUMNS).where(RollupState.id == 1)
+_known: ContextVar[tuple[Version | None] | None] = ContextVar("definitions", default=None)
+
+
+@contextmanager
+def as_of(version: Version | None) -> Iterator[None]:
+    """What is remembered is answered as of this version, which was read a moment ago."""
+    token = _known.set((version,))
+    try:
+        yield
+    finally:
+        _known.reset(token)
 
 
 def _version() -> Version | None:
-    """The version of this snapshot, or of this moment where none is read."""
+    """The version of this snapshot; where none is read the one that is known, or that of now."""
     if snapshots.current() is not None:
         return kept.known().definitions
+    known = _known.get()
+    return _version_of_now() if known is None else known[0]
+
+
+def _version_of_now() -> Version | None:
     state = fetch_first(_VERSION)
     return None if state is None else kept.version_of_definitions(state)
 
@@ -63,7 +83,7 @@ def _memory(version: Version | None) -> _Memory | None:
 
 def _may_keep(version: Version) -> bool:
     """Whether what was just read belongs to this version: outside of a snapshot it may be newer."""
-    return snapshots.current() is not None or _version() == version
+    return snapshots.current() is not None or _version_of_now() == version
 
 
 def definitions(regression_ids: Collection[int]) -> dict[int, Definition]:

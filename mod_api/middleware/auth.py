@@ -93,10 +93,14 @@ def requires_attempt(view: View) -> View:
     def allow() -> None:
         attempt_id = (request.view_args or {}).get("attempt_id")
         credential = _bearer()
-        with reading():
-            known = attempts.authenticate(attempt_id, credential)
+        known = None
+        if request.method not in resource.READS:  # what writes asks again, under the run's lock
+            known = attempts.recalled(attempt_id, credential)
         if known is None:
-            raise Unauthorized("The attempt's credential is missing or not valid.")
+            with reading():
+                known = attempts.authenticate(attempt_id, credential)
+        if known is None:
+            raise Unauthorized(attempts.NOT_VALID)
         g.attempt = known
         g.rate_key = f"attempt:{known.attempt_id}"
         limits.check(Rate.runner)

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response, after_this_request, g
 
 from mod_api import application
-from mod_api.middleware import parsing
+from mod_api.middleware import parsing, rollups
 from mod_api.middleware.auth import current_account, requires, requires_attempt
 from mod_api.middleware.files import send
 from mod_api.middleware.headers import base_url
@@ -118,6 +118,8 @@ def finish(body: dict[str, Any], attempt_id: int) -> Any:
     """End the attempt: the run is completed, given back, or ended by the infrastructure."""
     run_id = _hold().run_id
     after_this_request(functools.partial(_keep_log, run_id))
+    # Where nobody reads, nobody else would settle what the run has left behind.
+    rollups.settle_after_this_request()
     return attempts.finish(_hold(), settings=application.settings(), **body)
 
 

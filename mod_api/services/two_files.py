@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from database.newest import Newest
 from mod_api.services import caption_changes
 from mod_api.services.diff import Comparison, GaveUp, compare
 from mod_api.services.diff.comparison import MAX_BYTES
 from mod_api.services.inline import READ_S, locate, unavailable
 from mod_regression.classifications import Classification, Pair
 from mod_sample.storage import Located, NotStored, Repository, StorageStatus, StorageUnavailable
-from mod_test.rollup.memory import Newest
 
 # A large file may take this much longer than a small one: bytes in a second.
 _BYTES_PER_S = 1024 * 1024

@@ -12,14 +12,14 @@ snapshot that is answered from.
 """
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, bindparam, select
 
 from database import db, fetch
+from database.newest import Newest
 from mod_test.rollup.kept import NONE, Known
 from mod_test.rollup.tables import CHANGES_KEPT, RollupChange
 
@@ -27,29 +27,6 @@ T = TypeVar("T")
 Key = TypeVar("Key", bound=Hashable)
 MOST_VALUES, MOST_OF_RUNS = 2048, 20_000
 EVERYTHING = 0  # a change of this run and of all others
-
-
-class Newest(Generic[Key, T]):
-    """The values that were used last, at most so many."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._values: OrderedDict[Key, T] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Key) -> T | None:
-        with self._lock:
-            found = self._values.get(key)
-            if found is not None:
-                self._values.move_to_end(key)
-            return found
-
-    def keep(self, key: Key, value: T) -> None:
-        with self._lock:
-            self._values[key] = value
-            self._values.move_to_end(key)
-            while len(self._values) > self._most:
-                self._values.popitem(last=False)
 
 
 class _Changes:
