@@ -33,6 +33,7 @@ from database.statements import (
 from database.units import (
     begin_reading,
     end_reading,
+    keep,
     reading,
     writing,
     written,
@@ -63,6 +64,7 @@ __all__ = [
     "is_commit",
     "is_repository",
     "is_sha256",
+    "keep",
     "key",
     "now",
     "ours",

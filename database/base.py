@@ -7,7 +7,7 @@ from flask_sqlalchemy.session import Session
 from sqlalchemy import Connection, Engine, Index, MetaData
 from sqlalchemy.orm import DeclarativeBase
 
-from database import snapshots
+from database import snapshots, writers
 from database.timing import time_transactions
 
 
@@ -23,11 +23,14 @@ class Base(DeclarativeBase):
 
 
 class UnitSession(Session):
-    """A session that reads in the thread's snapshot where there is one."""
+    """A session that reads in the thread's snapshot, or writes in its unit of work, where there is
+    one: beginning, committing and rolling back is then left to that."""
 
     def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
         snapshot = snapshots.current()
-        return super().get_bind(*args, **kwargs) if snapshot is None else snapshot.connection
+        if snapshot is not None:
+            return snapshot.connection
+        return writers.current() or super().get_bind(*args, **kwargs)
 
 
 db = SQLAlchemy(

@@ -94,7 +94,7 @@ def time_transactions(sessions: "scoped_session[Any]") -> None:
 
     @event.listens_for(sessions, "after_begin")
     def begun(session: Session, transaction: SessionTransaction, connection: Any) -> None:
-        if not isinstance(session.get_bind(), Connection):  # a snapshot's, which times itself
+        if not isinstance(session.get_bind(), Connection):  # a unit's, which times itself
             session.info.setdefault(BEGAN, perf_counter())
 
     @event.listens_for(sessions, "after_commit")

@@ -4,12 +4,13 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import perf_counter
 from typing import TypeVar
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from database import snapshots, writers
+import metrics
+from database import snapshots, timing, writers
 from database.base import db
 
 DEADLOCK = 1213
@@ -17,32 +18,50 @@ TRIES = 6
 T = TypeVar("T")
 
 
-def begin_writing(*, snapshot: bool = False, patience: int | None = None) -> Connection:
-    """Begin this session's transaction as one that writes (decision 5).
+@contextmanager
+def writing(*, snapshot: bool = False, patience: int | None = None) -> Iterator[None]:
+    """One unit of work that writes (decision 5): committed at the end, rolled back on anything
+    raised.
 
     SQLite: BEGIN IMMEDIATE, since a reader that turns writer may fail at once. MariaDB: READ
     COMMITTED, so that what is read after taking a lock is what the lock protects; with `snapshot`
     REPEATABLE READ, whose one snapshot begins at the first read that does not lock. `patience` is
     for how many seconds at most it waits for a lock; without it as long as the database says.
     """
-    options = {"writes": True, "snapshot": snapshot, "patience": patience}
-    return db.session.connection(execution_options=options)
-
-
-@contextmanager
-def writing(*, snapshot: bool = False, patience: int | None = None) -> Iterator[None]:
-    """One unit of work that writes (`begin_writing`): committed at the end, rolled back on anything
-    raised."""
     end_reading()
-    db.session.rollback()
-    writer = begin_writing(snapshot=snapshot, patience=patience)
-    try:
-        with writers.writing_on(writer):
-            yield
+    _end_session()
+    with db.engine.connect() as connection:
+        connection.execution_options(writes=True, snapshot=snapshot, patience=patience)
+        began, committed = perf_counter(), False
+        try:
+            connection.begin()
+            with writers.writing_on(connection):
+                yield
+                _leave_session()
+            connection.commit()
+            committed = True
+        finally:
+            _end_session()
+            if not committed:
+                connection.rollback()
+            timing.tell()
+            metrics.transaction_ended(perf_counter() - began, committed=committed)
+
+
+def keep() -> None:
+    """Commit what this unit of work that writes has written so far: it outlives what is raised."""
+    connection = writers.current()
+    if connection is None:
+        raise RuntimeError("nothing is being written")
+    _leave_session()
+    connection.commit()
+    connection.begin()
+
+
+def _leave_session() -> None:
+    """Write what this thread's session still holds, if there is one: the unit commits it."""
+    if db.session.registry.has():
         db.session.commit()
-    except BaseException:
-        db.session.rollback()
-        raise
 
 
 @contextmanager

@@ -13,7 +13,7 @@ _current: ContextVar[Connection | None] = ContextVar("writer", default=None)
 
 
 def current() -> Connection | None:
-    """The connection of the unit of work that writes, if any; none once that was committed."""
+    """The connection of the unit of work that writes, if any."""
     connection = _current.get()
     return None if connection is None or connection.closed else connection
 

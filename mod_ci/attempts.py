@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Integer, bindparam, select, update
 
-from database import change, db, fetch_first, fetch_value, now, utc_after, utc_now
+from database import change, db, fetch_first, fetch_value, keep, now, utc_after, utc_now
 from errors import Conflict, Unauthorized
 from mod_ci import credentials
 from mod_ci.models import Attempt, EndReason, Stage
@@ -326,7 +326,7 @@ def _exceed_deadline(hold: Hold) -> None:
         attempt_id=hold.attempt_id,
     )
     # The refusal that follows rolls its unit of work back; the end of the run must outlive it.
-    db.session.commit()
+    keep()
 
 
 def _give_back(hold: Hold) -> None:
