@@ -19,7 +19,9 @@ from database import (
     db,
     exact,
     fetch_value,
+    keep,
     reading,
+    snapshots,
     utc_after,
     utc_now,
     writing,
@@ -196,12 +198,58 @@ def test_writing_starts_anew_after_whatever_was_open(app: Flask, raw: Raw) -> No
     assert raw.execute("SELECT name FROM user") == [("meant",)]
 
 
-def test_a_unit_that_commits_in_between_goes_on(app: Flask) -> None:
-    question = sa.select(sa.literal(1))
-    with app.app_context(), writing():
-        assert fetch_value(question) == 1
+def test_what_is_kept_outlives_what_is_raised(app: Flask, raw: Raw) -> None:
+    count = sa.select(sa.func.count()).select_from(User)
+    with app.app_context(), pytest.raises(KeyError), writing():
+        db.session.add(User(name="kept", password=""))
+        keep()
+        db.session.add(User(name="not kept", password=""))
+        db.session.flush()
+        assert fetch_value(count) == 2
+        raise KeyError
+
+    assert raw.execute("SELECT name FROM user") == [("kept",)]
+
+
+def test_a_session_alone_does_not_end_a_unit_of_work(app: Flask, raw: Raw) -> None:
+    with app.app_context(), pytest.raises(KeyError), writing():
+        db.session.add(User(name="half", password=""))
         db.session.commit()
-        assert fetch_value(question) == 1
+        raise KeyError
+
+    assert raw.execute("SELECT count(*) FROM user") == [(0,)]
+
+
+def test_a_unit_gives_its_connection_back_whatever_happens(app: Flask) -> None:
+    with app.app_context():
+        for error in (None, KeyError):
+            with contextlib.suppress(KeyError), writing():
+                db.session.add(User(name=f"a{error}", password=""))
+                if error is not None:
+                    raise error
+            assert db.engine.pool.checkedout() == 0
+
+
+def test_snapshots_that_are_put_off_are_ended_by_whoever_asks(app: Flask, raw: Raw) -> None:
+    count = sa.select(sa.func.count()).select_from(User)
+    with app.app_context():
+        snapshots.put_off()
+        with reading():
+            assert fetch_value(count) == 0
+        raw.execute("INSERT INTO user (name, password) VALUES ('new', '')")
+        with reading():
+            assert fetch_value(count) == 1  # in a snapshot of its own
+        assert db.engine.pool.checkedout() == 2
+
+        waiting = snapshots.waiting()
+        thread = threading.Thread(target=lambda: [snapshot.end() for snapshot in waiting])
+        thread.start()
+        thread.join()
+
+        assert db.engine.pool.checkedout() == 0
+        with reading():
+            assert fetch_value(count) == 1
+        assert db.engine.pool.checkedout() == 0  # nothing is put off any more
 
 
 def test_a_reader_sees_one_snapshot(app: Flask, raw: Raw) -> None:

@@ -243,6 +243,38 @@ def test_a_walk_through_failures_reaches_the_last_one(
     assert walked == [run.id for run in reversed(runs)]
 
 
+@pytest.mark.parametrize("canceled", [0, 3, 30])
+def test_failures_of_failing_runs_are_all_found_however_many_were_canceled(
+    get: Get, app: Flask, canceled: int
+) -> None:
+    """Nearly all runs with a failing result fail: that is what is looked for first."""
+    sample = factories.sample()
+    one, two = (factories.regression_test(sample=sample) for _ in range(2))
+    failing = []
+    for number in range(6):
+        run = factories.run(progress=ENDED)
+        for test in (one, two):
+            factories.result(run, test, exit_code=1)
+        failing += [(run.id, two.id), (run.id, one.id)]
+        for _ in range(canceled if number in (0, 5) else 0):
+            other = factories.run(progress=["testing", "canceled"])
+            factories.result(other, one, exit_code=1)
+    with app.app_context():
+        settle_marks()
+    asked = {"status": "fail", "result_status": "fail", "limit": 5}
+
+    found, cursor = [], {}
+    while True:
+        page = get(f"/samples/{sample.id}/history", **asked, **cursor)
+        found += [(entry["run_id"], entry["regression_id"]) for entry in page["data"]]
+        assert page["pagination"]["total"] == len(failing)
+        if page["pagination"]["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["pagination"]["next_cursor"]}
+
+    assert found == sorted(failing, reverse=True)
+
+
 def test_ten_results_before_an_entry_are_found_however_far_back(
     get: Get, app: Flask, raw: Raw
 ) -> None:

@@ -52,6 +52,16 @@ def test_unknown_body_keys_are_named(client, admin, name) -> None:
     assert (name or "body") in response.json["details"]["fields"]
 
 
+@pytest.mark.parametrize("wrong", ["limit=x", "limit=5&limit=5", "unknown=1"])
+def test_a_query_reads_alike_however_often_it_is_asked(client, admin, wrong) -> None:
+    for _ in range(2):
+        assert client.get(f"/api/v1/runs?{wrong}", headers=admin).status_code == 400
+        right = client.get("/api/v1/runs?limit=7&status=fail", headers=admin).json
+        assert right["pagination"]["limit"] == 7
+        other = client.get("/api/v1/audit-log?limit=7", headers=admin).json
+        assert other["pagination"]["limit"] == 7
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [

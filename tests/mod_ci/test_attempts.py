@@ -9,6 +9,7 @@ import pytest
 
 from tests import factories
 from tests.runners import API, LONG_AGO, Runner, lose_lease, runner
+from tests.sql import counted
 
 OTHER = b"1\n00:00:01,000 --> 00:00:02,000\nAnother text\n\n"
 
@@ -68,6 +69,37 @@ def test_a_credential_opens_its_own_attempt_only(app, client, ours, test_) -> No
     for response in (one.heartbeat(), other.finish(), one.append(0, b"x\n"), one.report(test_.id)):
         assert response.status_code == 401
         assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_credential_that_was_good_is_looked_at_with_every_write(app, held, test_, raw) -> None:
+    """Processes remember it; another one may have changed or removed the attempt meanwhile."""
+    assert held.heartbeat().status_code == 200
+    raw.execute("UPDATE run_attempt SET credential_hash = ?", ["0" * 64])
+
+    assert held.heartbeat().status_code == 401
+    assert held.append(0, b"x\n").status_code == 401
+    assert held.report(test_.id).status_code == 401
+    assert held.finish().status_code == 401
+    assert raw.execute("SELECT count(*) FROM test_result") == [(0,)]
+    assert raw.execute("SELECT ended_at FROM run_attempt") == [(None,)]
+
+
+def test_a_credential_of_an_attempt_that_is_gone_opens_nothing(app, held, test_, raw) -> None:
+    assert held.heartbeat().status_code == 200
+    raw.execute("DELETE FROM run_attempt")
+
+    assert held.heartbeat().status_code == 401
+    assert held.append(0, b"x\n").status_code == 401
+    assert held.report(test_.id).status_code == 401
+    assert held.finish().status_code == 401
+
+
+def test_an_attempt_asks_for_its_credential_once(app, held, test_) -> None:
+    held.heartbeat()
+    with counted(app) as statements:
+        assert held.report(test_.id).status_code == 200
+
+    assert len([text for text in statements if "credential_hash" in text]) == 1
 
 
 def test_a_credential_opens_nothing_else(sqlite_app, client, held) -> None:

@@ -17,6 +17,7 @@ from tests import factories
 from tests.conftest import SETTINGS_DEFAULTS
 from tests.raw import Raw
 from tests.runners import API, Runner, lose_lease, runner
+from tests.sql import counted
 
 
 @pytest.fixture
@@ -188,6 +189,21 @@ def test_a_run_that_the_runner_gives_back_waits_again_and_counts_as_no_loss(
         assert status(client, reader, run.id) == "queued"
 
     assert client.get(f"{API}/runs/{run.id}", headers=reader).json["run_errors"] == "unknown"
+
+
+def test_a_claim_asks_little_and_nothing_of_tests_that_it_knows(app, client, ours) -> None:
+    tests = [factories.regression_test() for _ in range(3)]
+    for _ in range(3):
+        factories.run(tests=tests)
+    with app.app_context():
+        settle_marks()
+    ours.claim()
+
+    with counted(app) as statements:
+        claim = ours.claim()
+
+    assert [test["regression_id"] for test in claim.claim["tests"]] == [test.id for test in tests]
+    assert len(statements) <= 10
 
 
 def test_a_paused_platform_hands_out_nothing_and_takes_runs(app, client, ours, reader, raw) -> None:

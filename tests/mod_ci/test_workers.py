@@ -146,6 +146,21 @@ def test_a_run_that_cannot_be_is_refused(app, client, run, run_id) -> None:
     assert (response.status_code, response.data) == (200, b"FAIL")
 
 
+def test_a_token_that_was_good_is_looked_at_with_every_result(app, bot, run, test_, raw) -> None:
+    """Processes remember it; the site may have given the run another one meanwhile."""
+    assert bot.post("equality", **of(test_)) == "OK"
+    raw.execute("UPDATE test SET token = 'another' WHERE id = ?", [run.id])
+    raw.execute("DELETE FROM test_result_file")
+
+    assert bot.post("equality", **of(test_)) == "FAIL"
+    assert bot.post("upload", BYTES, **of(test_)) == "FAIL"
+    assert bot.post("finish", test_id=test_.id, runTime=1, exitCode=0) == "FAIL"
+    assert bot.post("progress", status="canceled", message="") == "FAIL"
+    assert rows(raw, run) == []
+    assert raw.execute("SELECT count(*) FROM test_result") == [(0,)]
+    assert progress(raw, run) == []
+
+
 def test_a_run_without_a_token_has_no_worker(app, client, run, raw) -> None:
     raw.execute("UPDATE test SET token = NULL WHERE id = ?", [run.id])
 
