@@ -4,6 +4,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Engine
 
 T = TypeVar("T")
 Key = TypeVar("Key", bound=Hashable)
@@ -30,3 +33,18 @@ class Newest(Generic[Key, T]):
             self._values.move_to_end(key)
             while len(self._values) > self._most:
                 self._values.popitem(last=False)
+
+
+class OfDatabases(Generic[Key, T]):
+    """Such values of each database that this process uses."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: WeakKeyDictionary[Engine, Newest[Key, T]] = WeakKeyDictionary()
+
+    def of(self, engine: Engine) -> Newest[Key, T]:
+        known = self._known.get(engine)
+        return self._known.setdefault(engine, Newest(self._most)) if known is None else known
+
+    def clear(self) -> None:
+        self._known.clear()

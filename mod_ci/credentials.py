@@ -7,26 +7,18 @@ transaction of its own. Nothing else may rely on it.
 
 from collections.abc import Hashable
 from typing import Any
-from weakref import WeakKeyDictionary
-
-from sqlalchemy import Engine
 
 from database import db
-from database.newest import Newest
+from database.newest import OfDatabases
 
-MOST = 1024
-_good: "WeakKeyDictionary[Engine, Newest[Hashable, Any]]" = WeakKeyDictionary()
+_good: OfDatabases[Hashable, Any] = OfDatabases(1024)
 
 
 def remembered(key: Hashable) -> Any:
     """What was noted of this credential, if anything."""
-    known = _good.get(db.engine)
-    return None if known is None else known.get(key)
+    return _good.of(db.engine).get(key)
 
 
 def note(key: Hashable, value: Any) -> None:
     """This credential was good."""
-    known = _good.get(db.engine)
-    if known is None:
-        known = _good.setdefault(db.engine, Newest(MOST))
-    known.keep(key, value)
+    _good.of(db.engine).keep(key, value)

@@ -23,6 +23,7 @@ from flask.testing import FlaskClient
 
 from config import READERS, Settings
 from database import Base, db
+from mod_api.services import caption_changes
 from run import create_app
 from tests import factories, servers
 from tests.openapi import CheckedClient
@@ -216,6 +217,8 @@ def _sqlite_site(sites: Callable[[str], Site]) -> Site:
 
 def _ready(site: Site) -> Site:
     site.empty()
+    for memory in (caption_changes.WHOLE, caption_changes.SHORT):
+        memory.clear()  # what was found of two contents would outlive the tables
     with site.app.app_context():
         factories.bind(db.engine)
     return site

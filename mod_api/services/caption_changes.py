@@ -10,7 +10,8 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from database import reading, written
+from database import db, reading, written
+from database.newest import OfDatabases
 from mod_api.services.captions import MAX_BYTES, RULES_VERSION, classify
 from mod_api.services.file_names import output_key
 from mod_regression import classifications
@@ -24,14 +25,33 @@ AT_ONCE_BYTES = 128 * 1024
 AT_ONCE_S = 1.0
 
 
+# What was found of two contents: by the same rules it is the same for ever.
+WHOLE: OfDatabases[Pair, Classification] = OfDatabases(2048)
+SHORT: OfDatabases[Pair, Classification] = OfDatabases(8192)
+LARGEST_REMEMBERED = 4096  # characters of details
+
+
 def kept(pair: Pair) -> Classification | None:
     """What is known of a pair by today's rules, with its details."""
-    return classifications.find(pair, RULES_VERSION)
+    remembered = WHOLE.of(db.engine)
+    known = remembered.get(pair)
+    if known is None:
+        known = classifications.find(pair, RULES_VERSION)
+        if known is not None and len(known.details or "") <= LARGEST_REMEMBERED:
+            remembered.keep(pair, known)
+    return known
 
 
 def kept_of_all(pairs: Iterable[Pair]) -> dict[Pair, Classification]:
     """What is known of each of `pairs`, without details; the others are left out."""
-    return classifications.classifications(pairs, RULES_VERSION)
+    remembered = SHORT.of(db.engine)
+    wanted = {pair: remembered.get(pair) for pair in pairs}
+    found = {pair: known for pair, known in wanted.items() if known is not None}
+    lacking = [pair for pair in wanted if pair not in found]
+    for pair, known in classifications.classifications(lacking, RULES_VERSION).items():
+        remembered.keep(pair, known)
+        found[pair] = known
+    return found
 
 
 def find_and_keep(pair: Pair, expected: bytes, actual: bytes) -> Classification:
