@@ -34,6 +34,10 @@ class Newest(Generic[Key, T]):
             while len(self._values) > self._most:
                 self._values.popitem(last=False)
 
+    def drop(self, key: Key) -> None:
+        with self._lock:
+            self._values.pop(key, None)
+
 
 class OfDatabases(Generic[Key, T]):
     """Such values of each database that this process uses."""

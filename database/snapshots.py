@@ -5,11 +5,13 @@ whoever uses the session all the same reads in the same snapshot. Giving the con
 question to the database, too: it can be put off.
 """
 
+from contextlib import suppress
 from contextvars import ContextVar
 from time import perf_counter
 from typing import Any
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import InvalidRequestError
 
 import metrics
 from database import timing
@@ -32,6 +34,12 @@ class Snapshot:
         """Give the connection back."""
         try:
             self.connection.close()
+        except BaseException:
+            # The database is gone, and the connection with it: it must not be found in the pool.
+            with suppress(InvalidRequestError):  # it is closed after all
+                self.connection.invalidate()
+            self.connection.close()
+            raise
         finally:
             timing.tell()
             metrics.transaction_ended(perf_counter() - self.began, committed=False)
@@ -67,8 +75,9 @@ def end() -> None:
 
 
 def put_off() -> None:
-    """Let those that this thread ends wait for `waiting`."""
-    _waiting.set([])
+    """Let those that this thread ends from now on wait for `waiting`."""
+    if _waiting.get() is None:
+        _waiting.set([])
 
 
 def waiting() -> list[Snapshot]:

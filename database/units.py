@@ -41,11 +41,11 @@ def writing(*, snapshot: bool = False, patience: int | None = None) -> Iterator[
             connection.commit()
             committed = True
         finally:
-            _end_session()
-            if not committed:
-                connection.rollback()
-            timing.tell()
-            metrics.transaction_ended(perf_counter() - began, committed=committed)
+            try:
+                _end_session()
+            finally:
+                timing.tell()
+                metrics.transaction_ended(perf_counter() - began, committed=committed)
 
 
 def keep() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Integer, bindparam, select, update
 
 from database import change, db, fetch_first, fetch_value, keep, now, utc_after, utc_now
-from errors import Conflict, Unauthorized
+from errors import Conflict, Unauthorized, Unavailable
 from mod_ci import credentials
 from mod_ci.models import Attempt, EndReason, Stage
 from mod_ci.queue import count_failures, end_open_attempts, fingerprint
@@ -47,6 +47,7 @@ _CREDENTIAL = select(
 ).where(Attempt.id == _ATTEMPT_ID)
 _STANDING = (
     select(
+        Attempt.test_id,
         Attempt.credential_hash,
         Attempt.end_reason,
         RunRecord.attempts,
@@ -173,7 +174,11 @@ def finish(
     ended = db.session.scalar(
         select(Attempt.end_reason)
         .join(Run, Run.id == Attempt.test_id)
-        .where(Attempt.id == hold.attempt_id, Attempt.credential_hash == hold.credential_hash)
+        .where(
+            Attempt.id == hold.attempt_id,
+            Attempt.test_id == hold.run_id,
+            Attempt.credential_hash == hold.credential_hash,
+        )
         .with_for_update()
     )
     if ended is reason:
@@ -275,9 +280,10 @@ def _lock(
 
     None when the run was canceled and that is an answer. Raises Conflict `lease_lost`, `run_ended`.
     """
-    if fetch_value(state.LOCK, {"run_id": hold.run_id}) is None:
-        raise _lost()
+    is_there = fetch_value(state.LOCK, {"run_id": hold.run_id}) is not None
     row = _standing(hold, lease_seconds)
+    if not is_there:
+        raise _lost()
     lost = row.end_reason in (EndReason.lease_expired, EndReason.runner_shutdown)
     if row.attempts != hold.number or row.status is None or lost:
         raise _lost()
@@ -298,10 +304,17 @@ def _lock(
 
 
 def _standing(hold: Hold, lease_seconds: int) -> Any:
-    """How the attempt stands now. Raises Unauthorized where its credential opens it no more."""
+    """How the attempt stands now.
+
+    Raises Unauthorized where its credential opens it no more, and Unavailable where its run has
+    another id since it was shown.
+    """
     row = fetch_first(_STANDING, {"attempt_id": hold.attempt_id, "seconds": lease_seconds})
     if row is None or not hmac.compare_digest(row.credential_hash, hold.credential_hash):
         raise Unauthorized(NOT_VALID)
+    if row.test_id != hold.run_id:
+        credentials.forget(("attempt", hold.attempt_id))
+        raise Unavailable("The run has another id now. Try again.", retry_after=1)
     return row
 
 

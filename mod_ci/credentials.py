@@ -22,3 +22,8 @@ def remembered(key: Hashable) -> Any:
 def note(key: Hashable, value: Any) -> None:
     """This credential was good."""
     _good.of(db.engine).keep(key, value)
+
+
+def forget(key: Hashable) -> None:
+    """What was noted of this credential is so no more."""
+    _good.of(db.engine).drop(key)

@@ -43,7 +43,7 @@ def install(app: Flask) -> None:
     def leave_after_all(error: BaseException | None) -> None:
         end_reading()
         for snapshot in snapshots.waiting():
-            snapshot.end()
+            once_sent.attempt(snapshot.end)
 
 
 def requires(
@@ -112,7 +112,6 @@ def authenticate() -> Caller:
     """The verified caller of this request. Raises Unauthorized."""
     credential = _bearer()
     if request.method in resource.READS:
-        snapshots.put_off()
         begin_reading()  # and the view goes on in the same snapshot
         caller = _look_and_authenticate(credential)
     else:

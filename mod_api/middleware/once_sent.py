@@ -1,19 +1,32 @@
 """What is done once an answer is sent, where the server closes answers then: nobody waits for it.
 
-Other servers may close late, or never: there it is done before.
+Other servers may close late, or never: there it is done before. The answer is made by then, so that
+what fails is told to the log only.
 """
 
+import functools
 from collections.abc import Callable
 
+import structlog
 from flask import Response, request
 
 from mod_api.streaming.environ import CLOSES_ONCE_SENT
+
+log = structlog.get_logger("once_sent")
 
 
 def do(work: Callable[[], None], response: Response) -> None:
     """Do `work` once `response` is sent, in another thread; before where that may take long, since
     its body is not all there."""
     if CLOSES_ONCE_SENT in request.environ and response.is_sequence:
-        response.call_on_close(work)
+        response.call_on_close(functools.partial(attempt, work))
     else:
+        attempt(work)
+
+
+def attempt(work: Callable[[], None]) -> None:
+    """Do it now. Raises nothing."""
+    try:
         work()
+    except Exception:
+        log.exception("not_done_after_an_answer")

@@ -6,16 +6,17 @@ before the thread is taken, and a long answer is fetched from it piece by piece.
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Any
+from typing import IO, Any
 
 import structlog
 
 from mod_api.streaming import answer as wsgi
 from mod_api.streaming import refusals
 from mod_api.streaming.answer import Answer, Wsgi
-from mod_api.streaming.environ import environ_of
+from mod_api.streaming.environ import CLOSES_ONCE_SENT, environ_of
 from mod_api.streaming.request_body import ClientGone, Message, Receive, body_of
 from mod_api.streaming.stream import Stream
 
@@ -23,6 +24,9 @@ log = structlog.get_logger("bridge")
 
 Send = Callable[[Message], Awaitable[None]]
 UPLOADS = 16
+# Threads that close answers. A database's connection may wait for one: never behind requests, which
+# wait for connections; and only so many at once.
+CLOSING, MOST_UNCLOSED = 4, 8
 END: dict[str, Any] = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
@@ -49,6 +53,8 @@ class Bridge:
         self._threads = ThreadPoolExecutor(threads, "request")
         self._waiting = ThreadPoolExecutor(waiting_threads, "waiting")
         self._uploads = ThreadPoolExecutor(UPLOADS, "upload")
+        self._closing = ThreadPoolExecutor(CLOSING, "closing")
+        self._unclosed = threading.BoundedSemaphore(MOST_UNCLOSED)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope.get(refusals.CROWDED):
@@ -65,7 +71,7 @@ class Bridge:
         if not body.seekable():
             threads = self._uploads
         try:
-            answer = await _in(threads, lambda: wsgi.ask(self._app, environ_of(scope, body)))
+            answer = await _in(threads, lambda: self._ask(scope, body))
         except Exception:
             log.exception("application_failed")
             await refusals.send(refusals.FAILED, send)
@@ -78,13 +84,31 @@ class Bridge:
         else:
             await self._send_pieces(answer, scope, receive, send)
 
+    def _ask(self, scope: MutableMapping[str, Any], body: IO[bytes]) -> Answer:
+        """Ask the application; it may leave something to the close of its answer, unless too many
+        answers wait to be closed."""
+        environ = environ_of(scope, body)
+        if not self._unclosed.acquire(blocking=False):
+            return wsgi.ask(self._app, environ)
+        environ[CLOSES_ONCE_SENT] = True
+        try:
+            answer = wsgi.ask(self._app, environ)
+        except BaseException:
+            self._unclosed.release()
+            raise
+        if answer.is_whole:
+            answer.then(self._unclosed.release)
+        else:
+            self._unclosed.release()
+        return answer
+
     async def _send_whole(
         self, answer: Answer, scope: MutableMapping[str, Any], send: Send
     ) -> None:
         """Send a body that is all there."""
         if _is_behind(scope):
             # What an answer holds on to, no slow client holds on to.
-            await _in(self._threads, answer.close)
+            await _in(self._closing, lambda: _closed(answer))
         try:
             async with asyncio.timeout(self._patience):
                 await send(answer.start)
@@ -93,7 +117,7 @@ class Bridge:
             _abort(scope)
         finally:
             # What is done once an answer is sent may take a while: nobody waits for it.
-            self._threads.submit(_closed, answer)
+            self._closing.submit(_closed, answer)
 
     async def _send_pieces(
         self, answer: Answer, scope: MutableMapping[str, Any], receive: Receive, send: Send
@@ -101,7 +125,8 @@ class Bridge:
         """Send a long body; what is not sent when the client leaves or stands still is not read."""
         leaving = asyncio.ensure_future(_disconnected(receive))
         try:
-            await send(answer.start)
+            async with asyncio.timeout(self._patience):
+                await send(answer.start)
             piece = answer.first
             while piece and not leaving.done():
                 async with asyncio.timeout(self._patience):
@@ -112,7 +137,7 @@ class Bridge:
             _abort(scope)
         finally:
             leaving.cancel()
-            self._threads.submit(_closed, answer)
+            self._closing.submit(_closed, answer)
 
     async def _follow(
         self, stream: Stream, scope: MutableMapping[str, Any], receive: Receive, send: Send

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
-# This server closes an answer once it is sent: what its close does, no client waits for.
+# Set where the server closes the answer once it is sent: what its close does, no client waits for.
 CLOSES_ONCE_SENT = "platform.closes_once_sent"
 UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
@@ -33,7 +33,6 @@ def environ_of(scope: Mapping[str, Any], body: IO[bytes]) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
-        CLOSES_ONCE_SENT: True,
     }
     for name, value in _headers(scope["headers"]):
         joint = "; " if name == "HTTP_COOKIE" else ","

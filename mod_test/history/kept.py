@@ -335,21 +335,23 @@ _FAILING = select(FailingResult.test_id, FailingResult.regression_test_id).where
 
 def _by_failures(asked: Asked) -> Found:
     """Test by test, along the index of what did not pass."""
-    params = {**asked.params, **{f"of_test_{n}": test for n, test in enumerate(asked.tests)}}
-    most = asked.reach + 1  # the one that the page is behind may be among them
-    params["reach"] = most
+    params = dict(asked.params)
+    for place, test in enumerate(asked.tests):
+        params[f"of_test_{place}"] = test
+        if asked.behind is not None:
+            run_id, of_test = asked.behind
+            params[f"up_to_{place}"] = run_id if test < of_test else run_id - 1
     shape = asked.given, len(asked.tests), asked.behind is not None
     rows: list[Any] = []
     if _mostly_met(asked):
-        rows = fetch(_not_passing(*shape, looks_last=True), {**params, "looked_at": 2 * most})
-    if len(rows) < most:
-        rows = fetch(_not_passing(*shape), {**params, "looked_at": most})
-    signatures = {}
-    for test, signature, run_id, *_ in rows:
-        if asked.is_behind((run_id, test)):
-            signatures[run_id, test] = signature
-    places = sorted(signatures, reverse=True)[: asked.reach]
+        params["looked_at"] = 2 * asked.reach
+        rows = fetch(_not_passing(*shape, looks_last=True), params)
+    if len(rows) < asked.reach:
+        params["looked_at"] = asked.reach
+        rows = fetch(_not_passing(*shape), params)
+    signatures = {(run_id, test): signature for test, signature, run_id, *_ in rows}
     runs = _with_branches([KeptRun(*row[2:]) for row in rows])
+    places = sorted(signatures, reverse=True)
     return Found(places, {run.run_id: run for run in runs}, signatures)
 
 
@@ -379,7 +381,7 @@ def _not_passing(
             part = part.join(RunRollup, RunRollup.test_id == FailingResult.test_id)
             part = part.where(*run_filters.of_kept(given))
         if is_behind:
-            part = part.where(FailingResult.test_id <= bindparam("behind_run"))
+            part = part.where(FailingResult.test_id <= bindparam(f"up_to_{place}"))
         parts.append(
             select(part.order_by(FailingResult.test_id.desc()).limit(LOOKED_AT).subquery())
         )

@@ -243,25 +243,26 @@ def test_a_walk_through_failures_reaches_the_last_one(
     assert walked == [run.id for run in reversed(runs)]
 
 
-@pytest.mark.parametrize("canceled", [0, 3, 30])
+@pytest.mark.parametrize("limit", [1, 5])
+@pytest.mark.parametrize(("canceled", "number"), [(0, 7), (3, 2), (20, 2)])
 def test_failures_of_failing_runs_are_all_found_however_many_were_canceled(
-    get: Get, app: Flask, canceled: int
+    get: Get, app: Flask, canceled: int, number: int, limit: int
 ) -> None:
     """Nearly all runs with a failing result fail: that is what is looked for first."""
     sample = factories.sample()
-    one, two = (factories.regression_test(sample=sample) for _ in range(2))
+    tests = [factories.regression_test(sample=sample) for _ in range(number)]
     failing = []
-    for number in range(6):
+    for place in range(4):
         run = factories.run(progress=ENDED)
-        for test in (one, two):
+        for test in tests:
             factories.result(run, test, exit_code=1)
-        failing += [(run.id, two.id), (run.id, one.id)]
-        for _ in range(canceled if number in (0, 5) else 0):
+            failing.append((run.id, test.id))
+        for _ in range(canceled if place in (0, 3) else 0):
             other = factories.run(progress=["testing", "canceled"])
-            factories.result(other, one, exit_code=1)
+            factories.result(other, tests[0], exit_code=1)
     with app.app_context():
         settle_marks()
-    asked = {"status": "fail", "result_status": "fail", "limit": 5}
+    asked = {"status": "fail", "result_status": "fail", "limit": limit}
 
     found, cursor = [], {}
     while True:

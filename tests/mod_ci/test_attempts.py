@@ -94,6 +94,18 @@ def test_a_credential_of_an_attempt_that_is_gone_opens_nothing(app, held, test_,
     assert held.finish().status_code == 401
 
 
+def test_a_run_that_gets_another_id_is_followed(app, held, test_, raw) -> None:
+    """By raw SQL only; another run may have its old id by then."""
+    assert held.heartbeat().status_code == 200
+    raw.execute("UPDATE test SET id = id + 1000 WHERE id = ?", [held.run_id])
+    other = factories.run(tests=[test_])
+    raw.execute("UPDATE test SET id = ? WHERE id = ?", [held.run_id, other.id])
+
+    assert held.report(test_.id).status_code == 503
+    assert held.report(test_.id).status_code == 200
+    assert raw.execute("SELECT test_id FROM test_result") == [(held.run_id + 1000,)]
+
+
 def test_an_attempt_asks_for_its_credential_once(app, held, test_) -> None:
     held.heartbeat()
     with counted(app) as statements:

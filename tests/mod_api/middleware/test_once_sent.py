@@ -7,7 +7,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
-from database import db
+from database import db, snapshots
+from mod_api.middleware import once_sent
 from mod_api.streaming.environ import CLOSES_ONCE_SENT
 from tests import factories
 from tests.runners import API
@@ -28,10 +29,17 @@ def held(app: Flask) -> int:
 
 
 @pytest.mark.parametrize(
-    "path", ["/runs", "/runs/{run}", "/runs/{run}/artifacts", "/runs/99", "/x"]
+    ("path", "left"),
+    [
+        ("/runs", 1),
+        ("/runs/{run}", 1),
+        ("/runs/{run}/artifacts", 0),  # asks the storage in between
+        ("/runs/99", 0),
+        ("/x", 0),
+    ],
 )
 def test_a_read_gives_its_connection_back_once_it_is_answered(
-    app: Flask, client: FlaskClient, reader: dict[str, str], path: str
+    app: Flask, client: FlaskClient, reader: dict[str, str], path: str, left: int
 ) -> None:
     url = API + path.format(run=factories.run().id)
 
@@ -40,24 +48,51 @@ def test_a_read_gives_its_connection_back_once_it_is_answered(
 
     response = client.get(url, headers=reader, environ_overrides=CLOSES)
     assert response.data
-    assert held(app) == (0 if path == "/x" else 1)
+    assert held(app) == left
     response.close()
     assert held(app) == 0
 
 
-def test_two_reads_of_a_view_are_both_given_back(
-    app: Flask, client: FlaskClient, reader: dict[str, str]
+def test_no_connection_is_held_while_a_storage_is_asked(
+    app: Flask, client: FlaskClient, reader: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, test = factories.run(progress=["testing"]), factories.regression_test()
     factories.result(run, test)
     url = f"{API}/runs/{run.id}/samples/{test.sample.id}/expected"
+    seen: list[int] = []
+
+    def inline(*_: Any, missing: Exception, **__: Any) -> None:
+        seen.append(held(app))
+        raise missing
+
+    monkeypatch.setattr("mod_api.services.outputs.inline", inline)
     query = {"regression_id": test.id, "output_id": test.output.id}
+    client.get(url, headers=reader, query_string=query, environ_overrides=CLOSES).close()
 
-    response = client.get(url, headers=reader, query_string=query, environ_overrides=CLOSES)
-    assert held(app) >= 1
-    response.close()
+    assert seen == [0]
 
+
+def test_an_answer_stands_whatever_happens_to_the_connection_after_it(
+    app: Flask, client: FlaskClient, reader: dict[str, str]
+) -> None:
+    def lose_connection(response: Any) -> Any:
+        for snapshot in snapshots.waiting():
+            snapshot.connection.connection.dbapi_connection.close()  # type: ignore[union-attr]
+            once_sent.do(snapshot.end, response)
+        return response
+
+    app.after_request_funcs[None].append(lose_connection)  # it comes before all others
+    try:
+        with capture_logs() as lines:
+            response = client.get(f"{API}/runs", headers=reader, environ_overrides=CLOSES)
+            response.close()
+    finally:
+        app.after_request_funcs[None].remove(lose_connection)
+
+    assert response.status_code == 200
+    assert [line["event"] for line in lines] == ["not_done_after_an_answer", "request"]
     assert held(app) == 0
+    assert client.get(f"{API}/runs", headers=reader).status_code == 200
 
 
 def test_who_is_refused_leaves_nothing_open(app: Flask, client: FlaskClient) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -297,6 +298,31 @@ def test_requests_that_wait_leave_threads_for_others(serve: Callable[..., Server
     assert {response.getheader("Retry-After") for response in told if response.status == 503} == {
         "5"
     }
+
+
+def test_more_clients_than_the_database_has_connections_for_are_all_answered(
+    server: Server,
+) -> None:
+    """What an answer gives back once it is sent must not wait behind who waits for it."""
+    reader = factories.signed_in("user", "runs:read")
+    factories.run()
+    answers: list[int] = []
+
+    def ask() -> None:
+        with closing(server.connect()) as connection:
+            for _ in range(3):
+                connection.request("GET", "/api/v1/runs", headers=reader)
+                response = connection.getresponse()
+                response.read()
+                answers.append(response.status)
+
+    threads = [threading.Thread(target=ask) for _ in range(120)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert answers == [200] * 360
 
 
 def test_beyond_the_limit_of_connections_requests_are_refused(serve: Callable[..., Server]) -> None:
