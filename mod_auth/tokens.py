@@ -44,7 +44,6 @@ TEXT = re.compile(r"spci_[A-Za-z0-9_-]{43}", re.ASCII)
 NAME = re.compile(r"[A-Za-z0-9_-]{1,50}", re.ASCII)
 PREFIX_LENGTH = 16
 MAX_NAME = 50
-NO_PARAMS: Mapping[str, Any] = {}
 MAX_DAYS = 3650  # on the command line; the API's own bound is lower
 
 _LIVE = and_(ApiToken.revoked_at.is_(None), ApiToken.expires_at > utc_now())
@@ -100,7 +99,7 @@ class Caller:
 
 def authenticate(text: str) -> Caller | None:
     """The caller with this token, or None when it opens nothing. One statement."""
-    found = _row_of(text, _BY_PREFIX)
+    found = _row_of(text, _BY_PREFIX, {})
     return None if found is None else _caller(found)
 
 
@@ -113,7 +112,7 @@ def authenticate_and(
     return None if found is None else (_caller(found), found)
 
 
-def _row_of(text: str, statement: Select[Any], params: Mapping[str, Any] = NO_PARAMS) -> Any:
+def _row_of(text: str, statement: Select[Any], params: Mapping[str, Any]) -> Any:
     """The row of the live token with this text, or None."""
     if not TEXT.fullmatch(text):
         return None

@@ -126,17 +126,16 @@ def authenticate() -> Caller:
 
 def _look_and_authenticate(credential: str) -> Caller | None:
     """The caller; what most requests ask first is asked along, and noted for this snapshot."""
-    run_id = (request.view_args or {}).get("run_id")
-    if not isinstance(run_id, int):
-        found = tokens.authenticate_and(credential, settle.looking, {})
-    else:
-        params = {"asked_run": run_id}
-        found = tokens.authenticate_and(credential, _looking_at_run, params)
+    run_id: Any = (request.view_args or {}).get("run_id")
+    is_of_a_run = isinstance(run_id, int)
+    asking = _looking_at_run if is_of_a_run else settle.looking
+    params = {"asked_run": run_id} if is_of_a_run else {}
+    found = tokens.authenticate_and(credential, asking, params)
     if found is None:
         return None
     caller, row = found
     settle.note_looked(row)
-    if isinstance(run_id, int):
+    if is_of_a_run:
         run_rows.note_asked(run_id, row)
     return caller
 

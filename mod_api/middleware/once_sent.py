@@ -28,5 +28,5 @@ def attempt(work: Callable[[], None]) -> None:
     """Do it now. Raises nothing."""
     try:
         work()
-    except Exception:
+    except Exception:  # what else is to be done after the answer must not be lost with it
         log.exception("not_done_after_an_answer")

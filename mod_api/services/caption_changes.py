@@ -25,7 +25,8 @@ AT_ONCE_BYTES = 128 * 1024
 AT_ONCE_S = 1.0
 
 
-# What was found of two contents: by the same rules it is the same for ever.
+# What was found of two contents: by the same rules it is the same for ever. Lists need none of the
+# details, which are most of it.
 WHOLE: OfDatabases[Pair, Classification] = OfDatabases(2048)
 SHORT: OfDatabases[Pair, Classification] = OfDatabases(8192)
 LARGEST_REMEMBERED = 4096  # characters of details

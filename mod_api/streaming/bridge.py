@@ -177,7 +177,7 @@ def _closed(answer: Answer) -> None:
     """Close an answer that is sent: nobody is left who could be told that it failed."""
     try:
         answer.close()
-    except Exception:
+    except Exception:  # the thread would keep it to itself, and the answer is sent
         log.exception("closing_failed")
 
 

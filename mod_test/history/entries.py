@@ -83,8 +83,6 @@ class Asked:
         params: dict[str, Any] = {**self.wanted.runs.params, "tests": list(self.tests) or [0]}
         if self.wanted.result_status is not None:
             params["of_result_status"] = self.wanted.result_status.value
-        if self.behind is not None:
-            params["behind_run"], params["behind_test"] = self.behind
         return params | {"reach": self.reach}
 
     def is_behind(self, place: Place) -> bool:

@@ -24,8 +24,7 @@ def reader(site: Any) -> dict[str, str]:
 def held(app: Flask) -> int:
     """How many connections are in use."""
     with app.app_context():
-        count: int = db.engine.pool.checkedout()  # type: ignore[attr-defined]  # a QueuePool
-        return count
+        return db.engine.pool.checkedout()
 
 
 @pytest.mark.parametrize(
@@ -77,7 +76,7 @@ def test_an_answer_stands_whatever_happens_to_the_connection_after_it(
 ) -> None:
     def lose_connection(response: Any) -> Any:
         for snapshot in snapshots.waiting():
-            snapshot.connection.connection.dbapi_connection.close()  # type: ignore[union-attr]
+            snapshot.connection.connection.dbapi_connection.close()
             once_sent.do(snapshot.end, response)
         return response
 

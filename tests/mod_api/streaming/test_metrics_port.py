@@ -35,7 +35,7 @@ def counted(server: Server, port: int) -> float:
     """How many requests were counted once no more are: they are when they have been answered."""
     found, before = health_requests(metrics_of(server, port)), -1.0
     while found != before:
-        time.sleep(0.3)
+        time.sleep(0.3)  # nothing tells from outside that the last one was counted
         found, before = health_requests(metrics_of(server, port)), found
     return found
 
