@@ -8,11 +8,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import metrics
 from mod_api.streaming import refusals
+from mod_api.streaming.ending import ending
 
 # Of what a slow reader has not taken yet, so much is kept for it; then its sender waits.
 WRITE_BUFFER_BYTES = 32 * 1024
 # Of a request before its body; the parser keeps all of it.
 HEAD_BYTES = 64 * 1024
+# On a connection that came as the server began to end, its only request is waited for so long.
+LAST_HEAD_SECONDS = 1.0
 
 
 class Protocol(HttpToolsProtocol):
@@ -20,6 +23,10 @@ class Protocol(HttpToolsProtocol):
 
     A connection on which no whole head of a request arrives within `patience` seconds is closed.
     Both are set by `limited`. A head that grows beyond HEAD_BYTES is refused with 431.
+
+    A server that ends tells its connections once to end after their answers. One that was accepted
+    in that moment hears nothing: it is ended here, or it would keep the server for as long as a
+    connection may be idle.
     """
 
     most_connections = 2000
@@ -56,6 +63,8 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_arrived()
         super().on_headers_complete()
+        if ending.is_set() and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(refusals.INVALID)
@@ -70,7 +79,8 @@ class Protocol(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         self._head_bytes = 0
-        self._head = self.loop.call_later(self.patience, self.transport.abort)
+        patience = min(self.patience, LAST_HEAD_SECONDS) if ending.is_set() else self.patience
+        self._head = self.loop.call_later(patience, self.transport.abort)
 
     def _head_arrived(self) -> None:
         if self._head is not None:
