@@ -24,7 +24,10 @@ from database.functions import (
 )
 from database.statements import (
     change,
+    change_along,
+    change_each,
     fetch,
+    fetch_each,
     fetch_first,
     fetch_value,
     fetch_values,
@@ -47,6 +50,8 @@ __all__ = [
     "UtcDateTime",
     "begin_reading",
     "change",
+    "change_along",
+    "change_each",
     "contains_text",
     "db",
     "end_reading",
@@ -54,6 +59,7 @@ __all__ = [
     "epoch_ms",
     "exact",
     "fetch",
+    "fetch_each",
     "fetch_first",
     "fetch_value",
     "fetch_values",

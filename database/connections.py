@@ -11,7 +11,7 @@ from sqlalchemy import Dialect, Engine, event, text
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DisconnectionError
 
-from database import moments
+from database import messages, moments
 from database.base import db
 from database.timing import time_statements
 
@@ -45,6 +45,7 @@ def engine_options(url: str) -> dict[str, Any]:
         "max_overflow": 40,
         "isolation_level": "REPEATABLE READ",
         "connect_args": {
+            "client_flag": messages.CLIENT_FLAGS,
             "charset": "utf8mb4",
             "connect_timeout": 5,
             "read_timeout": 60,
@@ -56,6 +57,7 @@ def engine_options(url: str) -> dict[str, Any]:
 
 USED, ASKED_AFTER_SECONDS = "used at", 2.0
 IMPATIENT = "waits for locks less than others do"
+READ_COMMITTED = messages.Statement("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
 
 def prepare(engine: Engine) -> None:
@@ -67,6 +69,7 @@ def prepare(engine: Engine) -> None:
     else:
         event.listen(engine, "checkout", functools.partial(_checked_out_mysql, engine.dialect))
         event.listen(engine, "connect", _connected_mysql)
+        messages.speak_briefly(engine)
         event.listen(engine, "begin", _begun_mysql)
         event.listen(engine, "checkin", _patient_again_mysql)
         event.listen(engine, "checkin", _checked_in_mysql)
@@ -114,10 +117,9 @@ def _begun_sqlite(connection: Connection) -> None:
 def _begun_mysql(connection: Connection) -> None:
     options = connection.get_execution_options()
     if options.get("writes") and not options.get("snapshot"):
-        # For this transaction only: one question to the server, where SQLAlchemy's own option
-        # changes the session, changes it back, and commits both times.
-        with closing(connection.connection.cursor()) as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        # For this transaction only: SQLAlchemy's own option changes the session, changes it back,
+        # and commits both times.
+        messages.leave(connection, READ_COMMITTED)
     if (seconds := options.get("patience")) is not None:
         connection.info[IMPATIENT] = True
         with closing(connection.connection.cursor()) as cursor:

@@ -10,16 +10,14 @@ import re
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import BindParameter, Connection, Dialect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import BindParameter, Dialect
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from database import timing
+from database.messages import Statement
 
 Process = Callable[[Any], Any]
 Row = Any
@@ -79,43 +77,27 @@ class Prepared:
         self._row: Any = None
         self._processed: tuple[tuple[int, Process], ...] = ()
 
-    def send(self, connection: Connection, given: Mapping[str, Any]) -> Any:
-        """Execute it; the driver's cursor. Raises DBAPIError as SQLAlchemy does."""
-        text, values = self._filled(given)
-        if connection.dispatch.before_cursor_execute:
-            # Somebody watches the statements of this engine.
-            return connection.exec_driver_sql(text, tuple(values)).context.cursor
-        driver = connection.connection
-        cursor = driver.cursor()
-        began, failed = perf_counter(), True
-        try:
-            cursor.execute(text, values)
-            failed = False
-        except self._dialect.loaded_dbapi.Error as error:
-            raise self._failure(connection, cursor, text, error) from error
-        finally:
-            timing.note(text, began, failed=failed)
-        return cursor
+    def change(self, given: Mapping[str, Any]) -> Statement:
+        """What writes: heard are how many rows it wrote, and the id of the one that it inserted."""
+        return Statement(*self._filled(given), _written)
 
-    def change(self, connection: Connection, given: Mapping[str, Any]) -> tuple[int, int]:
-        """Execute it; how many rows it wrote, and the id of the one that it inserted."""
-        cursor = self.send(connection, given)
-        try:
-            return cursor.rowcount, cursor.lastrowid
-        finally:
-            cursor.close()
+    def values(self, given: Mapping[str, Any]) -> Statement:
+        """What asks for the first value of each of its rows."""
+        return Statement(*self._filled(given), self._values)
 
-    def values(self, connection: Connection, given: Mapping[str, Any]) -> list[Any]:
-        """The first value of each of its rows."""
-        found = self._found(connection, given)
+    def rows(self, given: Mapping[str, Any]) -> Statement:
+        """What asks for its rows: tuples whose values have their columns' names."""
+        return Statement(*self._filled(given), self._rows)
+
+    def _values(self, cursor: Any) -> list[Any]:
+        found = self._found(cursor)
         if self._processed and self._processed[0][0] == 0:
             process = self._processed[0][1]
             return [None if row[0] is None else process(row[0]) for row in found]
         return [row[0] for row in found]
 
-    def rows(self, connection: Connection, given: Mapping[str, Any]) -> list[Row]:
-        """Its rows: tuples whose values have their columns' names."""
-        found = self._found(connection, given)
+    def _rows(self, cursor: Any) -> list[Row]:
+        found = self._found(cursor)
         make, processed = self._row._make, self._processed
         if not processed:
             return [make(row) for row in found]
@@ -129,13 +111,11 @@ class Prepared:
             rows.append(make(values))
         return rows
 
-    def _found(self, connection: Connection, given: Mapping[str, Any]) -> Sequence[Any]:
+    def _found(self, cursor: Any) -> Sequence[Any]:
         """Its rows as the driver has them."""
-        cursor = self.send(connection, given)
         found: Sequence[Any] = cursor.fetchall()
         if self._row is None:
             self._describe(cursor.description)
-        cursor.close()
         return found
 
     def _filled(self, given: Mapping[str, Any]) -> tuple[str, list[Any]]:
@@ -171,16 +151,9 @@ class Prepared:
             "Row", names, rename=True
         )
 
-    def _failure(self, connection: Connection, cursor: Any, text: str, error: Any) -> BaseException:
-        is_gone = self._dialect.is_disconnect(error, connection.connection, cursor)
-        if is_gone:
-            connection.invalidate(error)
-            connection.engine.dispose()  # the others are gone as well
-        shown: BaseException = DBAPIError.instance(
-            text, None, error, self._dialect.loaded_dbapi.Error,
-            connection_invalidated=is_gone, dialect=self._dialect,
-        )  # fmt: skip
-        return shown
+
+def _written(cursor: Any) -> tuple[int, int]:
+    return cursor.rowcount, cursor.lastrowid
 
 
 def _parts(compiled: SQLCompiler, dialect: Dialect) -> tuple[str | _Parameter, ...]:

@@ -6,8 +6,7 @@ single call belongs to the session.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Insert, inspect
 from sqlalchemy.dialects import mysql, sqlite
@@ -15,50 +14,83 @@ from sqlalchemy.sql import Executable
 
 from database import snapshots, writers
 from database.base import Base, db
+from database.messages import Statement, exchange, leave
 from database.prepared import Prepared, Row, prepared
 
+Params = Mapping[str, Any]
+_NONE: Params = {}
 
-def fetch(statement: Executable, params: Mapping[str, Any] | None = None) -> list[Row]:
+
+def fetch(statement: Executable, params: Params = _NONE) -> list[Row]:
     """The rows of a statement that is composed once, in the session's unit of work."""
     connection, known = _here(statement)
-    return known.rows(connection, params or {})
+    rows: list[Row] = exchange(connection, (known.rows(params),))[0]
+    return rows
 
 
-def fetch_first(statement: Executable, params: Mapping[str, Any] | None = None) -> Row | None:
+def fetch_each(*asked: tuple[Executable, Params]) -> list[list[Row]]:
+    """The rows of each of several statements, in one question where the database allows it.
+
+    They are asked in this order; where one fails, those after it are not.
+    """
+    connection = _connection()
+    dialect = connection.dialect
+    return exchange(
+        connection, [prepared(statement, dialect).rows(params) for statement, params in asked]
+    )
+
+
+def fetch_first(statement: Executable, params: Params = _NONE) -> Row | None:
     """The first of its rows, or None."""
     rows = fetch(statement, params)
     return rows[0] if rows else None
 
 
-def fetch_values(statement: Executable, params: Mapping[str, Any] | None = None) -> list[Any]:
+def fetch_values(statement: Executable, params: Params = _NONE) -> list[Any]:
     """The first value of each of its rows."""
     connection, known = _here(statement)
-    return known.values(connection, params or {})
+    values: list[Any] = exchange(connection, (known.values(params),))[0]
+    return values
 
 
-def fetch_value(statement: Executable, params: Mapping[str, Any] | None = None) -> Any:
+def fetch_value(statement: Executable, params: Params = _NONE) -> Any:
     """The first value of its first row, or None."""
     row = fetch_first(statement, params)
     return None if row is None else row[0]
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """What a statement that writes has done: how many rows, and the id of the one it inserted."""
 
     rows: int
     row_id: int
 
 
-def change(statement: Executable, params: Mapping[str, Any]) -> Change:
+def change(statement: Executable, params: Params) -> Change:
     """Send a statement that writes one row or what it chooses, in the session's unit of work.
 
     `params` are its parameters; of an INSERT the values of the columns that it has no value for,
     always the same ones: no default is put in.
     """
-    columns = tuple(params) if isinstance(statement, Insert) else None
-    connection = writers.current() or db.session.connection()
-    return Change(*prepared(statement, connection.dialect, columns).change(connection, params))
+    return change_each((statement, params))[0]
+
+
+def change_each(*asked: tuple[Executable, Params]) -> list[Change]:
+    """Send several such statements, in one question where the database allows it."""
+    connection = _writer()
+    said = [_change(connection, statement, params) for statement, params in asked]
+    return [Change(*done) for done in exchange(connection, said)]
+
+
+def change_along(statement: Executable, params: Params) -> None:
+    """Send such a statement along with what this unit of work asks next, at the latest with its
+    COMMIT: there it is raised what it is refused with."""
+    connection = _writer()
+    said = _change(connection, statement, params)
+    if connection.dialect.name == "sqlite" or writers.current() is None:
+        exchange(connection, (said,))
+    else:
+        leave(connection, said)
 
 
 def replace_rows(
@@ -81,9 +113,19 @@ def replace_rows(
 
 def _here(statement: Executable) -> tuple[Connection, Prepared]:
     """The connection of this unit of work, and what is sent on it."""
-    snapshot = snapshots.current()
-    if snapshot is not None:
-        connection = snapshot.connection
-    else:
-        connection = writers.current() or db.session.connection()
+    connection = _connection()
     return connection, prepared(statement, connection.dialect)
+
+
+def _connection() -> Connection:
+    snapshot = snapshots.current()
+    return _writer() if snapshot is None else snapshot.connection
+
+
+def _writer() -> Connection:
+    return writers.current() or db.session.connection()
+
+
+def _change(connection: Connection, statement: Executable, params: Params) -> Statement:
+    columns = tuple(params) if isinstance(statement, Insert) else None
+    return prepared(statement, connection.dialect, columns).change(params)

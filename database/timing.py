@@ -4,7 +4,7 @@ A thread adds its statements up, and tells of them when a transaction or a reque
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -114,10 +114,23 @@ def time_transactions(sessions: "scoped_session[Any]") -> None:
 
 def note(statement: str, began: float, *, failed: bool) -> None:
     """A statement was sent at `began` (of `perf_counter`), and has been answered now."""
+    _add(statement, perf_counter() - began, failed=failed)
+
+
+def note_together(statements: Sequence[str], began: float, *, done: int) -> None:
+    """These were sent at once at `began`, and so many of them were carried out; if not all, the
+    next one failed. Each took an equal share of the time."""
+    answered = statements[: done + 1]
+    seconds = (perf_counter() - began) / len(answered)
+    for place, statement in enumerate(answered):
+        _add(statement, seconds, failed=place == done)
+
+
+def _add(statement: str, seconds: float, *, failed: bool) -> None:
     kind = KINDS.get(statement[:4].upper(), OTHER)
     sums = _done.by_kind.setdefault(kind, [0, 0.0, 0])
     sums[0] += 1
-    sums[1] += perf_counter() - began
+    sums[1] += seconds
     sums[2] += failed
     _done.ever += kind != OTHER
     _done.untold += 1

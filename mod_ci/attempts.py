@@ -6,14 +6,25 @@ the lock of the run's row, where it is decided once whether the lease is still h
 
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, bindparam, select, update
+from sqlalchemy import Executable, Integer, bindparam, select, update
 
-from database import change, db, fetch_first, fetch_value, keep, now, utc_after, utc_now
+from database import (
+    change_along,
+    db,
+    fetch,
+    fetch_each,
+    fetch_first,
+    fetch_value,
+    keep,
+    now,
+    utc_after,
+    utc_now,
+)
 from errors import Conflict, Unauthorized, Unavailable
 from mod_ci import credentials
 from mod_ci.models import Attempt, EndReason, Stage
@@ -32,6 +43,9 @@ STAGE_MESSAGES = {
 }
 LOG_GRACE_SECONDS = 60
 NOT_VALID = "The attempt's credential is missing or not valid."
+
+# A statement that is composed once, and its parameters.
+Asked = tuple[Executable, Mapping[str, Any]]
 
 # Composed once: every call of an attempt asks for these.
 _RUN_ID = bindparam("run_id", type_=Integer)
@@ -129,7 +143,7 @@ def heartbeat(
 
     A run that was canceled answers `canceled`. Raises Conflict `lease_lost` or `run_ended`.
     """
-    until = _lock(hold, lease_seconds, canceled_is_an_answer=True)
+    until, _ = _lock(hold, lease_seconds, canceled_is_an_answer=True)
     if until is None:
         return Standing(canceled=True, lease_expires_at=None)
     attempt = db.session.get_one(Attempt, hold.attempt_id)
@@ -216,13 +230,13 @@ def finish(
     return Standing(canceled=False, lease_expires_at=None)
 
 
-def hold_for_result(hold: Hold, lease_seconds: int) -> Standing:
-    """Lock the run for a result of this attempt, and renew the lease.
+def hold_for_result(hold: Hold, lease_seconds: int, asking: Asked) -> tuple[Standing, list[Any]]:
+    """Lock the run for a result of this attempt, and renew the lease; and the rows of `asking`.
 
     Raises Conflict `lease_lost` or `run_ended`.
     """
-    until = _lock(hold, lease_seconds)
-    return _renew(hold, until)
+    until, found = _lock(hold, lease_seconds, asking=asking)
+    return _renew(hold, until), found
 
 
 def check_for_log(hold: Hold) -> Standing:
@@ -231,7 +245,7 @@ def check_for_log(hold: Hold) -> Standing:
     After the run's end the attempt that was current may go on for 60 s. Raises Conflict
     `lease_lost` or `run_ended`.
     """
-    row = _standing(hold, 0)
+    row = _standing(hold)
     lost = row.end_reason in (EndReason.lease_expired, EndReason.runner_shutdown)
     if row.attempts != hold.number or row.status is None or lost:
         raise _lost()
@@ -270,19 +284,29 @@ def renew_if_due(hold: Hold, lease_seconds: int) -> Standing | None:
     )
     if not due.rowcount:  # type: ignore[attr-defined]  # an UPDATE's
         return None
-    return Standing(canceled=False, lease_expires_at=_standing(hold, 0).lease_expires_at)
+    return Standing(canceled=False, lease_expires_at=_standing(hold).lease_expires_at)
 
 
 def _lock(
-    hold: Hold, lease_seconds: int = 0, *, canceled_is_an_answer: bool = False
-) -> datetime | None:
-    """Lock the run and make sure that this attempt holds it; until when a renewed lease would last.
+    hold: Hold,
+    lease_seconds: int = 0,
+    *,
+    asking: Asked | None = None,
+    canceled_is_an_answer: bool = False,
+) -> tuple[datetime | None, list[Any]]:
+    """Lock the run and make sure that this attempt holds it; until when a renewed lease would last,
+    and the rows of `asking`, read under the lock.
 
-    None when the run was canceled and that is an answer. Raises Conflict `lease_lost`, `run_ended`.
+    No moment when the run was canceled and that is an answer. Raises Conflict `lease_lost`,
+    `run_ended`.
     """
-    is_there = fetch_value(state.LOCK, {"run_id": hold.run_id}) is not None
-    row = _standing(hold, lease_seconds)
-    if not is_there:
+    locked, standing, *found = fetch_each(
+        (state.LOCK, {"run_id": hold.run_id}),
+        (_STANDING, _standing_of(hold, lease_seconds)),
+        *([] if asking is None else [asking]),
+    )
+    row = _checked(hold, standing)
+    if not locked:
         raise _lost()
     lost = row.end_reason in (EndReason.lease_expired, EndReason.runner_shutdown)
     if row.attempts != hold.number or row.status is None or lost:
@@ -290,7 +314,7 @@ def _lock(
     if row.status.has_ended:
         if row.status is TestStatus.canceled and canceled_is_an_answer:
             end_open_attempts(hold.run_id, EndReason.canceled)
-            return None
+            return None, []
         raise _ended(row.status)
     if not row.live:
         raise _lost()
@@ -299,17 +323,25 @@ def _lock(
         raise Conflict(
             "The run took longer than a run may; it was ended.", "run_ended", canceled=True
         )
-    until: datetime = row.renewed_until
-    return until
+    return row.renewed_until, found[0] if found else []
 
 
-def _standing(hold: Hold, lease_seconds: int) -> Any:
-    """How the attempt stands now.
+def _standing(hold: Hold) -> Any:
+    """How the attempt stands now. Raises as `_checked` does."""
+    return _checked(hold, fetch(_STANDING, _standing_of(hold)))
+
+
+def _standing_of(hold: Hold, lease_seconds: int = 0) -> dict[str, int]:
+    return {"attempt_id": hold.attempt_id, "seconds": lease_seconds}
+
+
+def _checked(hold: Hold, rows: Sequence[Any]) -> Any:
+    """The one row of `_STANDING` that was read now.
 
     Raises Unauthorized where its credential opens it no more, and Unavailable where its run has
     another id since it was shown.
     """
-    row = fetch_first(_STANDING, {"attempt_id": hold.attempt_id, "seconds": lease_seconds})
+    row = rows[0] if rows else None
     if row is None or not hmac.compare_digest(row.credential_hash, hold.credential_hash):
         raise Unauthorized(NOT_VALID)
     if row.test_id != hold.run_id:
@@ -357,7 +389,7 @@ def _give_back(hold: Hold) -> None:
 
 
 def _renew(hold: Hold, until: datetime | None) -> Standing:
-    change(_RENEW, {"run_id": hold.run_id, "until": until})
+    change_along(_RENEW, {"run_id": hold.run_id, "until": until})
     return Standing(canceled=False, lease_expires_at=until)
 
 

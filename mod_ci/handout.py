@@ -5,16 +5,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Integer, bindparam, select, union_all
 
-from database import db, fetch_values
+from database import db
 from mod_ci.queue import Claim
 from mod_regression.definitions import DefinedOutput, DefinedSample, Definition
 from mod_regression.models import InputType, OutputType
 from mod_sample.models import Sample
 from mod_sample.storage import Repository, UnsafeName, sample_key
 from mod_test import catalogue, repositories, sets
-from mod_test.models import Platform, Result
+from mod_test.models import Platform
 
 
 def handout(claim: Claim, *, git_base_url: str, main_repository: str, api: str) -> dict[str, Any]:
@@ -63,12 +62,7 @@ def key_of_sample(sample_id: int) -> str | None:
 
 def _definitions(claim: Claim) -> tuple[Definition, ...]:
     """The tests of the run's set that have no result, by id. One without a sample is in no set."""
-    ids = {"run_id": claim.run_id}
-    if claim.has_recorded_set:
-        known = set(fetch_values(_RECORDED, ids))
-        wanted = {test for test in known if test > 0 and -test not in known}
-    else:
-        wanted = set(sets.active().difference(fetch_values(_REPORTED, ids)))
+    wanted = set((claim.recorded if claim.has_recorded_set else sets.active()) - claim.reported)
     found = catalogue.definitions(wanted)
     return tuple(test for _, test in sorted(found.items()) if test.sample is not None)
 
@@ -77,17 +71,6 @@ def _definitions(claim: Claim) -> tuple[Definition, ...]:
 def _as_json(tests: tuple[Definition, ...]) -> orjson.Fragment:
     """What is told of these tests, as it is sent: most claims are of the same hundreds."""
     return orjson.Fragment(orjson.dumps([_test(test) for test in tests]))
-
-
-# Composed once: building them costs more than the database needs for them.
-_REPORTED = select(Result.regression_test_id).where(
-    Result.test_id == bindparam("run_id", type_=Integer)
-)
-# The recorded set, and the negative numbers of the tests that have a result.
-_RECORDED = union_all(
-    sets.recorded(bindparam("run_id", type_=Integer)),
-    select(-Result.regression_test_id).where(Result.test_id == bindparam("run_id", type_=Integer)),
-)
 
 
 def _run(run_id: int, run: Any, git_base_url: str, main_repository: str) -> dict[str, Any]:

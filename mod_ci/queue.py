@@ -21,10 +21,11 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    union_all,
     update,
 )
 
-from database import change, db, fetch, fetch_value, utc_now
+from database import change_along, change_each, db, fetch, fetch_each, utc_now
 from mod_auth.accounts import Account
 from mod_ci import lost_leases, open_runs
 from mod_ci.models import Attempt, EndReason
@@ -94,6 +95,12 @@ _HELD = (
     .outerjoin(RollupState, RollupState.id == 1)
     .where(RunRecord.test_id == _RUN_ID)
 )
+# The tests that the run was asked for with, if they were written down, and the negative numbers of
+# those that have a result.
+_TESTS = union_all(
+    sets.recorded(_RUN_ID),
+    select(-Result.regression_test_id).where(Result.test_id == _RUN_ID),
+)
 _ATTEMPT = insert(cast("Table", Attempt.__table__))
 _LEASE = (
     update(RunRecord)
@@ -115,9 +122,9 @@ _DROP_FILES = (
 class Claim:
     """A lease on a run; `credential` is shown this once.
 
-    `has_recorded_set`: the run's tests were written down when it was asked for. `run` has the
-    columns of the run and its fork, `definitions` is the version of regression tests; both are of
-    the moment when it was taken.
+    `has_recorded_set`: the run's tests were written down when it was asked for: `recorded`. Those
+    in `reported` have a result. `run` has the columns of the run and its fork, `definitions` is the
+    version of regression tests. All is of the moment when it was taken.
     """
 
     attempt_id: int
@@ -125,6 +132,8 @@ class Claim:
     credential: str
     run_id: int
     has_recorded_set: bool
+    recorded: frozenset[int]
+    reported: frozenset[int]
     lease_expires_at: datetime
     deadline_at: datetime
     run: Any
@@ -148,15 +157,22 @@ def claim(
     # Of the few oldest, others may be taking each one at this moment.
     ids = open_runs.oldest_waiting(platform, most=FIRST_CANDIDATES)
     while ids:
-        run_id = fetch_value(_LOCK_ONE, {"first": ids[0], "ids": ids})
-        if run_id is not None:
-            (held,) = fetch(_HELD, {"run_id": run_id})
-            if _waits(held):
-                lost = _give_up(held)
-                if lost is not None:
-                    return _take(
-                        held, lost, platform, runner_name, account, lease_seconds, run_time_limit
-                    )
+        # Most often nobody is at the oldest one: what is asked next is of that one.
+        oldest = {"run_id": ids[0]}
+        locked, held, tests = fetch_each(
+            (_LOCK_ONE, {"first": ids[0], "ids": ids}), (_HELD, oldest), (_TESTS, oldest)
+        )
+        run_id = locked[0].id if locked else None
+        if run_id not in (None, ids[0]):
+            another = {"run_id": run_id}
+            held, tests = fetch_each((_HELD, another), (_TESTS, another))
+        if run_id is not None and _waits(held[0]):
+            lost = _give_up(held[0])
+            if lost is not None:
+                return _take(
+                    held[0], lost, {test for (test,) in tests}, platform, runner_name, account,
+                    lease_seconds, run_time_limit,
+                )  # fmt: skip
         rest = [] if run_id is None else [other for other in ids if other > run_id]
         ids = rest or open_runs.oldest_waiting(platform, after=ids[-1])
     return None
@@ -222,6 +238,7 @@ def _give_up(held: Row[Any]) -> int | None:
 def _take(
     held: Row[Any],
     lost: int,
+    tests: set[int],
     platform: Platform,
     runner_name: str,
     account: Account,
@@ -232,31 +249,28 @@ def _take(
     until = held.now + timedelta(seconds=lease_seconds)
     deadline = held.now + timedelta(seconds=run_time_limit)
     credential = "spca_" + secrets.token_urlsafe(32)
-    made = change(
-        _ATTEMPT,
-        {
-            "test_id": run_id,
-            "number": number,
-            "platform": platform,
-            "runner_name": runner_name,
-            "account_id": account.id,
-            "credential_hash": fingerprint(credential),
-            "claimed_at": held.now,
-            "deadline_at": deadline,
-        },
+    attempt, progress = change_each(
+        (
+            _ATTEMPT,
+            {
+                "test_id": run_id,
+                "number": number,
+                "platform": platform,
+                "runner_name": runner_name,
+                "account_id": account.id,
+                "credential_hash": fingerprint(credential),
+                "claimed_at": held.now,
+                "deadline_at": deadline,
+            },
+        ),
+        state.event(run_id, TestStatus.preparation, f"Attempt {number}: taken by {runner_name}."),
     )
-    attempt_id = made.row_id
+    attempt_id, progress_id = attempt.row_id, progress.row_id
+    state.record(progress_id, attempt_id=attempt_id, step=0)
     if held.has_files_without_result:
         # Their result never came: this attempt reports both together.
-        change(_DROP_FILES, {"run_id": run_id})
-    progress_id = state.append(
-        run_id,
-        TestStatus.preparation,
-        f"Attempt {number}: taken by {runner_name}.",
-        attempt_id=attempt_id,
-        step=0,
-    )
-    change(
+        change_along(_DROP_FILES, {"run_id": run_id})
+    change_along(
         _LEASE,
         {
             "run_id": run_id,
@@ -273,6 +287,8 @@ def _take(
         credential=credential,
         run_id=run_id,
         has_recorded_set=bool(held.has_recorded_set),
+        recorded=frozenset(test for test in tests if test > 0),
+        reported=frozenset(-test for test in tests if test < 0),
         lease_expires_at=until,
         deadline_at=deadline,
         run=held,

@@ -4,7 +4,7 @@ Files are in place before the unit of work that names them begins (decision 7); 
 outputs are replaced together, so that the same report twice counts once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ from sqlalchemy import (
     select,
 )
 
-from database import change, db, fetch, utc_now
+from database import change_along, db, fetch, utc_now
 from errors import Invalid, NotFound, Unavailable, Unprocessable
 from mod_regression.models import RegressionTest, RegressionTestOutput
 from mod_sample.storage import Readable, Repository, StorageUnavailable, UnsafeName, result_key
@@ -73,7 +73,16 @@ def expected_of(run_id: int, regression_id: int) -> Expected:
 
     Raises NotFound when the run has no such test.
     """
-    rows = fetch(_EXPECTED, {"run_id": run_id, "regression_id": regression_id})
+    return expected_in(fetch(*expected_by(run_id, regression_id)), regression_id)
+
+
+def expected_by(run_id: int, regression_id: int) -> tuple[Select[Any], dict[str, int]]:
+    """What asks for it, to be asked along with something else."""
+    return _EXPECTED, {"run_id": run_id, "regression_id": regression_id}
+
+
+def expected_in(rows: Sequence[Any], regression_id: int) -> Expected:
+    """What the rows of that say. Raises NotFound."""
     if not rows:
         raise NotFound("regression_test", regression_id)
     first = rows[0]
@@ -220,7 +229,7 @@ def replace(
             db.session.execute(
                 delete(table).filter_by(**key).execution_options(synchronize_session=False)
             )
-    change(
+    change_along(
         _INSERT_RESULT,
         {
             **key,
@@ -231,7 +240,7 @@ def replace(
     )
     for output_id, sha256 in report.outputs.items():
         correct = expected.outputs[output_id].correct
-        change(
+        change_along(
             _INSERT_FILE,
             {
                 **key,
@@ -240,7 +249,7 @@ def replace(
                 "got": None if sha256 == correct else sha256,
             },
         )
-    change(
+    change_along(
         _INSERT_RECORD,
         {
             **key,

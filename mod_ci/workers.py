@@ -25,11 +25,11 @@ from sqlalchemy import (
 )
 
 from database import (
-    change,
+    change_along,
     db,
     fetch,
+    fetch_each,
     fetch_first,
-    fetch_value,
     reading,
     utc_after,
     utc_now,
@@ -252,7 +252,7 @@ def finish(post: Post) -> Answer:
             return Answer.FAIL
         if found.reported_in is None:
             row = {**key, **values, "expected_rc": found.expected_rc or 0}
-            change(_INSERT_END, row)
+            change_along(_INSERT_END, row)
         else:
             db.session.execute(
                 update(Result)
@@ -318,10 +318,10 @@ def _has_ended(status: TestStatus | None) -> bool:
 def _under_lock(statement: Select[Any], post: Post, **wanted: int) -> Any:
     """The row of `statement` once the run is locked; None when there is none or it is refused."""
     values = {"run_id": post.run_id, **wanted}
-    if not _same(fetch_value(_LOCK_TOKEN, {"run_id": post.run_id}), post.token):
+    locked, found = fetch_each((_LOCK_TOKEN, {"run_id": post.run_id}), (statement, values))
+    if not locked or not _same(locked[0].token, post.token):
         return None
-    found = fetch_first(statement, values)
-    return None if found is None or _is_refused(found) else found
+    return None if not found or _is_refused(found[0]) else found[0]
 
 
 def _output(post: Post, *, got: str | None, when_unknown: Answer) -> Answer:
@@ -343,7 +343,7 @@ def _output(post: Post, *, got: str | None, when_unknown: Answer) -> Answer:
             return when_unknown
         values = {"expected": found.correct or "", "got": got}
         if found.reported_in is None:
-            change(_INSERT_OUTPUT, {**key, **values})
+            change_along(_INSERT_OUTPUT, {**key, **values})
         else:
             db.session.execute(
                 update(ResultFile)

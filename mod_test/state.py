@@ -5,11 +5,12 @@ for what they append, the highest id decides.
 """
 
 import dataclasses
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import Executable, Table, bindparam, insert, select, update
 
-from database import change, db, fetch_first, fetch_value, utc_now
+from database import change, change_along, db, fetch_each, utc_now
 from mod_test.models import (
     Progress,
     ProgressCause,
@@ -58,10 +59,13 @@ def lock(run_id: int, *, skip_locked: bool = False) -> State | None:
     None if it is not there or, with `skip_locked`, if somebody else has it locked.
     """
     row = {"run_id": run_id}
-    if fetch_value(LOCK_UNLESS_LOCKED if skip_locked else LOCK, row) is None:
+    locked, last = fetch_each(
+        (LOCK_UNLESS_LOCKED if skip_locked else LOCK, row),
+        (LAST, row),
+    )
+    if not locked:
         return None
-    last = fetch_first(LAST, row)
-    return State(run_id, last.id if last else None, last.status if last else None)
+    return State(run_id, *last[0]) if last else State(run_id, None, None)
 
 
 def append(
@@ -79,9 +83,29 @@ def append(
 
     `holds`: the event is the current attempt's, so that losing the lease makes the run wait again.
     """
-    event = {"test_id": run_id, "status": status, "message": fitting(message)}
-    progress_id = change(APPEND, event).row_id
-    change(
+    progress_id = change(*event(run_id, status, message)).row_id
+    record(progress_id, cause=cause, account_id=account_id, attempt_id=attempt_id, step=step)
+    if holds:
+        change_along(HOLD, {"run_id": run_id, "progress_id": progress_id})
+    return progress_id
+
+
+def event(run_id: int, status: TestStatus, message: str) -> tuple[Executable, Mapping[str, Any]]:
+    """What writes an event of a locked run, for whoever writes something else along with it; then
+    comes `record`."""
+    return APPEND, {"test_id": run_id, "status": status, "message": fitting(message)}
+
+
+def record(
+    progress_id: int,
+    *,
+    cause: ProgressCause = ProgressCause.worker,
+    account_id: int | None = None,
+    attempt_id: int | None = None,
+    step: int | None = None,
+) -> None:
+    """Write down who caused an event."""
+    change_along(
         RECORD,
         {
             "progress_id": progress_id,
@@ -91,9 +115,6 @@ def append(
             "step": step,
         },
     )
-    if holds:
-        change(HOLD, {"run_id": run_id, "progress_id": progress_id})
-    return progress_id
 
 
 def fitting(message: str) -> str:

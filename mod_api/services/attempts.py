@@ -137,8 +137,10 @@ def report(
     uploads = _uploads(files)
 
     def store(kept: Mapping[int, Output] | None) -> Standing | None:
-        standing = attempts.hold_for_result(hold, settings.lease_seconds)
-        expected = results.expected_of(hold.run_id, regression_id)
+        standing, rows = attempts.hold_for_result(
+            hold, settings.lease_seconds, results.expected_by(hold.run_id, regression_id)
+        )
+        expected = results.expected_in(rows, regression_id)
         if kept is None:
             if uploads or results.differing(expected.outputs, found.outputs):
                 return None

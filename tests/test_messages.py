@@ -1,0 +1,261 @@
+"""Statements that are said together: carried out in order, none after one that fails, none lost."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from database import (
+    change_along,
+    change_each,
+    db,
+    fetch,
+    fetch_each,
+    fetch_value,
+    keep,
+    messages,
+    reading,
+    timing,
+    writing,
+    written,
+)
+from mod_auth.models import User
+from tests import factories
+from tests.conftest import Site
+from tests.raw import Raw
+from tests.sql import counted
+
+NAMES = "SELECT name FROM user ORDER BY name"
+ADD = insert(cast("sa.Table", User.__table__)).values(password="")
+NAMED = select(User.name, User.id).where(User.name == bindparam("name"))
+NOTE = (
+    update(User)
+    .where(User.id == bindparam("of"))
+    .values(password=bindparam("to"))
+    .execution_options(synchronize_session=False)
+)
+LOCK = select(User.id).where(User.id == bindparam("of")).with_for_update()
+# One that no database carries out.
+WRONG: sa.Select[Any] = select(sa.column("nothing")).select_from(sa.table("nowhere"))
+
+
+@pytest.fixture(autouse=True)
+def unit(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The messages that go to the database from now on: how each of their statements begins."""
+    sent: list[list[str]] = []
+    say = messages._said
+
+    def noting(driver: object, statements: list[messages.Statement]) -> list[object]:
+        sent.append([one.text.split()[0] for one in statements])
+        return say(driver, statements)
+
+    monkeypatch.setattr(messages, "_said", noting)
+    return sent
+
+
+def on_mariadb(app: Flask) -> bool:
+    return db.engine.dialect.name != "sqlite"
+
+
+def test_each_statement_is_answered_by_its_own_rows() -> None:
+    with writing():
+        one, two = change_each((ADD, {"name": "100%;'"}), (ADD, {"name": "b"}))
+        assert (one.rows, two.rows) == (1, 1)
+        found = fetch_each(
+            (NAMED, {"name": "b"}), (NAMED, {"name": ""}), (NAMED, {"name": "100%;'"})
+        )
+
+    assert found == [[("b", two.row_id)], [], [("100%;'", one.row_id)]]
+    assert found[0][0].name == "b"
+
+
+def test_what_goes_along_is_carried_out_before_what_comes_next(raw: Raw) -> None:
+    with writing():
+        change_along(ADD, {"name": "a"})
+        assert [row.name for row in fetch(NAMED, {"name": "a"})] == ["a"]
+        change_along(ADD, {"name": "b"})
+        # By way of the session as well.
+        assert db.session.scalars(select(User.name).order_by(User.name)).all() == ["a", "b"]
+        change_along(ADD, {"name": "c"})
+        db.session.execute(sa.insert(User), [{"name": name, "password": ""} for name in "df"])
+        change_along(ADD, {"name": "e"})
+
+    assert raw.execute(NAMES) == [(name,) for name in "abcdef"]
+
+
+def test_a_unit_of_work_says_little(app: Flask, said: list[list[str]]) -> None:
+    with writing():
+        fetch_each((NAMED, {"name": "a"}), (NAMED, {"name": "b"}))
+        change_along(ADD, {"name": "a"})
+        change_along(ADD, {"name": "b"})
+
+    if on_mariadb(app):
+        assert said == [["SET", "SELECT", "SELECT"], ["INSERT", "INSERT", "COMMIT"]]
+    else:
+        assert said == [["SELECT"], ["SELECT"], ["INSERT"], ["INSERT"]]
+
+
+def test_who_watches_sees_each_statement(app: Flask, raw: Raw) -> None:
+    with counted(app) as statements, writing():
+        change_along(ADD, {"name": "a"})
+        fetch_each((NAMED, {"name": "a"}), (NAMED, {"name": "b"}))
+        change_along(ADD, {"name": "b"})
+
+    kinds = [statement.split()[0] for statement in statements]
+    assert [kind for kind in kinds if kind != "SET"] == ["INSERT", "SELECT", "SELECT", "INSERT"]
+    assert raw.execute(NAMES) == [("a",), ("b",)]
+
+
+def test_each_statement_counts() -> None:
+    before = timing.statements_of_this_thread()
+    with writing():
+        fetch_each((NAMED, {"name": "a"}), (NAMED, {"name": "b"}))
+        change_along(ADD, {"name": "a"})
+
+    assert timing.statements_of_this_thread() - before == 3
+
+
+def test_what_is_raised_undoes_what_goes_along_too(raw: Raw) -> None:
+    with pytest.raises(KeyError), writing():
+        change_along(ADD, {"name": "a"})
+        fetch(NAMED, {"name": "a"})
+        change_along(ADD, {"name": "b"})
+        raise KeyError
+
+    with writing():
+        change_along(ADD, {"name": "c"})
+    assert raw.execute(NAMES) == [("c",)]
+
+
+def test_what_is_kept_takes_along_what_was_left(raw: Raw) -> None:
+    with pytest.raises(KeyError), writing():
+        change_along(ADD, {"name": "kept"})
+        keep()
+        change_along(ADD, {"name": "not kept"})
+        raise KeyError
+
+    assert raw.execute(NAMES) == [("kept",)]
+
+
+def test_a_refusal_at_the_end_undoes_all_and_is_raised(raw: Raw) -> None:
+    taken = factories.account().id
+    raw.execute("DELETE FROM user WHERE id <> ?", [taken])
+    before = raw.execute(NAMES)
+
+    with pytest.raises(IntegrityError), writing():
+        change_along(ADD, {"name": "before"})
+        change_along(ADD, {"name": "refused", "id": taken})
+        change_along(ADD, {"name": "after"})
+
+    assert raw.execute(NAMES) == before
+    with writing():
+        assert fetch_value(NAMED, {"name": "before"}) is None
+    assert raw.execute(NAMES) == before
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_after_a_refusal_nothing_more_is_carried_out(place: int, raw: Raw) -> None:
+    asked: list[tuple[sa.Executable, dict[str, str]]] = [(NAMED, {"name": name}) for name in "ab"]
+    asked.insert(place, (WRONG, {}))
+
+    with pytest.raises(DBAPIError), writing():
+        change_along(ADD, {"name": "a"})
+        fetch_each(*asked)
+
+    assert raw.execute(NAMES) == []
+    with writing():  # on the same connection, most likely
+        assert fetch_each(*asked[:place], *asked[place + 1 :]) == [[], []]
+
+
+def test_what_cannot_be_read_leaves_the_connection_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    with reading():
+        connection = db.session.connection()
+        failing = messages.Statement("SELECT 1", (), lambda cursor: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            messages.exchange(connection, [failing, messages.Statement("SELECT 2")])
+        rows = messages.Statement("SELECT 3", (), lambda cursor: cursor.fetchall())
+        assert [tuple(row) for row in messages.exchange(connection, [rows])[0]] == [(3,)]
+
+
+def test_after_its_commit_a_connection_begins_anew(raw: Raw) -> None:
+    with writing():
+        change_along(ADD, {"name": "a"})
+    with pytest.raises(KeyError), writing():
+        fetch_each((NAMED, {"name": "a"}))
+        change_each((ADD, {"name": "b"}))
+        raise KeyError
+    with reading():
+        assert fetch_value(NAMED, {"name": "b"}) is None
+
+    # Nothing holds the table any more.
+    raw.execute("DELETE FROM user")
+    assert raw.execute(NAMES) == []
+
+
+@pytest.mark.parametrize("at_the_end", [True, False])
+def test_a_victim_of_a_deadlock_is_done_again(app: Flask, at_the_end: bool, raw: Raw) -> None:
+    first, second = (factories.account().id for _ in range(2))
+    both = threading.Barrier(2, timeout=30)
+    tries: list[str] = []
+    failed: list[Exception] = []
+
+    def swap(name: str, mine: int, theirs: int) -> Callable[[], None]:
+        def work() -> None:
+            tries.append(name)
+            if on_mariadb(app):
+                fetch(LOCK, {"of": mine})
+                if len(tries) <= 2:
+                    both.wait()  # each has the row that the other one wants
+            if at_the_end:
+                change_along(NOTE, {"of": theirs, "to": name})
+                change_along(NOTE, {"of": mine, "to": name})
+            else:
+                change_each((NOTE, {"of": theirs, "to": name}), (NOTE, {"of": mine, "to": name}))
+
+        def run() -> None:
+            try:
+                with app.app_context():
+                    written(work)
+            except Exception as error:  # noqa: BLE001  told in the test's own thread
+                failed.append(error)
+
+        return run
+
+    threads = [
+        threading.Thread(target=swap("x", first, second)),
+        threading.Thread(target=swap("y", second, first)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert failed == []
+    assert len(tries) == (3 if on_mariadb(app) else 2)
+    names = raw.execute(f"SELECT password FROM user WHERE id IN ({first}, {second})")
+    assert names in ([("x",)] * 2, [("y",)] * 2)
+
+
+def test_a_connection_that_broke_is_replaced(app: Flask, site: Site, raw: Raw) -> None:
+    if not on_mariadb(app):
+        return
+    with pytest.raises(DBAPIError) as raised, writing():
+        ((number,),) = fetch_each((select(sa.func.connection_id()), {}))[0:1]
+        change_along(ADD, {"name": "lost"})
+        raw.execute(f"KILL {number[0]}")
+
+    assert raised.value.connection_invalidated
+    with writing():
+        change_along(ADD, {"name": "found"})
+    assert raw.execute(NAMES) == [("found",)]
