@@ -34,10 +34,11 @@ def forward(
     `end` is where the log ends or a line does; nothing beyond it is read.
     A last line without a newline is left out unless the log is `finished`.
     """
-    # One byte earlier: if that is a newline, a line starts at `start`.
+    # One byte earlier: if that is a newline, a line starts at `start`. That byte comes on top, or a
+    # block of one would get nowhere in a line that goes on.
     skipping = start > 0
     position = start - 1 if skipping else 0
-    size = first
+    size = first + skipping
     while position < end:
         wanted = min(size, end - position)
         data = log.read(position, wanted)

@@ -257,6 +257,15 @@ def test_a_very_long_last_line_is_shown_before_its_end_has_come(size: int, order
     assert sorted(line.offset for line in lines) == ([0, 6] if size >= LINE_BYTES else [0])
 
 
+def test_a_page_that_may_read_one_byte_gets_past_it_in_a_line_that_goes_on() -> None:
+    log = MemoryLog(b"a line that goes on\nanother\n")
+    least = Bounds(scan_bytes=1, seconds=60.0, page_bytes=1, first_block=1, block=1)
+
+    page = read_page(log, offset=3, limit=1, bounds=least, finished=True, started_at=STARTED_AT)
+
+    assert (page.lines, page.next_offset) == ([], 4)
+
+
 def test_a_replaced_byte_is_found_as_what_is_shown_for_it() -> None:
     log = MemoryLog(b"good\n\xffbad\n")
 
