@@ -8,7 +8,7 @@ import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Executable, Integer, bindparam, select, update
@@ -42,6 +42,8 @@ STAGE_MESSAGES = {
     Stage.finish: "Finishing.",
 }
 LOG_GRACE_SECONDS = 60
+# A lease that a result has renewed so recently, the next one leaves as it is.
+A_MOMENT = timedelta(seconds=1)
 NOT_VALID = "The attempt's credential is missing or not valid."
 
 # A statement that is composed once, and its parameters.
@@ -143,8 +145,8 @@ def heartbeat(
 
     A run that was canceled answers `canceled`. Raises Conflict `lease_lost` or `run_ended`.
     """
-    until, _ = _lock(hold, lease_seconds, canceled_is_an_answer=True)
-    if until is None:
+    row, _ = _lock(hold, lease_seconds, canceled_is_an_answer=True)
+    if row is None:
         return Standing(canceled=True, lease_expires_at=None)
     attempt = db.session.get_one(Attempt, hold.attempt_id)
     if running is not None:
@@ -161,7 +163,7 @@ def heartbeat(
             holds=True,
         )
     db.session.flush()
-    return _renew(hold, until)
+    return _renew(hold, row.renewed_until)
 
 
 def running_tests(run: RunRow) -> list[int]:
@@ -233,10 +235,14 @@ def finish(
 def hold_for_result(hold: Hold, lease_seconds: int, asking: Asked) -> tuple[Standing, list[Any]]:
     """Lock the run for a result of this attempt, and renew the lease; and the rows of `asking`.
 
-    Raises Conflict `lease_lost` or `run_ended`.
+    A lease that was renewed a moment ago is left as it is: results of short tests come many a
+    second. Raises Conflict `lease_lost` or `run_ended`.
     """
-    until, found = _lock(hold, lease_seconds, asking=asking)
-    return _renew(hold, until), found
+    row, found = _lock(hold, lease_seconds, asking=asking)
+    moment = min(A_MOMENT, timedelta(seconds=lease_seconds) / 20)
+    if abs(row.renewed_until - row.lease_expires_at) < moment:
+        return Standing(canceled=False, lease_expires_at=row.lease_expires_at), found
+    return _renew(hold, row.renewed_until), found
 
 
 def check_for_log(hold: Hold) -> Standing:
@@ -293,11 +299,11 @@ def _lock(
     *,
     asking: Asked | None = None,
     canceled_is_an_answer: bool = False,
-) -> tuple[datetime | None, list[Any]]:
-    """Lock the run and make sure that this attempt holds it; until when a renewed lease would last,
-    and the rows of `asking`, read under the lock.
+) -> tuple[Any, list[Any]]:
+    """Lock the run and make sure that this attempt holds it; its row of `_STANDING`, and the rows
+    of `asking`, both read under the lock.
 
-    No moment when the run was canceled and that is an answer. Raises Conflict `lease_lost`,
+    No row when the run was canceled and that is an answer. Raises Conflict `lease_lost`,
     `run_ended`.
     """
     locked, standing, *found = fetch_each(
@@ -323,7 +329,7 @@ def _lock(
         raise Conflict(
             "The run took longer than a run may; it was ended.", "run_ended", canceled=True
         )
-    return row.renewed_until, found[0] if found else []
+    return row, found[0] if found else []
 
 
 def _standing(hold: Hold) -> Any:
@@ -388,7 +394,7 @@ def _give_back(hold: Hold) -> None:
     )
 
 
-def _renew(hold: Hold, until: datetime | None) -> Standing:
+def _renew(hold: Hold, until: datetime) -> Standing:
     change_along(_RENEW, {"run_id": hold.run_id, "until": until})
     return Standing(canceled=False, lease_expires_at=until)
 

@@ -27,6 +27,7 @@ class ArtifactKind(StrEnum):
     COMBINED_STDOUT = "combined_stdout"
 
 
+@functools.lru_cache(maxsize=4096)  # each claim names all samples of its tests
 def sample_key(sha: str, extension: str | None) -> str:
     """The media file of the sample with this SHA-256; `extension` has no dot, may be empty.
 

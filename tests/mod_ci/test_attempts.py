@@ -1,10 +1,11 @@
 """Who an attempt is, how long it holds its run, and how it ends."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mod_ci import attempts
 from tests import factories
 from tests.mod_ci.attempts import OTHER, events, shown, summary
 from tests.runners import API, LONG_AGO, Runner, runner
@@ -118,6 +119,26 @@ def test_every_call_renews_the_lease(app, client, held, raw, test_) -> None:
         assert response.json["lease"]["seconds"] == 60
         expires = datetime.fromisoformat(response.json["lease"]["expires_at"])
         assert 30 < (expires - datetime.now(UTC)).total_seconds() <= 61
+
+
+def test_a_result_leaves_a_lease_that_was_renewed_a_moment_ago(
+    make_app, site, raw, test_, monkeypatch
+) -> None:
+    monkeypatch.setattr(attempts, "A_MOMENT", timedelta(minutes=2))
+    app = make_app(lease_seconds=3600)
+    factories.run(tests=[test_])
+    held = runner(app.test_client()).claim()
+    outputs = {test_.output.id: test_.output.correct}
+    kept = "SELECT lease_expires_at FROM run_record"
+    before = raw.execute(kept)
+
+    told = held.report(test_.id, outputs).json
+    assert raw.execute(kept) == before
+    assert told["lease"]["expires_at"] == held.claim["lease"]["expires_at"]
+
+    monkeypatch.setattr(attempts, "A_MOMENT", timedelta(0))
+    held.report(test_.id, outputs)
+    assert raw.execute(kept) > before
 
 
 def test_an_append_renews_a_lease_that_is_partly_used_up(make_app, site, raw, test_) -> None:
