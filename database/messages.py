@@ -12,15 +12,16 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from database import timing
 
 # What a driver's connection is told to allow.
 FOUND_ROWS, MULTI_STATEMENTS = 2, 1 << 16
 CLIENT_FLAGS = FOUND_ROWS | MULTI_STATEMENTS
-# In a connection's `info`: what is left, and that it has just committed and begun nothing since.
-_LEFT, _COMMITTED = "statements that are left", "has committed"
+# In a connection's `info`: what is left, with what one that was left has been refused, and that it
+# has just committed and begun nothing since.
+_LEFT, _REFUSED, _COMMITTED = "statements that are left", "refusal of one", "has committed"
 _NOTHING: tuple[Any, ...] = ()
 
 Heard = Callable[[Any], Any]
@@ -36,7 +37,8 @@ class Statement(NamedTuple):
 
 
 def leave(connection: Connection, statement: Statement) -> None:
-    """Say this along with what is said next. Whatever it is answered, nobody hears it."""
+    """Say this along with what is said next. Whatever it is answered, nobody hears it; a unit of
+    work in which it is refused can only be rolled back, even if what was said next bears that."""
     connection.info.setdefault(_LEFT, []).append(statement)
 
 
@@ -50,7 +52,8 @@ def exchange(connection: Connection, statements: Sequence[Statement]) -> list[An
     try:
         if dialect.name == "sqlite":
             return [_said(driver, [one])[0] for one in statements]
-        return _said(driver, [*driver.info.pop(_LEFT, _NOTHING), *statements])[-len(statements) :]
+        left = driver.info.pop(_LEFT, _NOTHING)
+        return _said(driver, [*left, *statements], left=len(left))[len(left) :]
     except dialect.loaded_dbapi.Error as error:
         raise _failure(connection, statements[-1].text, error) from error
 
@@ -62,6 +65,7 @@ def speak_briefly(engine: Engine) -> None:
 
     def do_commit(driver: Any) -> None:
         try:
+            _raise_what_was_refused(driver)
             if not _say_what_is_left(driver, last=(Statement("COMMIT"),)):
                 commit(driver)
         except BaseException:
@@ -75,6 +79,7 @@ def speak_briefly(engine: Engine) -> None:
     def do_rollback(driver: Any) -> None:
         info = _info(driver)
         info.pop(_LEFT, None)
+        info.pop(_REFUSED, None)
         if not info.pop(_COMMITTED, False):
             rollback(driver)
 
@@ -89,19 +94,33 @@ def speak_briefly(engine: Engine) -> None:
 
 def _begun(connection: Connection) -> None:
     """A transaction begins: nothing is left of others, and it is rolled back unless it commits."""
-    connection.info.pop(_COMMITTED, None)
-    connection.info.pop(_LEFT, None)
+    for noted in (_LEFT, _REFUSED, _COMMITTED):
+        connection.info.pop(noted, None)
 
 
 def _committing(connection: Connection) -> None:
     """A transaction commits: who watches the statements sees those that are left as well."""
-    if connection.dispatch.before_cursor_execute:
+    if not connection.dispatch.before_cursor_execute:
+        return
+    try:
         _said_to_watchers(connection, ())
+    except BaseException:
+        # For SQLAlchemy the transaction is over, as below where a commit fails.
+        with suppress(DBAPIError, InvalidRequestError):  # what is gone has rolled back
+            connection.dialect.do_rollback(connection.connection)
+        raise
 
 
 def _executing(cursor: Any, statement: str, parameters: Any, context: Any) -> None:
     """SQLAlchemy says something by itself: what was left comes before it."""
     _say_what_is_left(context.root_connection.connection)
+
+
+def _raise_what_was_refused(driver: Any) -> None:
+    """Raise what a statement that was left has been refused with, if somebody else bore it."""
+    refused: BaseException | None = driver.info.pop(_REFUSED, None)
+    if refused is not None:
+        raise refused
 
 
 def _say_what_is_left(driver: Any, *, last: Sequence[Statement] = ()) -> bool:
@@ -111,7 +130,7 @@ def _say_what_is_left(driver: Any, *, last: Sequence[Statement] = ()) -> bool:
     """
     left = _info(driver).pop(_LEFT, _NOTHING)
     if left:
-        _said(driver, [*left, *last])
+        _said(driver, [*left, *last], left=len(left))
     return bool(left)
 
 
@@ -125,8 +144,11 @@ def _info(driver: Any) -> dict[str, Any]:
     return noted
 
 
-def _said(driver: Any, statements: Sequence[Statement]) -> list[Any]:
-    """Say all in one message; what was heard of each. Raises the driver's errors."""
+def _said(driver: Any, statements: Sequence[Statement], *, left: int = 0) -> list[Any]:
+    """Say all in one message, the first ones of which were `left`; what was heard of each.
+
+    Raises the driver's errors.
+    """
     if len(statements) == 1:
         text, values = statements[0].text, statements[0].values
     else:
@@ -141,7 +163,10 @@ def _said(driver: Any, statements: Sequence[Statement]) -> list[Any]:
             if place:
                 _go_on(cursor)
             heard.append(None if one.heard is None else one.heard(cursor))
-    except BaseException:
+    except BaseException as error:
+        if len(heard) < left:
+            _info(driver)[_REFUSED] = error
+        error.add_note(f"in: {statements[len(heard)].text}")
         with suppress(Exception):  # what went wrong first is told
             cursor.close()
         raise
@@ -160,9 +185,14 @@ def _go_on(cursor: Any) -> None:
 def _said_to_watchers(connection: Connection, statements: Sequence[Statement]) -> list[Any]:
     """Say them one by one, by way of SQLAlchemy: somebody watches the statements of this engine."""
     left = connection.info.pop(_LEFT, _NOTHING)
-    heard = []
+    heard: list[Any] = []
     for one in (*left, *statements):
-        cursor = connection.exec_driver_sql(one.text, tuple(one.values)).context.cursor
+        try:
+            cursor = connection.exec_driver_sql(one.text, tuple(one.values)).context.cursor
+        except DBAPIError as error:
+            if len(heard) < len(left) and not connection.invalidated:
+                connection.info[_REFUSED] = error
+            raise
         heard.append(None if one.heard is None else one.heard(cursor))
         cursor.close()
     return heard[len(left) :]

@@ -84,7 +84,10 @@ def change_each(*asked: tuple[Executable, Params]) -> list[Change]:
 
 def change_along(statement: Executable, params: Params) -> None:
     """Send such a statement along with what this unit of work asks next, at the latest with its
-    COMMIT: there it is raised what it is refused with."""
+    COMMIT: there it is raised what it is refused with, and the unit can only be rolled back.
+
+    Where something else is raised before, that is raised alone.
+    """
     connection = _writer()
     said = _change(connection, statement, params)
     if connection.dialect.name == "sqlite" or writers.current() is None:

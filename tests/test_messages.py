@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
 from typing import Any, cast
 
 import pytest
@@ -56,9 +57,11 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     sent: list[list[str]] = []
     say = messages._said
 
-    def noting(driver: object, statements: list[messages.Statement]) -> list[object]:
+    def noting(
+        driver: object, statements: list[messages.Statement], *, left: int = 0
+    ) -> list[object]:
         sent.append([one.text.split()[0] for one in statements])
-        return say(driver, statements)
+        return say(driver, statements, left=left)
 
     monkeypatch.setattr(messages, "_said", noting)
     return sent
@@ -162,6 +165,41 @@ def test_a_refusal_at_the_end_undoes_all_and_is_raised(raw: Raw) -> None:
     with writing():
         assert fetch_value(NAMED, {"name": "before"}) is None
     assert raw.execute(NAMES) == before
+
+
+@pytest.mark.parametrize("is_watched", [False, True])
+def test_a_refused_unit_leaves_its_connection_as_it_was(
+    app: Flask, is_watched: bool, raw: Raw
+) -> None:
+    taken = factories.account().id
+    before = raw.execute(NAMES)
+
+    with counted(app) if is_watched else nullcontext(), pytest.raises(IntegrityError), writing():
+        change_along(ADD, {"name": "before"})
+        change_along(ADD, {"name": "refused", "id": taken})
+
+    with writing():
+        change_along(NOTE, {"of": taken, "to": "x"})
+    assert raw.execute(NAMES) == before
+
+
+@pytest.mark.parametrize("is_watched", [False, True])
+def test_a_refusal_that_somebody_else_bears_does_not_let_the_unit_commit(
+    app: Flask, is_watched: bool, raw: Raw
+) -> None:
+    taken = factories.account().id
+    before = raw.execute(NAMES)
+
+    with counted(app) if is_watched else nullcontext(), pytest.raises(IntegrityError), writing():
+        change_along(ADD, {"name": "before"})
+        change_along(ADD, {"name": "refused", "id": taken})
+        change_along(ADD, {"name": "after"})
+        with suppress(IntegrityError), db.session.begin_nested():
+            db.session.add(User(name="somebody else's", password=""))
+
+    assert raw.execute(NAMES) == before
+    with writing():
+        change_along(NOTE, {"of": taken, "to": "x"})
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
