@@ -36,6 +36,11 @@ MAY_WAIT: ColumnElement[bool] = or_(
     RunRecord.lease_expires_at < utc_now(),
     ~exists().where(Progress.test_id == RunRecord.test_id),
 )
+# Never one that the existing scheduler has given a machine, and none in maintenance.
+MAY_BE_HANDED_OUT: ColumnElement[bool] = and_(
+    ~exists().where(GcpInstance.test_id == Run.id),
+    ~exists().where(Maintenance.platform == Run.platform, Maintenance.disabled.is_(True)),
+)
 IS_RUNNING: ColumnElement[bool] = and_(Last.status.in_(LIVE), ~waits(Last))
 
 
@@ -58,36 +63,50 @@ def open_runs(*columns: Any) -> Select[Any]:
 
 
 def oldest_waiting(platform: Platform, *, after: int = 0, most: int = CANDIDATES) -> list[int]:
-    """The oldest runs of `platform` with ids above `after` that may be handed out, in order.
-
-    Never one that the existing scheduler has given a machine, and none in maintenance.
-    """
+    """The oldest runs of `platform` with ids above `after` that may be handed out, in order."""
     wanted = {"platform": platform, "after": after, "most": most}
-    rows = fetch(_OLDEST_OPEN, wanted)
-    found = {row.test_id for row in rows}
-    if not rows or rows[0].some_restarted:
-        found |= set(fetch_values(_OLDEST_RESTARTED, wanted))
+    found = {*fetch_values(_OLDEST_OPEN, wanted), *fetch_values(_OLDEST_RESTARTED, wanted)}
     return sorted(found)[:most]
 
 
-def _oldest(source: Any, *columns: Any) -> Select[Any]:
-    platform = bindparam("platform", type_=Run.platform.type)
-    paused = exists().where(Maintenance.platform == platform, Maintenance.disabled.is_(True))
+def oldest_candidates(platform: Platform, *, most: int) -> list[int]:
+    """The oldest runs of `platform` that wait, as far as their record alone tells, in order: no
+    older one waits, but these may not. None when nothing waits.
+
+    Whoever looks at most runs that are executed by their record alone spares himself what
+    `oldest_waiting` costs, which is more than all the rest of a claim.
+    """
+    wanted = {"platform": platform, "after": 0, "most": most}
+    rows = fetch(_OLDEST_CANDIDATES, wanted)
+    if not rows or rows[0].some_restarted:
+        return oldest_waiting(platform, most=most)
+    return [row.test_id for row in rows]
+
+
+_PLATFORM = bindparam("platform", type_=Run.platform.type)
+
+
+def _oldest(statement: Select[Any], source: Any) -> Select[Any]:
+    """The oldest of its rows that are of the platform and not executed by their record."""
     return (
-        among(source, source.c.test_id, *columns)
-        .where(
-            source.c.test_id > bindparam("after"),
-            Run.platform == platform,
-            MAY_WAIT,
-            IS_WAITING,
-            ~exists().where(GcpInstance.test_id == Run.id),
-            ~paused,
-        )
+        statement.where(source.c.test_id > bindparam("after"), Run.platform == _PLATFORM, MAY_WAIT)
         .order_by(source.c.test_id)
         .limit(bindparam("most", type_=Integer))
     )
 
 
+def _oldest_waiting(source: Any) -> Select[Any]:
+    return _oldest(among(source, source.c.test_id), source).where(IS_WAITING, MAY_BE_HANDED_OUT)
+
+
 # Composed once: building these costs more than the database needs for them.
-_OLDEST_OPEN = _oldest(OPEN.subquery("open"), RESTARTED.exists().label("some_restarted"))
-_OLDEST_RESTARTED = _oldest(RESTARTED.subquery("restarted"))
+_OLDEST_OPEN = _oldest_waiting(OPEN.subquery("open"))
+_OLDEST_RESTARTED = _oldest_waiting(RESTARTED.subquery("restarted"))
+_OLDEST_CANDIDATES = _oldest(
+    in_this_order(
+        select(OpenRun.test_id, RESTARTED.exists().label("some_restarted"))
+        .join(RunRecord, RunRecord.test_id == OpenRun.test_id)
+        .join(Run, Run.id == RunRecord.test_id)
+    ),
+    OpenRun.__table__,
+)

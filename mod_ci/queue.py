@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     Row,
     Table,
+    and_,
     bindparam,
     delete,
     exists,
@@ -43,6 +44,7 @@ from mod_test.models import (
 from mod_test.rollup.kept import Version, version_of_definitions
 from mod_test.rollup.tables import RollupState
 from mod_test.run_rows import Last, is_last
+from mod_test.validity import IS_VALID
 
 MOST_LOST_ATTEMPTS = 3
 FIRST_CANDIDATES = 4
@@ -79,6 +81,7 @@ _HELD = (
         .label("has_open_attempt"),
         exists().where(*_WITHOUT_RESULT).label("has_files_without_result"),
         sets.recorded(RunRecord.test_id).exists().label("has_recorded_set"),
+        and_(*IS_VALID, open_runs.MAY_BE_HANDED_OUT).label("may_be_handed_out"),
         # What whoever takes it is told.
         utc_now().label("now"),
         Run.platform,
@@ -154,8 +157,9 @@ def claim(
     third lease was lost are canceled on the way. Runs that others are taking at this moment are
     passed by.
     """
-    # Of the few oldest, others may be taking each one at this moment.
-    ids = open_runs.oldest_waiting(platform, most=FIRST_CANDIDATES)
+    # Of the few oldest, others may be taking each one at this moment. Most often the record tells
+    # all there is to know of them; what else decides is seen under the lock.
+    ids, are_sure = open_runs.oldest_candidates(platform, most=FIRST_CANDIDATES), False
     while ids:
         # Most often nobody is at the oldest one: what is asked next is of that one.
         oldest = {"run_id": ids[0]}
@@ -173,8 +177,11 @@ def claim(
                     held[0], lost, {test for (test,) in tests}, platform, runner_name, account,
                     lease_seconds, run_time_limit,
                 )  # fmt: skip
-        rest = [] if run_id is None else [other for other in ids if other > run_id]
-        ids = rest or open_runs.oldest_waiting(platform, after=ids[-1])
+        if run_id is None:
+            run_id = ids[-1]
+        rest = [other for other in ids if other > run_id] if are_sure else []
+        ids = rest or open_runs.oldest_waiting(platform, after=run_id)
+        are_sure = True
     return None
 
 
@@ -206,7 +213,7 @@ def expire() -> int:
 
 def _waits(held: Row[Any]) -> bool:
     """Whether a run that is locked now waits for a runner, by its row of `_HELD`."""
-    if held.status is not None and held.status.has_ended:
+    if not held.may_be_handed_out or (held.status is not None and held.status.has_ended):
         return False
     return bool(held.is_as_left) and (held.status is None or not held.is_leased or held.is_expired)
 
