@@ -32,13 +32,16 @@ RESTARTED = in_this_order(
 IS_WAITING: ColumnElement[bool] = or_(Last.id.is_(None), and_(Last.status.in_(LIVE), waits(Last)))
 # What follows from that, and is told by the record alone of most runs that are executed.
 MAY_WAIT: ColumnElement[bool] = or_(
-    RunRecord.lease_expires_at.is_(None),
-    RunRecord.lease_expires_at < utc_now(),
+    and_(
+        RunRecord.held_progress_id.is_not(None),
+        or_(RunRecord.lease_expires_at.is_(None), RunRecord.lease_expires_at < utc_now()),
+    ),
     ~exists().where(Progress.test_id == RunRecord.test_id),
 )
 # Never one that the existing scheduler has given a machine, and none in maintenance.
+HAS_NO_MACHINE: ColumnElement[bool] = ~exists().where(GcpInstance.test_id == Run.id)
 MAY_BE_HANDED_OUT: ColumnElement[bool] = and_(
-    ~exists().where(GcpInstance.test_id == Run.id),
+    HAS_NO_MACHINE,
     ~exists().where(Maintenance.platform == Run.platform, Maintenance.disabled.is_(True)),
 )
 IS_RUNNING: ColumnElement[bool] = and_(Last.status.in_(LIVE), ~waits(Last))
@@ -73,8 +76,7 @@ def oldest_candidates(platform: Platform, *, most: int) -> list[int]:
     """The oldest runs of `platform` that wait, as far as their record alone tells, in order: no
     older one waits, but these may not. None when nothing waits.
 
-    Whoever looks at most runs that are executed by their record alone spares himself what
-    `oldest_waiting` costs, which is more than all the rest of a claim.
+    This costs half of what `oldest_waiting` does, and whoever takes one looks closely anyway.
     """
     wanted = {"platform": platform, "after": 0, "most": most}
     rows = fetch(_OLDEST_CANDIDATES, wanted)
@@ -87,9 +89,10 @@ _PLATFORM = bindparam("platform", type_=Run.platform.type)
 
 
 def _oldest(statement: Select[Any], source: Any) -> Select[Any]:
-    """The oldest of its rows that are of the platform and not executed by their record."""
+    """The oldest of its rows that are of the platform and not executed, as the record tells."""
+    is_wanted = (source.c.test_id > bindparam("after"), Run.platform == _PLATFORM)
     return (
-        statement.where(source.c.test_id > bindparam("after"), Run.platform == _PLATFORM, MAY_WAIT)
+        statement.where(*is_wanted, MAY_WAIT, HAS_NO_MACHINE)
         .order_by(source.c.test_id)
         .limit(bindparam("most", type_=Integer))
     )
