@@ -146,7 +146,9 @@ class RollupMark(Base):
     """
 
     __tablename__ = "rollup_mark"
-    __table_args__ = ours(Index("ix_rollup_mark_run", "run_id"))
+    __table_args__ = ours(
+        Index("ix_rollup_mark_run", "run_id"), Index("ix_rollup_mark_kind", "kind", "run_id")
+    )
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     kind: Mapped[str] = mapped_column(String(1))

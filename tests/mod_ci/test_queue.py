@@ -6,12 +6,15 @@ import time
 
 import flask_migrate
 import pytest
+from sqlalchemy import insert, text
 
 from config import Settings
-from database import db
+from database import db, writing
 from mod_api.services import waiting
-from mod_ci import open_runs
+from mod_ci import open_runs, queue
+from mod_test.models import Platform
 from mod_test.rollup.settle import settle_marks
+from mod_test.rollup.tables import RollupMark
 from run import create_app
 from tests import factories
 from tests.conftest import SETTINGS_DEFAULTS
@@ -252,6 +255,39 @@ def test_a_run_without_a_valid_commit_or_fork_is_never_handed_out(app, client, o
 
     assert ours.claim().run_id == run.id
     assert ours.ask().status_code == 204
+
+
+def test_runs_that_nobody_gets_are_passed_by_however_many_are_older(app, client, ours, raw) -> None:
+    for _ in range(queue.FIRST_CANDIDATES + 2):
+        factories.run(commit="not a commit")
+    started_elsewhere = factories.run(progress=["preparation", "testing"])
+    runs = [factories.run(), factories.run()]
+    with app.app_context():
+        settle_marks()
+
+    assert [ours.claim().run_id, ours.claim().run_id] == [run.id for run in runs]
+    assert ours.ask().status_code == 204
+    assert started_elsewhere.id not in {
+        run_id for (run_id,) in raw.execute("SELECT test_id FROM run_attempt")
+    }
+
+
+def test_a_claim_does_not_look_through_marks_of_results(mariadb, sites) -> None:
+    site = sites("mariadb")
+    site.empty()
+    with site.app.app_context():
+        factories.bind(db.engine)
+        run = factories.run()
+        settle_marks()
+        marks, rows_read = 2000, text("SHOW SESSION STATUS LIKE 'Handler_read%'")
+        with writing():
+            db.session.execute(insert(RollupMark), [{"kind": "r", "run_id": run.id}] * marks)
+        with writing():
+            before = dict(db.session.execute(rows_read).all())
+            assert open_runs.oldest_candidates(Platform.linux, most=4) == [run.id]
+            after = dict(db.session.execute(rows_read).all())
+
+    assert sum(int(after[name]) - int(before[name]) for name in before) < marks / 2
 
 
 def test_a_restart_by_the_existing_site_makes_a_live_attempt_lose_its_lease(
