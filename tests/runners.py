@@ -76,19 +76,16 @@ class Held:
             **told,
         }
         parts: dict[str, Any] = {
-            "result": (io.BytesIO(json.dumps(result).encode()), "result", "application/json")
+            f"output-{one}": (io.BytesIO(got), "output")
+            for one, got in found.items()
+            if files and isinstance(got, bytes)
         }
-        if files:
-            parts |= {
-                f"output-{one}": (io.BytesIO(got), "output")
-                for one, got in found.items()
-                if isinstance(got, bytes)
-            }
+        url = f"{self.url}/results/{regression_id}"
+        if not parts:
+            return self.client.put(url, json=result, headers=self.headers)
+        parts["result"] = (io.BytesIO(json.dumps(result).encode()), "result", "application/json")
         return self.client.put(
-            f"{self.url}/results/{regression_id}",
-            data=parts,
-            content_type="multipart/form-data",
-            headers=self.headers,
+            url, data=parts, content_type="multipart/form-data", headers=self.headers
         )
 
 

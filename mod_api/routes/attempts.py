@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from flask import Response, after_this_request, g
+from flask import Response, after_this_request, g, request
 
 from mod_api import application
 from mod_api.middleware import parsing, rollups
@@ -83,6 +83,7 @@ def append_log(headers: dict[str, Any], attempt_id: int) -> Any:
 @bp.doc(requestBody={
     "required": True,
     "content": {
+        "application/json": {"schema": {"$ref": "#/components/schemas/ResultReport"}},
         "multipart/form-data": {
             "schema": {
                 "type": "object",
@@ -96,13 +97,11 @@ def append_log(headers: dict[str, Any], attempt_id: int) -> Any:
 })  # fmt: skip
 def report_result(attempt_id: int, regression_id: int) -> Any:
     """Report how one regression test ended, with its outputs; it replaces what was reported."""
-    parsing.expect_type("multipart/form-data", largest=application.settings().max_upload)
-    report = REPORT.load(parsing.json_part("result"))
-    files = {part: upload.stream for part, upload in parsing.file_parts(besides="result").items()}
+    told, files = _told_with_files()
     return attempts.report(
         _hold(),
         regression_id,
-        report,
+        REPORT.load(told),
         files,
         repository=application.repository(),
         settings=application.settings(),
@@ -132,6 +131,16 @@ def finish(body: dict[str, Any], attempt_id: int) -> Any:
 def sample(attempt_id: int, sample_id: int) -> Any:
     """The media file of a sample; ranges are taken."""
     return send(application.repository(), attempts.sample_key(sample_id), f"sample-{sample_id}")
+
+
+def _told_with_files() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The JSON of a report and its files by their parts' names; most come without any, as JSON."""
+    if request.mimetype == "application/json":
+        return parsing.read_object(parsing.whole_body()), {}
+    parsing.expect_type("multipart/form-data", largest=application.settings().max_upload)
+    told = parsing.json_part("result")
+    files = parsing.file_parts(besides="result")
+    return told, {part: upload.stream for part, upload in files.items()}
 
 
 def _keep_log(run_id: int, response: Response) -> Response:

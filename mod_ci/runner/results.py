@@ -115,5 +115,9 @@ def put(attempt: Attempt, result: Result, wanted: Iterable[int]) -> None:
         for one in result.produced
         if one.output.output_id in wanted
     ]
+    if not files:
+        told = result.body()
+        insist(attempt.lease, lambda: put_result(attempt, result.regression_id, told))
+        return
     with Multipart("result", result.body(), files) as body:
         insist(attempt.lease, lambda: put_result(attempt, result.regression_id, body))

@@ -9,7 +9,7 @@ import argparse
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
@@ -25,7 +25,6 @@ from scripts.benchmarks.timing import WrongAnswer, percentile
 BOUND_MS = 4.0
 WARM_UP = 10
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-BOUNDARY = "of-the-parts"
 RESULT = (
     "INSERT INTO test_result (test_id, regression_test_id, runtime, exit_code, expected_rc) "
     "VALUES (%s, %s, 5, 0, 0)"
@@ -170,20 +169,13 @@ def _put(connection: HTTPConnection, claim: dict[str, Any], output: Output) -> f
         "outcome": "exited",
         "outputs": [{"output_id": output.output_id, "sha256": output.correct}],
     }
-    body = b"".join(_parts(json.dumps(told).encode()))
+    body = json.dumps(told).encode()
     headers = {
         "Authorization": f"Bearer {claim['credential']}",
-        "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
+        "Content-Type": "application/json",
     }
     url = f"/api/v1/attempts/{claim['attempt_id']}/results/{output.regression_id}"
     status, data, took = send(connection, "PUT", url, body, headers)
     if status != 200:
         raise WrongAnswer(f"{url}: {status} {data[:500]!r}")
     return took
-
-
-def _parts(result: bytes) -> Iterator[bytes]:
-    yield f"--{BOUNDARY}\r\n".encode()
-    yield b"Content-Disposition: form-data; name=result; filename=result\r\n"
-    yield b"Content-Type: application/json\r\n\r\n" + result
-    yield f"\r\n--{BOUNDARY}--\r\n".encode()

@@ -202,13 +202,50 @@ def test_a_part_that_is_none_of_a_result_is_refused(
     assert response.json["details"]["fields"]
 
 
-@pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data"])
-def test_what_is_no_multipart_result_is_refused(sqlite_app, client, held, test_, kind) -> None:
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        ("text/plain", b"{}", 415),
+        ("multipart/form-data", b"{}", 400),
+        ("application/json", b"", 400),
+        ("application/json", b"[]", 400),
+        ("application/json", b"{}", 400),
+        ("application/json", b'{"outcome": "exited", "outcome": "exited"}', 400),
+    ],
+)
+def test_what_is_no_result_is_refused(
+    sqlite_app, client, held, test_, raw, kind, body, status
+) -> None:
     response = client.put(
-        f"{held.url}/results/{test_.id}", data=b"{}", content_type=kind, headers=held.headers
+        f"{held.url}/results/{test_.id}", data=body, content_type=kind, headers=held.headers
     )
 
-    assert response.status_code == (400 if kind.startswith("multipart") else 415)
+    assert response.status_code == status
+    assert raw.execute("SELECT count(*) FROM test_result") == [(0,)]
+
+
+def test_a_result_without_files_is_the_same_as_json_and_as_a_part(
+    app, client, held, test_, raw
+) -> None:
+    result = {
+        "runtime_ms": 7,
+        "exit_code": 0,
+        "outcome": "exited",
+        "outputs": [{"output_id": test_.output.id, "sha256": test_.output.correct}],
+    }
+    stored = []
+    for sent in (
+        {"json": result},
+        {"data": {"result": json.dumps(result)}, "content_type": "multipart/form-data"},
+    ):
+        response = client.put(f"{held.url}/results/{test_.id}", headers=held.headers, **sent)
+        assert response.status_code == 200
+        stored.append(
+            raw.execute("SELECT * FROM test_result") + raw.execute("SELECT * FROM test_result_file")
+        )
+
+    assert stored[0] == stored[1]
+    assert len(stored[0]) == 2
 
 
 def test_an_upload_over_the_limit_is_413(make_app, site, test_) -> None:

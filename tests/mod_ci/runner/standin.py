@@ -274,13 +274,18 @@ class Handler(BaseHTTPRequestHandler):
         """PUT .../results/ID"""
         held.puts += 1
         mimetype, options = parse_options_header(self.headers["Content-Type"])
-        _, form, files = FormDataParser().parse(
-            io.BytesIO(self.body), mimetype, len(self.body), options
-        )
-        result = json.loads(form["result"] if "result" in form else files["result"].read())
+        files: Any = {}
+        if mimetype == "application/json":
+            result = json.loads(self.body)
+        else:
+            _, form, files = FormDataParser().parse(
+                io.BytesIO(self.body), mimetype, len(self.body), options
+            )
+            result = json.loads(form["result"])
+            assert files  # without any, a report is its JSON alone
         (test,) = [t for t in held.claim["tests"] if t["regression_id"] == regression_id]
         expected = {o["output_id"]: o["expected_hash"] for o in test["outputs"]}
-        sent = {int(name[7:]): f.read() for name, f in files.items() if name != "result"}
+        sent = {int(name[7:]): f.read() for name, f in files.items()}
         wanted = []
         for output in result["outputs"]:
             output_id = output["output_id"]
