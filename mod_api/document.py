@@ -49,7 +49,7 @@ def describe(api: Api) -> None:
     """Add to the specification what no single route declares."""
     api.register_field(Moment, "string", "date-time")
     api.ma_plugin.converter.add_attribute_function(_format_of_moment)
-    # A part of a multipart body, which is described by hand and refers to it.
+    # A body or a part of one, which is described by hand and refers to it.
     api.spec.components.schema("ResultReport", schema=ResultReportSchema)
     api.spec.components.security_scheme(
         "bearerAuth",

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, exists, or_, select, union
 
-from database import fetch, fetch_values, in_this_order, utc_now
+from database import exact, fetch, fetch_each, in_this_order, utc_now
 from mod_ci.models import GcpInstance, Maintenance
 from mod_test.models import Fork, Platform, Progress, Run, RunRecord, TestStatus
 from mod_test.rollup.tables import OpenRun, RollupMark, RunRollup
@@ -30,19 +30,21 @@ RESTARTED = in_this_order(
 )
 # Whether a run (of `among`) waits for a runner: never taken, or its lease was lost.
 IS_WAITING: ColumnElement[bool] = or_(Last.id.is_(None), and_(Last.status.in_(LIVE), waits(Last)))
-# What follows from that, and is told by the record alone of most runs that are executed.
+# What follows from that, and is told by the record alone of most runs that are executed or ended.
 MAY_WAIT: ColumnElement[bool] = or_(
     and_(
         RunRecord.held_progress_id.is_not(None),
         or_(RunRecord.lease_expires_at.is_(None), RunRecord.lease_expires_at < utc_now()),
+        ~exists().where(
+            Progress.test_id == RunRecord.test_id, Progress.id > RunRecord.held_progress_id
+        ),
     ),
     ~exists().where(Progress.test_id == RunRecord.test_id),
 )
-# Never one that the existing scheduler has given a machine, and none in maintenance.
+# Runs with a machine are the existing scheduler's.
 HAS_NO_MACHINE: ColumnElement[bool] = ~exists().where(GcpInstance.test_id == Run.id)
-MAY_BE_HANDED_OUT: ColumnElement[bool] = and_(
-    HAS_NO_MACHINE,
-    ~exists().where(Maintenance.platform == Run.platform, Maintenance.disabled.is_(True)),
+IS_NOT_PAUSED: ColumnElement[bool] = ~exists().where(
+    exact(Maintenance.platform) == exact(Run.platform), Maintenance.disabled.is_(True)
 )
 IS_RUNNING: ColumnElement[bool] = and_(Last.status.in_(LIVE), ~waits(Last))
 
@@ -68,15 +70,16 @@ def open_runs(*columns: Any) -> Select[Any]:
 def oldest_waiting(platform: Platform, *, after: int = 0, most: int = CANDIDATES) -> list[int]:
     """The oldest runs of `platform` with ids above `after` that may be handed out, in order."""
     wanted = {"platform": platform, "after": after, "most": most}
-    found = {*fetch_values(_OLDEST_OPEN, wanted), *fetch_values(_OLDEST_RESTARTED, wanted)}
-    return sorted(found)[:most]
+    found = fetch_each((_OLDEST_OPEN, wanted), (_OLDEST_RESTARTED, wanted))
+    return sorted({row.test_id for rows in found for row in rows})[:most]
 
 
 def oldest_candidates(platform: Platform, *, most: int) -> list[int]:
-    """The oldest runs of `platform` that wait, as far as their record alone tells, in order: no
-    older one waits, but these may not. None when nothing waits.
+    """The oldest runs of `platform` that wait, as far as their record and progress tell, in order.
 
-    This costs half of what `oldest_waiting` does, and whoever takes one looks closely anyway.
+    No older one may be handed out; one of these may still be invalid, or paused. Empty only when
+    nothing may be handed out. This costs half of what `oldest_waiting` does, and whoever takes one
+    looks closely anyway.
     """
     wanted = {"platform": platform, "after": 0, "most": most}
     rows = fetch(_OLDEST_CANDIDATES, wanted)
@@ -85,21 +88,19 @@ def oldest_candidates(platform: Platform, *, most: int) -> list[int]:
     return [row.test_id for row in rows]
 
 
-_PLATFORM = bindparam("platform", type_=Run.platform.type)
-
-
 def _oldest(statement: Select[Any], source: Any) -> Select[Any]:
-    """The oldest of its rows that are of the platform and not executed, as the record tells."""
-    is_wanted = (source.c.test_id > bindparam("after"), Run.platform == _PLATFORM)
+    """The oldest of its rows that are of the platform and may wait."""
+    platform = bindparam("platform", type_=Run.platform.type)
     return (
-        statement.where(*is_wanted, MAY_WAIT, HAS_NO_MACHINE)
+        statement.where(source.c.test_id > bindparam("after"), Run.platform == platform)
+        .where(MAY_WAIT, HAS_NO_MACHINE)
         .order_by(source.c.test_id)
         .limit(bindparam("most", type_=Integer))
     )
 
 
 def _oldest_waiting(source: Any) -> Select[Any]:
-    return _oldest(among(source, source.c.test_id), source).where(IS_WAITING, MAY_BE_HANDED_OUT)
+    return _oldest(among(source, source.c.test_id), source).where(IS_WAITING, IS_NOT_PAUSED)
 
 
 # Composed once: building these costs more than the database needs for them.

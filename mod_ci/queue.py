@@ -20,7 +20,6 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    or_,
     select,
     union_all,
     update,
@@ -75,13 +74,16 @@ _HELD = (
         RunRecord.lost_attempts,
         RunRecord.lease_expires_at.is_not(None).label("is_leased"),
         (RunRecord.lease_expires_at < utc_now()).label("is_expired"),
-        or_(Last.id.is_(None), Last.id == RunRecord.held_progress_id).label("is_as_left"),
+        Last.id.is_(None).label("is_new"),
+        (Last.id == RunRecord.held_progress_id).label("is_as_left"),
         exists()
         .where(Attempt.test_id == RunRecord.test_id, Attempt.ended_at.is_(None))
         .label("has_open_attempt"),
         exists().where(*_WITHOUT_RESULT).label("has_files_without_result"),
         sets.recorded(RunRecord.test_id).exists().label("has_recorded_set"),
-        and_(*IS_VALID, open_runs.MAY_BE_HANDED_OUT).label("may_be_handed_out"),
+        and_(*IS_VALID, open_runs.HAS_NO_MACHINE, open_runs.IS_NOT_PAUSED).label(
+            "may_be_handed_out"
+        ),
         # What whoever takes it is told.
         utc_now().label("now"),
         Run.platform,
@@ -177,11 +179,9 @@ def claim(
                     held[0], lost, {test for (test,) in tests}, platform, runner_name, account,
                     lease_seconds, run_time_limit,
                 )  # fmt: skip
-        if run_id is None:
-            run_id = ids[-1]
-        rest = [other for other in ids if other > run_id] if are_sure else []
-        ids = rest or open_runs.oldest_waiting(platform, after=run_id)
-        are_sure = True
+        seen = ids[-1] if run_id is None else run_id
+        rest = [other for other in ids if other > seen] if are_sure else []
+        ids, are_sure = rest or open_runs.oldest_waiting(platform, after=seen), True
     return None
 
 
@@ -213,9 +213,10 @@ def expire() -> int:
 
 def _waits(held: Row[Any]) -> bool:
     """Whether a run that is locked now waits for a runner, by its row of `_HELD`."""
-    if not held.may_be_handed_out or (held.status is not None and held.status.has_ended):
-        return False
-    return bool(held.is_as_left) and (held.status is None or not held.is_leased or held.is_expired)
+    if not held.may_be_handed_out or held.is_new:
+        return bool(held.may_be_handed_out)
+    goes_on = held.status is not None and not held.status.has_ended  # None: no word of ours
+    return goes_on and bool(held.is_as_left) and (not held.is_leased or bool(held.is_expired))
 
 
 def _give_up(held: Row[Any]) -> int | None:

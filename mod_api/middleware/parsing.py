@@ -143,13 +143,14 @@ def no_body() -> None:
         raise Invalid.fields(body="This operation takes no body.")
 
 
-def expect_type(mimetype: str, *, largest: int | None = None) -> None:
+def expect_type(*mimetypes: str, largest: int | None = None) -> None:
     """Refuse a body of another content type; `largest` lifts the limit of its size, in bytes.
 
     Raises UnsupportedMediaType, and TooLarge through the framework as the body is read.
     """
-    if request.mimetype != mimetype:
-        raise UnsupportedMediaType(f"The body must be {mimetype}.", expected=mimetype)
+    if request.mimetype not in mimetypes:
+        expected = " or ".join(mimetypes)
+        raise UnsupportedMediaType(f"The body must be {expected}.", expected=expected)
     if largest is not None:
         request.max_content_length = largest
 

@@ -135,6 +135,7 @@ def sample(attempt_id: int, sample_id: int) -> Any:
 
 def _told_with_files() -> tuple[dict[str, Any], dict[str, Any]]:
     """The JSON of a report and its files by their parts' names; most come without any, as JSON."""
+    parsing.expect_type("application/json", "multipart/form-data")
     if request.mimetype == "application/json":
         return parsing.read_object(parsing.whole_body()), {}
     parsing.expect_type("multipart/form-data", largest=application.settings().max_upload)

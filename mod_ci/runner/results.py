@@ -41,7 +41,7 @@ class Result:
     produced: tuple[Produced, ...] = ()
 
     def body(self) -> dict[str, Any]:
-        """The JSON part of the report."""
+        """The JSON of the report."""
         return {
             "runtime_ms": self.runtime_ms,
             "exit_code": self.exit_code,

@@ -210,7 +210,12 @@ def test_a_part_that_is_none_of_a_result_is_refused(
         ("application/json", b"", 400),
         ("application/json", b"[]", 400),
         ("application/json", b"{}", 400),
-        ("application/json", b'{"outcome": "exited", "outcome": "exited"}', 400),
+        (
+            "application/json",
+            b'{"runtime_ms": 1, "runtime_ms": 1, "exit_code": 0, "outcome": "exited", '
+            b'"outputs": []}',
+            400,
+        ),
     ],
 )
 def test_what_is_no_result_is_refused(

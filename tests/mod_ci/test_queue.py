@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, text
 
 from config import Settings
-from database import db, writing
+from database import db, reading, writing
 from mod_api.services import waiting
 from mod_ci import open_runs, queue
 from mod_test.models import Platform
@@ -270,6 +270,17 @@ def test_runs_that_nobody_gets_are_passed_by_however_many_are_older(app, client,
     assert started_elsewhere.id not in {
         run_id for (run_id,) in raw.execute("SELECT test_id FROM run_attempt")
     }
+
+
+def test_a_run_that_ended_a_moment_ago_is_no_candidate(app, client, ours, raw) -> None:
+    held, waits = (factories.run(), factories.run())
+    assert ours.claim().finish().status_code == 200
+    assert raw.execute("SELECT lease_expires_at FROM run_record") == [(None,), (None,)]
+    if not raw.execute("SELECT 1 FROM open_run WHERE test_id = ?", [held.id]):  # it was settled
+        raw.execute("INSERT INTO open_run (test_id) VALUES (?)", [held.id])
+
+    with app.app_context(), reading():
+        assert open_runs.oldest_candidates(Platform.linux, most=4) == [waits.id]
 
 
 def test_a_claim_does_not_look_through_marks_of_results(mariadb, sites) -> None:
