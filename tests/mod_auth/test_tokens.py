@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from database import db, reading, writing
 from errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Unauthorized
@@ -19,6 +19,7 @@ from mod_auth.scopes import Scope
 from mod_auth.tokens import Caller, Issued
 from tests import factories
 from tests.raw import Raw
+from tests.sql import counted
 
 READ = [Scope.RUNS_READ, Scope.RESULTS_READ]
 EXECUTE = Scope.RUNS_EXECUTE
@@ -82,12 +83,9 @@ def test_a_token_opens_what_it_was_given(app: Flask) -> None:
 
 def test_a_token_is_recognized_by_one_statement(app: Flask) -> None:
     text = factories.token_for(factories.account(), "runs:read")
-    statements = []
 
-    with app.app_context():
-        event.listen(db.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
-        with reading():
-            assert tokens.authenticate(text)
+    with counted(app) as statements, app.app_context(), reading():
+        assert tokens.authenticate(text)
 
     assert len([one for one in statements if "api_token" in one]) == 1
     assert len([one for one in statements if one.startswith("SELECT")]) == 1
