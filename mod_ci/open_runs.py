@@ -7,15 +7,26 @@ also have runs that have just ended: what a run does is always read from its pro
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, exists, or_, select, union
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    union,
+)
 
-from database import exact, fetch, fetch_each, in_this_order, utc_now
+from database import exact, fetch, fetch_each, in_this_order
 from mod_ci.models import GcpInstance, Maintenance
 from mod_test.models import Fork, Platform, Progress, Run, RunRecord, TestStatus
 from mod_test.rollup.tables import OpenRun, RollupMark, RunRollup
 from mod_test.run_rows import IS_LAST, Last
 from mod_test.validity import IS_VALID
-from mod_test.verdict import waits
+from mod_test.verdict import lease_ran_out, waits
 
 CANDIDATES = 20
 LIVE = [TestStatus.preparation, TestStatus.testing]
@@ -32,12 +43,8 @@ RESTARTED = in_this_order(
 IS_WAITING: ColumnElement[bool] = or_(Last.id.is_(None), and_(Last.status.in_(LIVE), waits(Last)))
 # What follows from that, and is told by the record alone of most runs that are executed or ended.
 MAY_WAIT: ColumnElement[bool] = or_(
-    and_(
-        RunRecord.held_progress_id.is_not(None),
-        or_(RunRecord.lease_expires_at.is_(None), RunRecord.lease_expires_at < utc_now()),
-        ~exists().where(
-            Progress.test_id == RunRecord.test_id, Progress.id > RunRecord.held_progress_id
-        ),
+    lease_ran_out(
+        select(func.max(Progress.id)).where(Progress.test_id == RunRecord.test_id).scalar_subquery()
     ),
     ~exists().where(Progress.test_id == RunRecord.test_id),
 )

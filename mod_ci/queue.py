@@ -213,8 +213,10 @@ def expire() -> int:
 
 def _waits(held: Row[Any]) -> bool:
     """Whether a run that is locked now waits for a runner, by its row of `_HELD`."""
-    if not held.may_be_handed_out or held.is_new:
-        return bool(held.may_be_handed_out)
+    if not held.may_be_handed_out:
+        return False
+    if held.is_new:
+        return True
     goes_on = held.status is not None and not held.status.has_ended  # None: no word of ours
     return goes_on and bool(held.is_as_left) and (not held.is_leased or bool(held.is_expired))
 

@@ -417,6 +417,6 @@ def lease_ran_out(progress_id: Any, record: Any = RunRecord) -> ColumnElement[bo
     """
     return and_(
         record.held_progress_id.is_not(None),
-        record.held_progress_id == progress_id,
         or_(record.lease_expires_at.is_(None), record.lease_expires_at < utc_now()),
+        record.held_progress_id == progress_id,
     )
