@@ -11,6 +11,7 @@ from database.column_types import Bytewise, EnumText, UtcDateTime, word
 from database.connections import engine_options, has_trigger, init_database, prepare
 from database.functions import (
     ASCII_LOWER,
+    chosen,
     contains_text,
     epoch_ms,
     exact,
@@ -18,15 +19,20 @@ from database.functions import (
     is_commit,
     is_repository,
     is_sha256,
+    last_row_id,
     unindexed,
     utc_after,
     utc_now,
 )
+from database.prepared import CHOSEN
 from database.statements import (
+    Along,
+    Asked,
     change,
     change_along,
     change_each,
     fetch,
+    fetch_chosen,
     fetch_each,
     fetch_first,
     fetch_value,
@@ -44,6 +50,9 @@ from database.units import (
 
 __all__ = [
     "ASCII_LOWER",
+    "CHOSEN",
+    "Along",
+    "Asked",
     "Base",
     "Bytewise",
     "EnumText",
@@ -52,6 +61,7 @@ __all__ = [
     "change",
     "change_along",
     "change_each",
+    "chosen",
     "contains_text",
     "db",
     "end_reading",
@@ -59,6 +69,7 @@ __all__ = [
     "epoch_ms",
     "exact",
     "fetch",
+    "fetch_chosen",
     "fetch_each",
     "fetch_first",
     "fetch_value",
@@ -72,6 +83,7 @@ __all__ = [
     "is_sha256",
     "keep",
     "key",
+    "last_row_id",
     "now",
     "ours",
     "prepare",

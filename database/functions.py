@@ -4,7 +4,7 @@ import string
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Float, Select, String
+from sqlalchemy import Float, Integer, Select, String
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import expression
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -54,6 +54,51 @@ def _utc_after_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> st
 @compiles(utc_after, "mariadb")
 def _utc_after_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     return f"(UTC_TIMESTAMP(3) + INTERVAL {compiler.process(element.clauses, **options)} SECOND)"
+
+
+class last_row_id(expression.FunctionElement[int]):
+    """The id that the database gave the last row that was inserted by this connection.
+
+    An INSERT of a row that brings its id with it does not count, unless it is that very id.
+    """
+
+    type = Integer()
+    inherit_cache = True
+    name = "last_row_id"
+
+
+@compiles(last_row_id, "sqlite")
+def _last_row_id_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return "last_insert_rowid()"
+
+
+@compiles(last_row_id, "mysql")
+@compiles(last_row_id, "mariadb")
+def _last_row_id_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return "LAST_INSERT_ID()"
+
+
+class chosen(expression.FunctionElement[Any]):
+    """A column whose value in the first row is `CHOSEN` for what is asked in the same message (see
+    `database.statements.fetch_chosen`)."""
+
+    inherit_cache = True
+    name = "chosen"
+
+    def __init__(self, column: Any) -> None:
+        super().__init__(column)
+        self.type = column.type
+
+
+@compiles(chosen, "sqlite")
+def _chosen_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(chosen, "mysql")
+@compiles(chosen, "mariadb")
+def _chosen_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return f"(@chosen := {compiler.process(element.clauses, **options)})"
 
 
 class epoch_ms(expression.FunctionElement[float]):

@@ -22,6 +22,15 @@ from database.messages import Statement
 Process = Callable[[Any], Any]
 Row = Any
 
+
+class _Chosen:
+    """As a parameter's value: the value that an earlier statement of the same message chose."""
+
+    text = "@chosen"
+
+
+CHOSEN = _Chosen()
+
 _QUOTED_BY_MYSQL = r"'(?:[^'\\]|\\.|'')*'"
 # How the drivers' styles write a parameter, by name or not, and how quoted text looks there.
 _STYLES = {
@@ -127,7 +136,9 @@ class Prepared:
                 texts.append(part)
                 continue
             value, process = part.value(given, called), part.process
-            if not part.is_list:
+            if value is CHOSEN:
+                texts.append(CHOSEN.text)
+            elif not part.is_list:
                 values.append(value if process is None else process(value))
                 texts.append(self._mark)
             elif not value:

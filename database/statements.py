@@ -15,9 +15,11 @@ from sqlalchemy.sql import Executable
 from database import snapshots, writers
 from database.base import Base, db
 from database.messages import Statement, exchange, leave
-from database.prepared import Prepared, Row, prepared
+from database.prepared import CHOSEN, Prepared, Row, prepared
 
 Params = Mapping[str, Any]
+# A statement that is composed once, and its parameters.
+Asked = tuple[Executable, Params]
 _NONE: Params = {}
 
 
@@ -28,7 +30,7 @@ def fetch(statement: Executable, params: Params = _NONE) -> list[Row]:
     return rows
 
 
-def fetch_each(*asked: tuple[Executable, Params]) -> list[list[Row]]:
+def fetch_each(*asked: Asked) -> list[list[Row]]:
     """The rows of each of several statements, in one question where the database allows it.
 
     They are asked in this order; where one fails, those after it are not.
@@ -38,6 +40,43 @@ def fetch_each(*asked: tuple[Executable, Params]) -> list[list[Row]]:
     return exchange(
         connection, [prepared(statement, dialect).rows(params) for statement, params in asked]
     )
+
+
+def fetch_chosen(choosing: Asked, *asked: Asked, along: Sequence[Asked] = ()) -> list[list[Row]]:
+    """The rows of `along`, of `choosing` and of those `asked` after it, in one question where the
+    database allows it.
+
+    In `asked`, a parameter that is `CHOSEN` has the value of `choosing`'s column `chosen(...)`, and
+    there are no rows where it chose none. `choosing` gives one row at most.
+    """
+    connection = _connection()
+    dialect = connection.dialect
+
+    def said(each: Sequence[Asked]) -> list[Statement]:
+        return [prepared(statement, dialect).rows(params) for statement, params in each]
+
+    if dialect.name == "sqlite":
+        *found, rows = exchange(connection, said([*along, choosing]))
+        if not rows:
+            return [*found, rows, *([] for _ in asked)]
+        value = rows[0][0]
+        known = [
+            (
+                statement,
+                {name: value if given is CHOSEN else given for name, given in params.items()},
+            )
+            for statement, params in asked
+        ]
+        return [*found, rows, *exchange(connection, said(known))]
+    before = said(along)
+    return [
+        rows
+        for rows in exchange(connection, [*before, _NONE_CHOSEN, *said([choosing, *asked])])
+        if rows is not None
+    ]
+
+
+_NONE_CHOSEN = Statement(f"SET {CHOSEN.text} = NULL")
 
 
 def fetch_first(statement: Executable, params: Params = _NONE) -> Row | None:
@@ -75,25 +114,44 @@ def change(statement: Executable, params: Params) -> Change:
     return change_each((statement, params))[0]
 
 
-def change_each(*asked: tuple[Executable, Params]) -> list[Change]:
+def change_each(*asked: Asked) -> list[Change]:
     """Send several such statements, in one question where the database allows it."""
     connection = _writer()
     said = [_change(connection, statement, params) for statement, params in asked]
     return [Change(*done) for done in exchange(connection, said)]
 
 
-def change_along(statement: Executable, params: Params) -> None:
+class Along:
+    """What a statement that goes along has done, once it was said."""
+
+    def __init__(self) -> None:
+        self._done: Change | None = None
+
+    @property
+    def done(self) -> Change:
+        """Raises RuntimeError before it was said; after the unit of work it always was."""
+        if self._done is None:
+            raise RuntimeError("this statement was not said yet")
+        return self._done
+
+    def hear(self, rows: int, row_id: int) -> None:
+        self._done = Change(rows, row_id)
+
+
+def change_along(statement: Executable, params: Params) -> Along:
     """Send such a statement along with what this unit of work asks next, at the latest with its
     COMMIT: there it is raised what it is refused with, and the unit can only be rolled back.
 
     Where something else is raised before, that is raised alone.
     """
     connection = _writer()
-    said = _change(connection, statement, params)
+    along = Along()
+    said = _heard_by(along, _change(connection, statement, params))
     if connection.dialect.name == "sqlite" or writers.current() is None:
         exchange(connection, (said,))
     else:
         leave(connection, said)
+    return along
 
 
 def replace_rows(
@@ -129,6 +187,14 @@ def _writer() -> Connection:
     return writers.current() or db.session.connection()
 
 
+def _heard_by(along: Along, said: Statement) -> Statement:
+    hear = said.heard
+    if hear is None:
+        raise TypeError("what writes says what it has done")
+    return said._replace(heard=lambda cursor: along.hear(*hear(cursor)))
+
+
 def _change(connection: Connection, statement: Executable, params: Params) -> Statement:
-    columns = tuple(params) if isinstance(statement, Insert) else None
+    has_values = isinstance(statement, Insert) and statement.select is None
+    columns = tuple(params) if has_values else None
     return prepared(statement, connection.dialect, columns).change(params)

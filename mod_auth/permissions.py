@@ -89,4 +89,19 @@ def is_blocked(account: Account) -> bool:
 def refuse_blocked(account: Account) -> None:
     """Raises Forbidden (`blocked`) when the account's GitHub user may start no work."""
     if is_blocked(account):
-        raise Forbidden("This account may not start work.", code="blocked")
+        raise blocked()
+
+
+def blocked() -> Forbidden:
+    """What an account is told that may start no work."""
+    return Forbidden("This account may not start work.", code="blocked")
+
+
+def refuse_without(scope: Scope, granted: Collection[Scope]) -> None:
+    """Raises Forbidden when a token's scopes are not enough."""
+    if scope not in granted:
+        raise Forbidden(
+            "Token does not have the required scope for this operation.",
+            required_scope=scope.value,
+            token_scopes=sorted(granted),
+        )

@@ -15,7 +15,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -49,7 +49,7 @@ MAX_DAYS = 3650  # on the command line; the API's own bound is lower
 _LIVE = and_(ApiToken.revoked_at.is_(None), ApiToken.expires_at > utc_now())
 
 # Written once: this is asked on every request.
-_BY_PREFIX = (
+LIVE_ONES = (
     select(
         *accounts.COLUMNS,
         ApiToken.id.label("token_id"),
@@ -62,8 +62,9 @@ _BY_PREFIX = (
     .join(User, User.id == ApiToken.user_id)
     .outerjoin(AccountRecord, AccountRecord.user_id == User.id)
     .outerjoin(ExecuteGrant, ExecuteGrant.token_id == ApiToken.id)
-    .where(ApiToken.token_prefix == bindparam("prefix"), _LIVE, AccountRecord.disabled_at.is_(None))
+    .where(_LIVE, AccountRecord.disabled_at.is_(None))
 )
+_BY_PREFIX = LIVE_ONES.where(ApiToken.token_prefix == bindparam("prefix"))
 
 
 @dataclass(frozen=True)
@@ -88,19 +89,20 @@ class Issued:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks with a live token, and what it opens at this moment."""
+    """Who asks with a live token, and what it opens now; `digest` is what is kept of its text."""
 
     account: Account
     token_id: int
     token_name: str
     scopes: frozenset[Scope]
     expires_at: datetime
+    digest: str = field(repr=False)
 
 
 def authenticate(text: str) -> Caller | None:
     """The caller with this token, or None when it opens nothing. One statement."""
     found = _row_of(text, _BY_PREFIX, {})
-    return None if found is None else _caller(found)
+    return None if found is None else caller_of(found)
 
 
 def authenticate_and(
@@ -109,7 +111,7 @@ def authenticate_and(
     """The same with a row that has what `asking` adds to it, of whatever tables, with these values:
     what a request asks next is asked along."""
     found = _row_of(text, _by_prefix_and(asking), params)
-    return None if found is None else (_caller(found), found)
+    return None if found is None else (caller_of(found), found)
 
 
 def _row_of(text: str, statement: Select[Any], params: Mapping[str, Any]) -> Any:
@@ -230,12 +232,13 @@ def stored_scopes(text: str) -> list[str]:
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
-def _caller(row: Row[Any]) -> Caller:
+def caller_of(row: Row[Any]) -> Caller:
+    """Whom a row of `LIVE_ONES` opens for."""
     account = accounts.from_row(row)
     granted = _granted(row.scopes_json)
     if not account.is_admin and row.grant_id is None:
         granted -= {Scope.RUNS_EXECUTE}
-    return Caller(account, row.token_id, row.token_name, granted, row.expires_at)
+    return Caller(account, row.token_id, row.token_name, granted, row.expires_at, row.token_hash)
 
 
 @functools.lru_cache(maxsize=512)

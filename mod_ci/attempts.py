@@ -26,7 +26,7 @@ from database import (
     utc_now,
 )
 from errors import Conflict, Unauthorized, Unavailable
-from mod_ci import credentials
+from mod_auth import credentials
 from mod_ci.models import Attempt, EndReason, Stage
 from mod_ci.queue import count_failures, end_open_attempts, fingerprint
 from mod_test import passes, state

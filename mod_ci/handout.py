@@ -16,14 +16,30 @@ from mod_test import catalogue, repositories, sets
 from mod_test.models import Platform
 
 
-def handout(claim: Claim, *, git_base_url: str, main_repository: str, api: str) -> dict[str, Any]:
-    """The lease, run, tests and samples of a claim, without the samples' sizes (see `with_sizes`).
+def definitions(claim: Claim) -> tuple[Definition, ...]:
+    """The tests of the run's set that have no result, by id. One without a sample is in no set.
 
-    Call it in the claim's unit of work. `api` is where the API is reached; sample addresses are
-    below it.
+    Call it in the claim's unit of work.
     """
     with catalogue.as_of(claim.definitions):
-        definitions = _definitions(claim)
+        wanted = set((sets.active() if claim.recorded is None else claim.recorded) - claim.reported)
+        found = catalogue.definitions(wanted)
+    return tuple(test for _, test in sorted(found.items()) if test.sample is not None)
+
+
+def handout(
+    claim: Claim,
+    definitions: tuple[Definition, ...],
+    *,
+    git_base_url: str,
+    main_repository: str,
+    api: str,
+) -> dict[str, Any]:
+    """The lease, run, tests and samples of a claim, without the samples' sizes (see `with_sizes`).
+
+    Call it once the claim is committed. `api` is where the API is reached; sample addresses are
+    below it.
+    """
     samples = {test.sample.sample_id: test.sample for test in definitions if test.sample}
     address = f"{api}/attempts/{claim.attempt_id}/samples"
     return {
@@ -58,13 +74,6 @@ def key_of_sample(sample_id: int) -> str | None:
         return sample_key(sample.sha or "", sample.extension)
     except UnsafeName:
         return None
-
-
-def _definitions(claim: Claim) -> tuple[Definition, ...]:
-    """The tests of the run's set that have no result, by id. One without a sample is in no set."""
-    wanted = set((claim.recorded if claim.has_recorded_set else sets.active()) - claim.reported)
-    found = catalogue.definitions(wanted)
-    return tuple(test for _, test in sorted(found.items()) if test.sample is not None)
 
 
 @functools.lru_cache(maxsize=8)

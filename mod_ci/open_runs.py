@@ -20,15 +20,16 @@ from sqlalchemy import (
     union,
 )
 
-from database import exact, fetch, fetch_each, in_this_order
+from database import exact, fetch_each, in_this_order
 from mod_ci.models import GcpInstance, Maintenance
 from mod_test.models import Fork, Platform, Progress, Run, RunRecord, TestStatus
-from mod_test.rollup.tables import OpenRun, RollupMark, RunRollup
+from mod_test.rollup.tables import PROGRESS_UNDONE, OpenRun, RollupMark, RunRollup
 from mod_test.run_rows import IS_LAST, Last
 from mod_test.validity import IS_VALID
-from mod_test.verdict import lease_ran_out, waits
+from mod_test.verdict import is_not_leased, lease_ran_out, waits
 
 CANDIDATES = 20
+_PLATFORM = bindparam("platform", type_=Run.platform.type)
 LIVE = [TestStatus.preparation, TestStatus.testing]
 
 OPEN = select(OpenRun.test_id)
@@ -51,7 +52,7 @@ MAY_WAIT: ColumnElement[bool] = or_(
 # Runs with a machine are the existing scheduler's.
 HAS_NO_MACHINE: ColumnElement[bool] = ~exists().where(GcpInstance.test_id == Run.id)
 IS_NOT_PAUSED: ColumnElement[bool] = ~exists().where(
-    exact(Maintenance.platform) == exact(Run.platform), Maintenance.disabled.is_(True)
+    exact(Maintenance.platform) == _PLATFORM, Maintenance.disabled.is_(True)
 )
 IS_RUNNING: ColumnElement[bool] = and_(Last.status.in_(LIVE), ~waits(Last))
 
@@ -81,43 +82,36 @@ def oldest_waiting(platform: Platform, *, after: int = 0, most: int = CANDIDATES
     return sorted({row.test_id for rows in found for row in rows})[:most]
 
 
-def oldest_candidates(platform: Platform, *, most: int) -> list[int]:
-    """The oldest runs of `platform` that wait, as far as their record and progress tell, in order.
-
-    No older one may be handed out; one of these may still be invalid, or paused. Empty only when
-    nothing may be handed out. This costs half of what `oldest_waiting` does, and whoever takes one
-    looks closely anyway.
-    """
-    wanted = {"platform": platform, "after": 0, "most": most}
-    rows = fetch(_OLDEST_CANDIDATES, wanted)
-    if not rows or rows[0].some_restarted:
-        return oldest_waiting(platform, most=most)
-    return [row.test_id for row in rows]
-
-
 def _oldest(statement: Select[Any], source: Any) -> Select[Any]:
     """The oldest of its rows that are of the platform and may wait."""
-    platform = bindparam("platform", type_=Run.platform.type)
     return (
-        statement.where(source.c.test_id > bindparam("after"), Run.platform == platform)
-        .where(MAY_WAIT, HAS_NO_MACHINE)
+        statement.where(source.c.test_id > bindparam("after"), Run.platform == _PLATFORM)
+        .where(MAY_WAIT, HAS_NO_MACHINE, IS_NOT_PAUSED)
         .order_by(source.c.test_id)
         .limit(bindparam("most", type_=Integer))
     )
 
 
 def _oldest_waiting(source: Any) -> Select[Any]:
-    return _oldest(among(source, source.c.test_id), source).where(IS_WAITING, IS_NOT_PAUSED)
+    return _oldest(among(source, source.c.test_id), source).where(IS_WAITING)
 
 
 # Composed once: building these costs more than the database needs for them.
 _OLDEST_OPEN = _oldest_waiting(OPEN.subquery("open"))
 _OLDEST_RESTARTED = _oldest_waiting(RESTARTED.subquery("restarted"))
-_OLDEST_CANDIDATES = _oldest(
+# The oldest runs of a platform that wait, as far as their record and progress tell, in order: at
+# most as many as are named. No older one may be handed out, unless `some_restarted` have progress
+# that is gone or another, which nobody has settled yet; one of these may still be invalid. Of runs
+# that are executed the record alone is read: this costs a fraction of what `oldest_waiting` does.
+OLDEST_CANDIDATES = _oldest(
     in_this_order(
-        select(OpenRun.test_id, RESTARTED.exists().label("some_restarted"))
+        select(
+            OpenRun.test_id,
+            exists().where(RollupMark.kind == PROGRESS_UNDONE).label("some_restarted"),
+        )
         .join(RunRecord, RunRecord.test_id == OpenRun.test_id)
         .join(Run, Run.id == RunRecord.test_id)
+        .where(is_not_leased())
     ),
     OpenRun.__table__,
 )

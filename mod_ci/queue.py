@@ -6,6 +6,7 @@ compare with the database's clock.
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -14,19 +15,33 @@ from sqlalchemy import (
     Integer,
     Row,
     Table,
-    and_,
     bindparam,
     delete,
     exists,
     func,
     insert,
+    literal,
     select,
-    union_all,
     update,
 )
 
-from database import change_along, change_each, db, fetch, fetch_each, utc_now
-from mod_auth.accounts import Account
+from database import (
+    CHOSEN,
+    Along,
+    Asked,
+    change_along,
+    chosen,
+    db,
+    fetch,
+    fetch_chosen,
+    fetch_values,
+    in_this_order,
+    last_row_id,
+    utc_now,
+)
+from mod_auth import again
+from mod_auth.scopes import Scope
+from mod_auth.tokens import Caller
 from mod_ci import lost_leases, open_runs
 from mod_ci.models import Attempt, EndReason
 from mod_test import catalogue, sets, state
@@ -34,6 +49,7 @@ from mod_test.models import (
     Fork,
     Platform,
     ProgressCause,
+    ProgressRecord,
     Result,
     ResultFile,
     Run,
@@ -43,7 +59,7 @@ from mod_test.models import (
 from mod_test.rollup.kept import Version, version_of_definitions
 from mod_test.rollup.tables import RollupState
 from mod_test.run_rows import Last, is_last
-from mod_test.validity import IS_VALID
+from mod_test.validity import is_valid
 
 MOST_LOST_ATTEMPTS = 3
 FIRST_CANDIDATES = 4
@@ -51,20 +67,24 @@ LOST_MESSAGE = "The runner stopped answering in {count} attempts; the run was gi
 
 # Composed once: building these costs more than the database needs for them.
 _RUN_ID = bindparam("run_id", type_=Integer)
-_LOCK_ONE = (
-    select(Run.id)
-    # From the first one on: MariaDB would begin with the oldest run of all.
-    .where(Run.id >= bindparam("first"), Run.id.in_(bindparam("ids", expanding=True)))
-    .order_by(Run.id)
+_CHOOSE = select(chosen(Run.id).label("id"))
+_OLDEST = open_runs.OLDEST_CANDIDATES.subquery("oldest")
+# The oldest candidate that nobody else is taking. What is not of the run's own row is only read.
+_LOCK_OLDEST = (
+    in_this_order(
+        _CHOOSE.add_columns(_OLDEST.c.some_restarted)
+        .select_from(_OLDEST)
+        .join(Run, Run.id == _OLDEST.c.test_id)
+    )
     .limit(1)
     .with_for_update(skip_locked=True)
 )
-_WITHOUT_RESULT = (
-    ResultFile.test_id == _RUN_ID,
-    ~exists().where(
-        Result.test_id == ResultFile.test_id,
-        Result.regression_test_id == ResultFile.regression_test_id,
-    ),
+_LOCK_ONE = (
+    # From the first one on: MariaDB would begin with the oldest run of all.
+    _CHOOSE.where(Run.id >= bindparam("first"), Run.id.in_(bindparam("ids", expanding=True)))
+    .order_by(Run.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
 )
 _HELD = (
     select(
@@ -76,14 +96,8 @@ _HELD = (
         (RunRecord.lease_expires_at < utc_now()).label("is_expired"),
         Last.id.is_(None).label("is_new"),
         (Last.id == RunRecord.held_progress_id).label("is_as_left"),
-        exists()
-        .where(Attempt.test_id == RunRecord.test_id, Attempt.ended_at.is_(None))
-        .label("has_open_attempt"),
-        exists().where(*_WITHOUT_RESULT).label("has_files_without_result"),
-        sets.recorded(RunRecord.test_id).exists().label("has_recorded_set"),
-        and_(*IS_VALID, open_runs.HAS_NO_MACHINE, open_runs.IS_NOT_PAUSED).label(
-            "may_be_handed_out"
-        ),
+        exists().where(ResultFile.test_id == RunRecord.test_id).label("has_files"),
+        exists().where(Result.test_id == RunRecord.test_id).label("has_results"),
         # What whoever takes it is told.
         utc_now().label("now"),
         Run.platform,
@@ -100,13 +114,20 @@ _HELD = (
     .outerjoin(RollupState, RollupState.id == 1)
     .where(RunRecord.test_id == _RUN_ID)
 )
-# The tests that the run was asked for with, if they were written down, and the negative numbers of
-# those that have a result.
-_TESTS = union_all(
-    sets.recorded(_RUN_ID),
-    select(-Result.regression_test_id).where(Result.test_id == _RUN_ID),
-)
+# The tests that the run was asked for with, if they were written down.
+_RECORDED = sets.recorded(_RUN_ID)
+_REPORTED = select(Result.regression_test_id).where(Result.test_id == _RUN_ID)
 _ATTEMPT = insert(cast("Table", Attempt.__table__))
+# These two come after the event: the row that it has inserted is the last one.
+_RECORD = insert(cast("Table", ProgressRecord.__table__)).from_select(
+    ["progress_id", "cause", "attempt_id", "step"],
+    select(
+        last_row_id(),
+        literal(ProgressCause.worker, type_=ProgressRecord.cause.type),
+        Attempt.id,
+        literal(0),
+    ).where(Attempt.test_id == _RUN_ID, Attempt.number == bindparam("number", type_=Integer)),
+)
 _LEASE = (
     update(RunRecord)
     .where(RunRecord.test_id == _RUN_ID)
@@ -114,12 +135,26 @@ _LEASE = (
         attempts=bindparam("number", type_=Integer),
         lost_attempts=bindparam("lost", type_=Integer),
         lease_expires_at=bindparam("until", type_=RunRecord.lease_expires_at.type),
-        held_progress_id=bindparam("progress_id", type_=Integer),
+        held_progress_id=last_row_id(),
     )
     .execution_options(synchronize_session=False)
 )
 _DROP_FILES = (
-    delete(ResultFile).where(*_WITHOUT_RESULT).execution_options(synchronize_session=False)
+    delete(ResultFile)
+    .where(
+        ResultFile.test_id == _RUN_ID,
+        ~exists().where(
+            Result.test_id == ResultFile.test_id,
+            Result.regression_test_id == ResultFile.regression_test_id,
+        ),
+    )
+    .execution_options(synchronize_session=False)
+)
+
+
+# What is asked of a run that is locked now, in the same message.
+_ABOUT_IT: tuple[Asked, ...] = tuple(
+    (statement, {"run_id": CHOSEN}) for statement in (_HELD, _RECORDED)
 )
 
 
@@ -127,29 +162,44 @@ _DROP_FILES = (
 class Claim:
     """A lease on a run; `credential` is shown this once.
 
-    `has_recorded_set`: the run's tests were written down when it was asked for: `recorded`. Those
-    in `reported` have a result. `run` has the columns of the run and its fork, `definitions` is the
+    `recorded` are the run's tests, if they were written down when it was asked for; those in
+    `reported` have a result. `run` has the columns of the run and its fork, `definitions` is the
     version of regression tests. All is of the moment when it was taken.
     """
 
-    attempt_id: int
+    written: Along
     number: int
     credential: str
     run_id: int
-    has_recorded_set: bool
-    recorded: frozenset[int]
+    recorded: frozenset[int] | None
     reported: frozenset[int]
     lease_expires_at: datetime
     deadline_at: datetime
     run: Any
     definitions: Version | None
 
+    @property
+    def attempt_id(self) -> int:
+        """Known once the claim is committed; RuntimeError before."""
+        return self.written.done.row_id
+
+
+@dataclass(frozen=True)
+class _Taker:
+    """Who wants a run, and for how long."""
+
+    platform: Platform
+    runner_name: str
+    caller: Caller
+    lease_seconds: int
+    run_time_limit: int
+
 
 def claim(
     platform: Platform,
     runner_name: str,
     *,
-    account: Account,
+    caller: Caller,
     lease_seconds: int,
     run_time_limit: int,
 ) -> Claim | None:
@@ -157,32 +207,37 @@ def claim(
 
     Never one that the existing scheduler has given a machine, and none in maintenance. Runs whose
     third lease was lost are canceled on the way. Runs that others are taking at this moment are
-    passed by.
+    passed by. Raises Unauthorized and Forbidden as the caller's token reads now.
     """
-    # Of the few oldest, others may be taking each one at this moment. Most often the record tells
-    # all there is to know of them; what else decides is seen under the lock.
-    ids, are_sure = open_runs.oldest_candidates(platform, most=FIRST_CANDIDATES), False
+    taker = _Taker(platform, runner_name, caller, lease_seconds, run_time_limit)
+    # Most often the record of a run tells all there is to know of it; what the lock protects is
+    # seen under it. Of the few oldest, others may be taking each one at this moment.
+    wanted = {"platform": platform, "after": 0, "most": FIRST_CANDIDATES}
+    token, locked, *told = fetch_chosen(
+        (_LOCK_OLDEST, wanted), *_ABOUT_IT, along=[again.asking(caller)]
+    )
+    again.check(token, caller, Scope.RUNS_EXECUTE)
+    seen = 0
+    if locked and not locked[0].some_restarted and told[0][0].generation:
+        taken = _take_if_it_waits(taker, told)
+        if taken is not None:
+            return taken
+        seen = locked[0].id
+    ids = open_runs.oldest_waiting(platform, after=seen)
     while ids:
-        # Most often nobody is at the oldest one: what is asked next is of that one.
-        oldest = {"run_id": ids[0]}
-        locked, held, tests = fetch_each(
-            (_LOCK_ONE, {"first": ids[0], "ids": ids}), (_HELD, oldest), (_TESTS, oldest)
-        )
-        run_id = locked[0].id if locked else None
-        if run_id not in (None, ids[0]):
-            another = {"run_id": run_id}
-            held, tests = fetch_each((_HELD, another), (_TESTS, another))
-        if run_id is not None and _waits(held[0]):
-            lost = _give_up(held[0])
-            if lost is not None:
-                return _take(
-                    held[0], lost, {test for (test,) in tests}, platform, runner_name, account,
-                    lease_seconds, run_time_limit,
-                )  # fmt: skip
-        seen = ids[-1] if run_id is None else run_id
-        rest = [other for other in ids if other > seen] if are_sure else []
-        ids, are_sure = rest or open_runs.oldest_waiting(platform, after=seen), True
+        locked, *told = fetch_chosen((_LOCK_ONE, {"first": ids[0], "ids": ids}), *_ABOUT_IT)
+        if locked:
+            taken = _take_if_it_waits(taker, told)
+            if taken is not None:
+                return taken
+        seen = locked[0].id if locked else ids[-1]
+        ids = open_runs.oldest_waiting(platform, after=seen)
     return None
+
+
+def make_sure_of(caller: Caller) -> None:
+    """Raises Unauthorized and Forbidden where the caller's token takes no runs any more."""
+    again.check(fetch(*again.asking(caller)), caller, Scope.RUNS_EXECUTE)
 
 
 def expire() -> int:
@@ -213,7 +268,7 @@ def expire() -> int:
 
 def _waits(held: Row[Any]) -> bool:
     """Whether a run that is locked now waits for a runner, by its row of `_HELD`."""
-    if not held.may_be_handed_out:
+    if not is_valid(held.commit, held.github, held.platform):
         return False
     if held.is_new:
         return True
@@ -230,7 +285,7 @@ def _give_up(held: Row[Any]) -> int | None:
     attempt_id = None
     if held.status is not None and held.is_expired:
         lost += 1
-    if held.is_leased or held.has_open_attempt:
+    if held.is_leased or held.attempts:
         attempt_id = end_open_attempts(held.test_id, EndReason.lease_expired)
         _forget_lease(held.test_id, lost)
     if held.status is None or lost < MOST_LOST_ATTEMPTS:
@@ -245,40 +300,70 @@ def _give_up(held: Row[Any]) -> int | None:
     return None
 
 
-def _take(
+def _take_if_it_waits(taker: _Taker, told: Sequence[Sequence[Row[Any]]]) -> Claim | None:
+    """The claim of a locked run, if it waits; `told` is what `_ABOUT_IT` asks."""
+    (held,), recorded = told
+    if not _waits(held):
+        return None
+    lost = _give_up(held)
+    if lost is None:
+        return None
+    until = held.now + timedelta(seconds=taker.lease_seconds)
+    deadline = held.now + timedelta(seconds=taker.run_time_limit)
+    credential = "spca_" + secrets.token_urlsafe(32)
+    written = _write(taker, held, lost, credential, until, deadline)
+    return Claim(
+        written=written,
+        number=held.attempts + 1,
+        credential=credential,
+        run_id=held.test_id,
+        recorded=frozenset(test for (test,) in recorded) or None,
+        reported=_reported(held),
+        lease_expires_at=until,
+        deadline_at=deadline,
+        run=held,
+        definitions=version_of_definitions(held),
+    )
+
+
+def _reported(held: Row[Any]) -> frozenset[int]:
+    """The tests of a locked run that have a result: most runs that are taken have none."""
+    if not held.has_results:
+        return frozenset()
+    return frozenset(fetch_values(_REPORTED, {"run_id": held.test_id}))
+
+
+def _write(
+    taker: _Taker,
     held: Row[Any],
     lost: int,
-    tests: set[int],
-    platform: Platform,
-    runner_name: str,
-    account: Account,
-    lease_seconds: int,
-    run_time_limit: int,
-) -> Claim:
+    credential: str,
+    until: datetime,
+    deadline: datetime,
+) -> Along:
+    """Write down that a locked run is taken; its new attempt, along with the COMMIT."""
     run_id, number = held.test_id, held.attempts + 1
-    until = held.now + timedelta(seconds=lease_seconds)
-    deadline = held.now + timedelta(seconds=run_time_limit)
-    credential = "spca_" + secrets.token_urlsafe(32)
-    attempt, progress = change_each(
-        (
-            _ATTEMPT,
-            {
-                "test_id": run_id,
-                "number": number,
-                "platform": platform,
-                "runner_name": runner_name,
-                "account_id": account.id,
-                "credential_hash": fingerprint(credential),
-                "claimed_at": held.now,
-                "deadline_at": deadline,
-            },
-        ),
-        state.event(run_id, TestStatus.preparation, f"Attempt {number}: taken by {runner_name}."),
+    attempt = change_along(
+        _ATTEMPT,
+        {
+            "test_id": run_id,
+            "number": number,
+            "platform": taker.platform,
+            "runner_name": taker.runner_name,
+            "account_id": taker.caller.account.id,
+            "credential_hash": fingerprint(credential),
+            "claimed_at": held.now,
+            "deadline_at": deadline,
+        },
     )
-    attempt_id, progress_id = attempt.row_id, progress.row_id
-    state.record(progress_id, attempt_id=attempt_id, step=0)
-    if held.has_files_without_result:
-        # Their result never came: this attempt reports both together.
+    change_along(
+        *state.event(
+            run_id, TestStatus.preparation, f"Attempt {number}: taken by {taker.runner_name}."
+        )
+    )
+    change_along(_RECORD, {"run_id": run_id, "number": number})
+    if held.has_files:
+        # Those whose result never came: this attempt reports both together.
         change_along(_DROP_FILES, {"run_id": run_id})
     change_along(
         _LEASE,
@@ -288,22 +373,9 @@ def _take(
             # Without any progress it never was taken, or the existing site has restarted it.
             "lost": 0 if held.status is None else lost,
             "until": until,
-            "progress_id": progress_id,
         },
     )
-    return Claim(
-        attempt_id=attempt_id,
-        number=number,
-        credential=credential,
-        run_id=run_id,
-        has_recorded_set=bool(held.has_recorded_set),
-        recorded=frozenset(test for test in tests if test > 0),
-        reported=frozenset(-test for test in tests if test < 0),
-        lease_expires_at=until,
-        deadline_at=deadline,
-        run=held,
-        definitions=version_of_definitions(held),
-    )
+    return attempt
 
 
 def fingerprint(credential: str) -> str:

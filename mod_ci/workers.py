@@ -36,7 +36,7 @@ from database import (
     writing,
 )
 from errors import Unavailable
-from mod_ci import credentials
+from mod_auth import credentials
 from mod_ci.results import belongs_to, keep
 from mod_regression.models import RegressionTest, RegressionTestOutput
 from mod_sample.storage import (

@@ -5,12 +5,11 @@ for what they append, the highest id decides.
 """
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
-from sqlalchemy import Executable, Table, bindparam, insert, select, update
+from sqlalchemy import Table, bindparam, insert, select, update
 
-from database import change, change_along, db, fetch_each, utc_now
+from database import Asked, change_along, db, fetch_each, last_row_id, utc_now
 from mod_test.models import (
     Progress,
     ProgressCause,
@@ -31,11 +30,12 @@ LAST = (
     .limit(1)
 )
 APPEND = insert(cast("Table", Progress.__table__)).values(timestamp=utc_now())
-RECORD = insert(cast("Table", ProgressRecord.__table__))
+# These come right after it: the row that it has inserted is the last one.
+RECORD = insert(cast("Table", ProgressRecord.__table__)).values(progress_id=last_row_id())
 HOLD = (
     update(RunRecord)
     .where(RunRecord.test_id == bindparam("run_id"))
-    .values(held_progress_id=bindparam("progress_id"))
+    .values(held_progress_id=last_row_id())
     .execution_options(synchronize_session=False)
 )
 
@@ -78,43 +78,21 @@ def append(
     attempt_id: int | None = None,
     step: int | None = None,
     holds: bool = False,
-) -> int:
-    """Append one event to a locked run and return its id.
+) -> None:
+    """Append one event to a locked run, along with what is said next.
 
     `holds`: the event is the current attempt's, so that losing the lease makes the run wait again.
     """
-    progress_id = change(*event(run_id, status, message)).row_id
-    record(progress_id, cause=cause, account_id=account_id, attempt_id=attempt_id, step=step)
+    change_along(*event(run_id, status, message))
+    told = {"cause": cause, "account_id": account_id, "attempt_id": attempt_id, "step": step}
+    change_along(RECORD, told)
     if holds:
-        change_along(HOLD, {"run_id": run_id, "progress_id": progress_id})
-    return progress_id
+        change_along(HOLD, {"run_id": run_id})
 
 
-def event(run_id: int, status: TestStatus, message: str) -> tuple[Executable, Mapping[str, Any]]:
-    """What writes an event of a locked run, for whoever writes something else along with it; then
-    comes `record`."""
+def event(run_id: int, status: TestStatus, message: str) -> Asked:
+    """What writes an event of a locked run, for whoever writes down by himself who caused it."""
     return APPEND, {"test_id": run_id, "status": status, "message": fitting(message)}
-
-
-def record(
-    progress_id: int,
-    *,
-    cause: ProgressCause = ProgressCause.worker,
-    account_id: int | None = None,
-    attempt_id: int | None = None,
-    step: int | None = None,
-) -> None:
-    """Write down who caused an event."""
-    change_along(
-        RECORD,
-        {
-            "progress_id": progress_id,
-            "cause": cause,
-            "account_id": account_id,
-            "attempt_id": attempt_id,
-            "step": step,
-        },
-    )
 
 
 def fitting(message: str) -> str:

@@ -1,7 +1,15 @@
-"""Which runs the API shows (semantics.md, "Ids, values, input")."""
+"""Which runs the API shows (semantics.md, "Ids, values, input"): in SQL, and of one row's values.
+
+A test holds the two against each other.
+"""
+
+import re
 
 from database import exact, is_commit, is_repository
 from mod_test.models import Fork, Platform, Run
+
+_COMMIT = re.compile("[0-9a-fA-F]{40}", re.ASCII)
+_REPOSITORY = re.compile("https://github[.]com/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", re.ASCII)
 
 # Of a `Run` joined to its `Fork`: a full commit, a repository on GitHub, a known platform.
 IS_VALID = (
@@ -9,3 +17,12 @@ IS_VALID = (
     is_repository(Fork.github),
     exact(Run.platform).in_([platform.value for platform in Platform]),
 )
+
+
+def is_valid(commit: str | None, repository: str | None, platform: Platform | None) -> bool:
+    """The same of what was read: the platform is None where its word is not known."""
+    return (
+        platform is not None
+        and _COMMIT.fullmatch(commit or "") is not None
+        and _REPOSITORY.fullmatch(repository or "") is not None
+    )

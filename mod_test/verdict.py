@@ -417,6 +417,11 @@ def lease_ran_out(progress_id: Any, record: Any = RunRecord) -> ColumnElement[bo
     """
     return and_(
         record.held_progress_id.is_not(None),
-        or_(record.lease_expires_at.is_(None), record.lease_expires_at < utc_now()),
+        is_not_leased(record),
         record.held_progress_id == progress_id,
     )
+
+
+def is_not_leased(record: Any = RunRecord) -> ColumnElement[bool]:
+    """Whether nobody holds a lease on a run at this moment."""
+    return or_(record.lease_expires_at.is_(None), record.lease_expires_at < utc_now())

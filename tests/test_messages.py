@@ -12,13 +12,17 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from database import (
+    CHOSEN,
     change_along,
     change_each,
+    chosen,
     db,
     fetch,
+    fetch_chosen,
     fetch_each,
     fetch_value,
     keep,
+    last_row_id,
     messages,
     reading,
     timing,
@@ -107,6 +111,67 @@ def test_a_unit_of_work_says_little(app: Flask, said: list[list[str]]) -> None:
         assert said == [["SET", "SELECT", "SELECT"], ["INSERT", "INSERT", "COMMIT"]]
     else:
         assert said == [["SELECT"], ["SELECT"], ["INSERT"], ["INSERT"]]
+
+
+CHOOSE = select(chosen(User.id).label("id"), User.name).where(User.name == bindparam("name"))
+ABOUT = select(User.name, bindparam("mark", type_=sa.Integer)).where(User.id == bindparam("of"))
+
+
+@pytest.mark.parametrize("is_watched", [False, True])
+def test_what_is_chosen_is_asked_about_in_the_same_message(
+    app: Flask, said: list[list[str]], is_watched: bool
+) -> None:
+    factories.account(name="a")
+    b = factories.account(name="b")
+    said.clear()
+    about = (ABOUT, {"of": CHOSEN, "mark": 7})
+    with counted(app) if is_watched else nullcontext(), writing():
+        along = [(NAMED, {"name": "a"})]
+        found = fetch_chosen((CHOOSE, {"name": "b"}), about, about, along=along)
+        none = fetch_chosen((CHOOSE, {"name": "nobody"}), about, about, along=along)
+
+    assert [[tuple(row)[:2] for row in rows] for rows in found[1:]] == [
+        [(b.id, "b")], [("b", 7)], [("b", 7)],
+    ]  # fmt: skip
+    assert [row.name for row in found[0]] == ["a"]
+    # What was chosen before is not asked about again.
+    assert none == [found[0], [], [], []]
+    if on_mariadb(app) and not is_watched:
+        assert said == [
+            ["SET", "SELECT", "SET", "SELECT", "SELECT", "SELECT"],
+            ["SELECT", "SET", "SELECT", "SELECT", "SELECT"],
+        ]
+
+
+def test_what_goes_along_says_what_it_has_done_once_it_is_said(app: Flask, raw: Raw) -> None:
+    with writing():
+        a = change_along(ADD, {"name": "a"})
+        if on_mariadb(app):
+            with pytest.raises(RuntimeError):
+                _ = a.done
+        b = change_along(ADD, {"name": "b"})
+        note = change_along(NOTE, {"of": 0, "to": "x"})
+
+    rows = raw.execute("SELECT id, name FROM user ORDER BY id")
+    assert rows == [(a.done.row_id, "a"), (b.done.row_id, "b")]
+    assert (a.done.rows, note.done.rows) == (1, 0)
+
+
+def test_the_last_row_is_the_one_that_was_inserted_right_before(raw: Raw) -> None:
+    note = (
+        update(User)
+        .where(User.id == last_row_id())
+        .values(password=bindparam("to"))
+        .execution_options(synchronize_session=False)
+    )
+    with writing():
+        for name in "ab":
+            change_along(ADD, {"name": name})
+            change_along(note, {"to": name * 2})
+
+    assert raw.execute("SELECT name, password FROM user ORDER BY name") == [
+        ("a", "aa"), ("b", "bb"),
+    ]  # fmt: skip
 
 
 def test_who_watches_sees_each_statement(app: Flask, raw: Raw) -> None:

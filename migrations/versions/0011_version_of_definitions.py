@@ -22,26 +22,12 @@ def upgrade() -> None:
     if COLUMN not in {column["name"] for column in sa.inspect(connection).get_columns(TABLE)}:
         new = sa.Column(COLUMN, sa.BigInteger, server_default="0", nullable=False)
         op.add_column(TABLE, new)
-    if triggers.create(connection):
+    if triggers.create_or_keep_nothing(connection):
         # What a process remembers from before they were there is of another generation.
         connection.execute(
             sa.text("UPDATE rollup_state SET generation = :new WHERE generation <> 0"),
             {"new": secrets.randbits(62) | 1},
         )
-    else:
-        forget_what_is_kept()
-
-
-def forget_what_is_kept() -> None:
-    """Nothing may be kept where changes are not marked; the account may have lost that right."""
-    for table in ("failing_result", "run_rollup", "rollup_mark"):
-        op.execute(f"DELETE FROM {table}")
-    op.execute("UPDATE open_run SET settled = 0")
-    op.execute("UPDATE rollup_state SET generation = 0")
-    op.execute(
-        "INSERT INTO open_run (test_id) SELECT t.id FROM test t "
-        "WHERE NOT EXISTS (SELECT 1 FROM open_run o WHERE o.test_id = t.id)"
-    )
 
 
 def downgrade() -> None:

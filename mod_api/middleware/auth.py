@@ -17,7 +17,7 @@ from errors import Forbidden, Unauthorized
 from mod_api.middleware import limits, once_sent, parsing, resource
 from mod_api.middleware.ids import check_ids
 from mod_api.middleware.limits import Rate
-from mod_auth import tokens
+from mod_auth import again, permissions, tokens
 from mod_auth.accounts import Account
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
@@ -58,12 +58,8 @@ def requires(
 
     def allow() -> None:
         caller = authenticate()
-        if scope is not None and scope not in caller.scopes:
-            raise Forbidden(
-                "Token does not have the required scope for this operation.",
-                required_scope=scope.value,
-                token_scopes=sorted(caller.scopes),
-            )
+        if scope is not None:
+            permissions.refuse_without(scope, caller.scopes)
         if roles and not own_resource and caller.account.role not in roles:
             raise Forbidden(
                 "This account's role may not do this.",
@@ -72,14 +68,50 @@ def requires(
             )
         limits.check(rate)
 
-    documented: dict[str, Any] = {"security": [{"bearerAuth": []}]}
-    if scope is not None:
-        documented |= {"security": [{"bearerAuth": [scope.value]}], "x-required-scope": scope.value}
+    documented = _needing(scope)
     if roles:
         documented["x-required-roles"] = [role.value for role in roles]
     if own_resource:
         documented["x-own-resource"] = True
     return _guarded(allow, documented)
+
+
+def requires_and_asks_again(scope: Scope, rate: Rate) -> Callable[[View], View]:
+    """The operation needs a live token with `scope`, which it asks for again in its unit of work.
+
+    A token that was good a moment ago is not asked for before: the view must make sure of it
+    (`mod_auth.again`). Whatever else such a request is refused for, a token that is good no more
+    is told first.
+    """
+
+    def allow() -> None:
+        caller = again.recalled(_bearer())
+        if caller is None:
+            caller = authenticate()
+            permissions.refuse_without(scope, caller.scopes)
+            again.note(caller)
+        else:
+            _note_caller(caller)
+            g.is_recalled = True
+        limits.check(rate)
+
+    def decorate(view: View) -> View:
+        guarded = _guarded(allow, _needing(scope))(view)
+
+        @functools.wraps(guarded)
+        def asked(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return guarded(*args, **kwargs)
+            except Unauthorized:
+                raise
+            except Exception:
+                if g.get("is_recalled", False):
+                    permissions.refuse_without(scope, authenticate().scopes)
+                raise
+
+        return cast(View, asked)
+
+    return decorate
 
 
 def open_to_all(rate: Rate | None = None, **documented: Any) -> Callable[[View], View]:
@@ -119,9 +151,13 @@ def authenticate() -> Caller:
             caller = tokens.authenticate(credential)
     if caller is None:
         raise Unauthorized
+    _note_caller(caller)
+    return caller
+
+
+def _note_caller(caller: Caller) -> None:
     g.caller = caller
     g.rate_key = f"token:{caller.token_id}"
-    return caller
 
 
 def _look_and_authenticate(credential: str) -> Caller | None:
@@ -160,6 +196,13 @@ def _bearer() -> str:
         raise Unauthorized
     g.credential_given = True
     return credential.strip()
+
+
+def _needing(scope: Scope | None) -> dict[str, Any]:
+    """What the document says of an operation that needs a token."""
+    if scope is None:
+        return {"security": [{"bearerAuth": []}]}
+    return {"security": [{"bearerAuth": [scope.value]}], "x-required-scope": scope.value}
 
 
 def _guarded(allow: Callable[[], None], documented: dict[str, Any]) -> Callable[[View], View]:

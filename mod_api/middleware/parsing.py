@@ -26,25 +26,13 @@ class UnsupportedMediaType(DomainError):
 
 
 class StrictParser(FlaskParser):
-    """webargs with one reading of JSON and query strings, and errors as `Invalid`."""
+    """webargs, for headers, with errors as `Invalid`; bodies and query strings are read below."""
 
     DEFAULT_VALIDATION_STATUS = 400
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {
         **dict.fromkeys(("json", "query", "form", "files", "path"), marshmallow.RAISE),
         **dict.fromkeys(("headers", "cookies"), marshmallow.EXCLUDE),
     }  # fmt: skip
-
-    def load_json(self, req: Request, schema: marshmallow.Schema) -> Any:
-        body = whole_body()
-        if not body:
-            if schema.context_required:  # type: ignore[attr-defined]  # set by `Body`
-                raise Invalid.fields(body="A JSON object is required.")
-            return {}
-        if req.mimetype != "application/json":
-            raise UnsupportedMediaType(
-                "The body must be application/json.", expected="application/json"
-            )
-        return read_object(body)
 
     def handle_error(
         self, error: marshmallow.ValidationError, req: Request, schema: marshmallow.Schema, **_: Any
@@ -59,6 +47,28 @@ def invalid(error: marshmallow.ValidationError) -> Invalid:
         if set(messages) == {location} and isinstance(messages[location], dict):
             messages = messages[location]
     return Invalid.fields(**_flat(messages))
+
+
+def read_body(schema: marshmallow.Schema) -> Any:
+    """The JSON body as a schema has it; an unknown field is refused.
+
+    Raises Invalid, UnsupportedMediaType, and TooLarge through the framework.
+    """
+    body = whole_body()
+    if not body:
+        if schema.context_required:  # type: ignore[attr-defined]  # set by `Resource.body`
+            raise Invalid.fields(body="A JSON object is required.")
+        told: dict[str, Any] = {}
+    elif request.mimetype != "application/json":
+        raise UnsupportedMediaType(
+            "The body must be application/json.", expected="application/json"
+        )
+    else:
+        told = read_object(body)
+    try:
+        return schema.load(told, unknown=marshmallow.RAISE)
+    except marshmallow.ValidationError as error:
+        raise invalid(error) from None
 
 
 def read_object(body: bytes) -> dict[str, Any]:

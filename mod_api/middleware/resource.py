@@ -69,8 +69,16 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
         """Declare a JSON body; an optional one that is absent reads as an empty object."""
         instance = schema() if isinstance(schema, type) else schema
         instance.context_required = required
-        decorate: Decorator = self.arguments(instance, location="json", required=required)
-        return lambda view: decorate(self.fails(400, 413, 415)(view))
+        document: Decorator = self.arguments(instance, location="json", required=required)
+
+        def declare(view: View) -> View:
+            @functools.wraps(view)
+            def told(*args: Any, **kwargs: Any) -> Any:
+                return view(*args, parsing.read_body(instance), **kwargs)
+
+            return _documented(document, self.fails(400, 413, 415)(told))
+
+        return declare
 
     def query(self, schema: Any) -> Decorator:
         """Declare query parameters, handed to the view as keyword arguments."""

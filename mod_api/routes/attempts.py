@@ -7,7 +7,7 @@ from flask import Response, after_this_request, g, request
 
 from mod_api import application
 from mod_api.middleware import parsing, rollups
-from mod_api.middleware.auth import current_account, requires, requires_attempt
+from mod_api.middleware.auth import current_caller, requires_and_asks_again, requires_attempt
 from mod_api.middleware.files import send
 from mod_api.middleware.headers import base_url
 from mod_api.middleware.limits import Rate
@@ -31,7 +31,7 @@ bp = Resource("Runners", __name__, url_prefix="/attempts", description="For runn
 
 
 @bp.post("")
-@requires(Scope.RUNS_EXECUTE, rate=Rate.runner)
+@requires_and_asks_again(Scope.RUNS_EXECUTE, Rate.runner)
 @bp.body(ClaimRequestSchema)
 @bp.response(201, ClaimSchema, unit=False)
 @bp.alt_response(204, description="Nothing waits, or the platform is paused")
@@ -39,7 +39,7 @@ bp = Resource("Runners", __name__, url_prefix="/attempts", description="For runn
 def claim(body: dict[str, Any]) -> Any:
     """Take the next run of a platform from the queue, waiting for one if asked to."""
     taken = attempts.claim(
-        by=current_account(),
+        by=current_caller(),
         settings=application.settings(),
         repository=application.repository(),
         api=base_url(),

@@ -11,12 +11,12 @@ from errors import Invalid, NotFound, OffsetMismatch, Unavailable
 from mod_api.services import caption_changes
 from mod_api.services.log_sources import path_of
 from mod_api.services.waiting import wait_for
-from mod_auth import permissions
-from mod_auth.accounts import Account
+from mod_auth.tokens import Caller
 from mod_ci import attempts, handout, open_runs, queue, results
 from mod_ci.attempts import Hold, Standing
 from mod_ci.models import EndReason, Stage
 from mod_ci.results import Output, Report
+from mod_regression.definitions import Definition
 from mod_sample.storage import Readable, Repository, StorageUnavailable
 from mod_test.logs import append as log_append
 from mod_test.logs import watching
@@ -41,7 +41,7 @@ class Answer:
 
 def claim(
     *,
-    by: Account,
+    by: Caller,
     settings: Settings,
     repository: Repository,
     api: str,
@@ -51,9 +51,12 @@ def claim(
 ) -> dict[str, Any] | None:
     """The next run of a platform with all that its runner needs; None when none comes in `wait` s.
 
-    Raises Forbidden for a blocked account, Unavailable when too many wait.
+    Raises Unauthorized and Forbidden as the caller's token reads now, also for a blocked account,
+    and Unavailable when too many wait.
     """
     if platform not in settings.runner_platforms:
+        with reading():
+            queue.make_sure_of(by)
         return None
 
     def look() -> dict[str, Any] | None:
@@ -205,30 +208,29 @@ def sample_key(sample_id: int) -> str:
 
 
 def _claim(
-    by: Account, settings: Settings, api: str, platform: str, runner_name: str
+    by: Caller, settings: Settings, api: str, platform: str, runner_name: str
 ) -> dict[str, Any] | None:
-    def work() -> tuple[queue.Claim, dict[str, Any]] | None:
-        permissions.refuse_blocked(by)
+    def work() -> tuple[queue.Claim, tuple[Definition, ...]] | None:
         claimed = queue.claim(
             Platform(platform),
             runner_name,
-            account=by,
+            caller=by,
             lease_seconds=settings.lease_seconds,
             run_time_limit=settings.run_time_limit,
         )
-        if claimed is None:
-            return None
-        return claimed, handout.handout(
-            claimed,
-            git_base_url=settings.git_base_url,
-            main_repository=settings.main_repository,
-            api=api,
-        )
+        return None if claimed is None else (claimed, handout.definitions(claimed))
 
     found = written(work)
     if found is None:
         return None
-    claimed, told = found
+    claimed, definitions = found
+    told = handout.handout(
+        claimed,
+        definitions,
+        git_base_url=settings.git_base_url,
+        main_repository=settings.main_repository,
+        api=api,
+    )
     return {
         "attempt_id": claimed.attempt_id,
         "number": claimed.number,

@@ -11,6 +11,7 @@ from sqlalchemy import (
     CursorResult,
     Select,
     delete,
+    exists,
     func,
     insert,
     literal,
@@ -21,9 +22,17 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from database import db, fetch, reading, snapshots, writing
+from mod_test.models import Progress, RunRecord
 from mod_test.rollup import derive, kept, triggers
 from mod_test.rollup.kept import Version, by_definitions, by_own_marks, remember
-from mod_test.rollup.tables import CHANGES_KEPT, OpenRun, RollupChange, RollupMark, RollupState
+from mod_test.rollup.tables import (
+    CHANGES_KEPT,
+    PROGRESS_UNDONE,
+    OpenRun,
+    RollupChange,
+    RollupMark,
+    RollupState,
+)
 
 log = structlog.get_logger("rollup")
 AT_ONCE = 5000
@@ -186,6 +195,22 @@ def _forget_marks() -> int:
     return cast("CursorResult[Any]", db.session.execute(left)).rowcount
 
 
+def _end_leases(restarted: set[int]) -> None:
+    """Of runs whose progress is gone: whoever held one has lost it, and it waits. The marks
+    that say so go; from then on their records do."""
+    for batch in derive.batches(sorted(restarted), 1000):
+        db.session.execute(
+            update(RunRecord)
+            .where(
+                RunRecord.test_id.in_(batch),
+                RunRecord.lease_expires_at.is_not(None),
+                ~exists().where(Progress.test_id == RunRecord.test_id),
+            )
+            .values(lease_expires_at=None)
+            .execution_options(synchronize_session=False)
+        )
+
+
 def settle(*, of_definitions: bool = False, waits: bool = True) -> int:
     """Consume every mark that this snapshot sees, or those of definitions only; how many there
     were.
@@ -202,6 +227,7 @@ def settle(*, of_definitions: bool = False, waits: bool = True) -> int:
         marks = db.session.execute(
             select(
                 RollupMark.id,
+                RollupMark.kind,
                 RollupMark.run_id,
                 RollupMark.regression_id,
                 RollupMark.output_id,
@@ -225,6 +251,7 @@ def settle(*, of_definitions: bool = False, waits: bool = True) -> int:
         # Of a run that goes on, single results are not kept.
         runs |= derive.going_on({run_id for run_id, _ in pairs})
         lowest += derive.roll_up(runs)
+        _end_leases({mark.run_id for mark in marks if mark.kind == PROGRESS_UNDONE})
         pairs = {pair for pair in pairs if pair[0] not in runs}
         # A run with marks of its own is derived as a whole when those are consumed. Until then its
         # results are not those that its rollup was made of: one may have come for a skipped test.

@@ -21,6 +21,8 @@ from mod_test.models import Platform, TestStatus
 BRANCH_LENGTH = 100
 # Of so many changes processes still hear; whoever heard of none for longer forgets all.
 CHANGES_KEPT = 1000
+# The kind of mark that says that a run may have been restarted: we only append to progress.
+PROGRESS_UNDONE = "x"
 
 
 def _of_run() -> ForeignKey:
@@ -140,9 +142,10 @@ class OpenRun(Base):
 class RollupMark(Base):
     """Something that may change rolled-up runs: a run's own rows, a test, or an output's hash.
 
-    `kind`: `p` a run's progress, `r` a run's results or set, `d` what of a regression test decides
-    how results read, `h` what is accepted for an output (`file_hash`), `c` anything that is read of
-    regression tests (`mod_test.catalogue`); that one names nothing.
+    `kind`: `p` a run's progress, `x` progress that was there and is gone or another, `r` a run's
+    results or set, `d` what of a regression test decides how results read, `h` what is accepted for
+    an output (`file_hash`), `c` anything that is read of regression tests (`mod_test.catalogue`);
+    that one names nothing.
     """
 
     __tablename__ = "rollup_mark"

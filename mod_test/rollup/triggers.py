@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from mod_test.rollup.tables import PROGRESS_UNDONE
+
 PREFIX = "rollup_"
 # No right to create triggers: on the database, on the table, at all, or with binary logging.
 REFUSED = (1044, 1142, 1227, 1419)
@@ -167,6 +169,14 @@ TRIGGERS: tuple[Trigger, ...] = (
         ),
     ),
     *_changes("progress", "test_progress", (_run("p", "ROW"),)),
+    # Only what others take back lets a run wait that nobody has to give back.
+    Trigger(
+        "progress_rewritten",
+        "AFTER UPDATE",
+        "test_progress",
+        (_run(PROGRESS_UNDONE, "OLD"), _run(PROGRESS_UNDONE, "NEW")),
+    ),
+    Trigger("progress_removed", "BEFORE DELETE", "test_progress", (_run(PROGRESS_UNDONE, "OLD"),)),
     *_changes("result", "test_result", (_run("r", "ROW"),)),
     *_changes("result_file", "test_result_file", (_run("r", "ROW"),)),
     *_changes("customized", "customized_test", (_run("r", "ROW"),)),
@@ -293,6 +303,24 @@ def create(connection: Connection) -> bool:
             drop(connection)
             return False
     return True
+
+
+def create_or_keep_nothing(connection: Connection) -> bool:
+    """`create`; where the account may not, or may no more, nothing is kept from then on: changes
+    are not marked."""
+    if create(connection):
+        return True
+    for statement in (
+        "DELETE FROM failing_result",
+        "DELETE FROM run_rollup",
+        "DELETE FROM rollup_mark",
+        "UPDATE open_run SET settled = 0",
+        "UPDATE rollup_state SET generation = 0",
+        "INSERT INTO open_run (test_id) SELECT t.id FROM test t "
+        "WHERE NOT EXISTS (SELECT 1 FROM open_run o WHERE o.test_id = t.id)",
+    ):
+        connection.execute(text(statement))
+    return False
 
 
 def drop(connection: Connection) -> None:

@@ -78,6 +78,7 @@ def test_a_token_opens_what_it_was_given(app: Flask) -> None:
         token_name="bot",
         scopes=frozenset(READ),
         expires_at=made.token.expires_at,
+        digest=tokens.digest_of(made.text),
     )
 
 

@@ -1,8 +1,9 @@
-"""Credentials that were good a moment ago: of attempts, and of runs that existing workers execute.
+"""Credentials that were good a moment ago: of attempts, of runs that existing workers execute, and
+tokens that take runs from the queue.
 
-A runner shows the same one hundreds of times, and each time something is written under its run's
-lock. There it is held against the tables; what is remembered here only spares asking before, in a
-transaction of its own. Nothing else may rely on it.
+A runner shows the same one hundreds of times, and each time something is written. There, in the
+unit of work that writes, it is held against the tables; what is remembered here only spares asking
+before, in a transaction of its own. Nothing else may rely on it.
 """
 
 from collections.abc import Hashable

@@ -1,0 +1,57 @@
+"""A token that was good a moment ago, held against the tables where its work is done (ADR 031).
+
+For what writes at each call and is called often: what is recalled of the token spares the
+transaction before, and its row is asked for along with the first statement of the work.
+"""
+
+import hmac
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Integer, bindparam
+
+from database import Asked
+from errors import DomainError, Unauthorized
+from mod_auth import credentials, permissions, tokens
+from mod_auth.models import AccountRecord, ApiToken, BlockedUser
+from mod_auth.scopes import Scope
+from mod_auth.tokens import Caller
+
+_AGAIN = (
+    tokens.LIVE_ONES.add_columns(BlockedUser.user_id.is_not(None).label("is_blocked"))
+    .outerjoin(BlockedUser, BlockedUser.user_id == AccountRecord.github_id)
+    .where(ApiToken.id == bindparam("token_id", type_=Integer))
+)
+
+
+def recalled(text: str) -> Caller | None:
+    """The caller whom this token opened a moment ago: good for what asks again (`asking`)."""
+    known: Caller | None = credentials.remembered(("token", tokens.digest_of(text)))
+    return known
+
+
+def note(caller: Caller) -> None:
+    """The caller's token was good: it may be recalled."""
+    credentials.note(("token", caller.digest), caller)
+
+
+def asking(caller: Caller) -> Asked:
+    """What asks for the caller's token; `check` reads the rows."""
+    return _AGAIN, {"token_id": caller.token_id}
+
+
+def check(rows: Sequence[Any], caller: Caller, scope: Scope) -> None:
+    """Make sure that the caller's token still opens `scope`, and that the account may start work.
+
+    Raises Unauthorized, Forbidden.
+    """
+    row = rows[0] if rows else None
+    try:
+        if row is None or not hmac.compare_digest(row.token_hash, caller.digest):
+            raise Unauthorized
+        permissions.refuse_without(scope, tokens.caller_of(row).scopes)
+    except DomainError:
+        credentials.forget(("token", caller.digest))
+        raise
+    if row.is_blocked:
+        raise permissions.blocked()
