@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import os
+import signal
 import sys
 
 # Each command's module has `arguments(parser)` and `main(asked) -> int`, the exit status.
@@ -38,6 +39,8 @@ def main() -> int:
             loaded.arguments(command)
             command.set_defaults(main=loaded.main)
     asked = parser.parse_args()
+    # Also who is told to end stops the servers it started, and undoes what it wrote.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     status: int = asked.main(asked)
     return status
 

@@ -115,6 +115,12 @@ def _undo(connection: Any) -> None:
                 cursor.execute(statement, (some,))
             connection.commit()
         _forget_marks(connection, cursor, runs)
+        # Of an end that was broken off: what concerns runs that are gone.
+        cursor.execute(
+            "SELECT DISTINCT m.run_id FROM rollup_mark m LEFT JOIN test t ON t.id = m.run_id "
+            "WHERE m.run_id IS NOT NULL AND t.id IS NULL"
+        )
+        _forget_marks(connection, cursor, [run_id for (run_id,) in cursor.fetchall()])
 
 
 def _forget_marks(connection: Any, cursor: Any, runs: Sequence[int]) -> None:
