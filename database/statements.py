@@ -21,6 +21,7 @@ Params = Mapping[str, Any]
 # A statement that is composed once, and its parameters.
 Asked = tuple[Executable, Params]
 _NONE: Params = {}
+_NONE_CHOSEN = Statement(f"SET {CHOSEN.text} = NULL")
 
 
 def fetch(statement: Executable, params: Params = _NONE) -> list[Row]:
@@ -46,8 +47,8 @@ def fetch_chosen(choosing: Asked, *asked: Asked, along: Sequence[Asked] = ()) ->
     """The rows of `along`, of `choosing` and of those `asked` after it, in one question where the
     database allows it.
 
-    In `asked`, a parameter that is `CHOSEN` has the value of `choosing`'s column `chosen(...)`, and
-    there are no rows where it chose none. `choosing` gives one row at most.
+    In `asked`, a parameter that is `CHOSEN` has the value of the first column of `choosing`, which
+    is a `chosen(...)`, and there are no rows where it chose none. `choosing` gives one row at most.
     """
     connection = _connection()
     dialect = connection.dialect
@@ -76,9 +77,6 @@ def fetch_chosen(choosing: Asked, *asked: Asked, along: Sequence[Asked] = ()) ->
     ]
 
 
-_NONE_CHOSEN = Statement(f"SET {CHOSEN.text} = NULL")
-
-
 def fetch_first(statement: Executable, params: Params = _NONE) -> Row | None:
     """The first of its rows, or None."""
     rows = fetch(statement, params)
@@ -105,22 +103,6 @@ class Change(NamedTuple):
     row_id: int
 
 
-def change(statement: Executable, params: Params) -> Change:
-    """Send a statement that writes one row or what it chooses, in the session's unit of work.
-
-    `params` are its parameters; of an INSERT the values of the columns that it has no value for,
-    always the same ones: no default is put in.
-    """
-    return change_each((statement, params))[0]
-
-
-def change_each(*asked: Asked) -> list[Change]:
-    """Send several such statements, in one question where the database allows it."""
-    connection = _writer()
-    said = [_change(connection, statement, params) for statement, params in asked]
-    return [Change(*done) for done in exchange(connection, said)]
-
-
 class Along:
     """What a statement that goes along has done, once it was said."""
 
@@ -139,10 +121,12 @@ class Along:
 
 
 def change_along(statement: Executable, params: Params) -> Along:
-    """Send such a statement along with what this unit of work asks next, at the latest with its
-    COMMIT: there it is raised what it is refused with, and the unit can only be rolled back.
+    """Send a statement that writes one row or what it chooses along with what this unit of work
+    asks next, at the latest with its COMMIT: there it is raised what it is refused with, and the
+    unit can only be rolled back. Where something else is raised before, that is raised alone.
 
-    Where something else is raised before, that is raised alone.
+    `params` are its parameters; of an INSERT the values of the columns that it has no value for,
+    always the same ones: no default is put in.
     """
     connection = _writer()
     along = Along()

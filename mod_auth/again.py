@@ -40,8 +40,8 @@ def asking(caller: Caller) -> Asked:
     return _AGAIN, {"token_id": caller.token_id}
 
 
-def check(rows: Sequence[Any], caller: Caller, scope: Scope) -> None:
-    """Make sure that the caller's token still opens `scope`, and that the account may start work.
+def check(rows: Sequence[Any], caller: Caller, scope: Scope) -> Caller:
+    """The caller as the token reads now: it still opens `scope`, and the account may start work.
 
     Raises Unauthorized, Forbidden.
     """
@@ -49,9 +49,11 @@ def check(rows: Sequence[Any], caller: Caller, scope: Scope) -> None:
     try:
         if row is None or not hmac.compare_digest(row.token_hash, caller.digest):
             raise Unauthorized
-        permissions.refuse_without(scope, tokens.caller_of(row).scopes)
+        now = tokens.caller_of(row)
+        permissions.refuse_without(scope, now.scopes)
     except DomainError:
         credentials.forget(("token", caller.digest))
         raise
     if row.is_blocked:
         raise permissions.blocked()
+    return now

@@ -6,14 +6,15 @@ the lock of the run's row, where it is decided once whether the lease is still h
 
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Executable, Integer, bindparam, select, update
+from sqlalchemy import Integer, bindparam, select, update
 
 from database import (
+    Asked,
     change_along,
     db,
     fetch,
@@ -45,9 +46,6 @@ LOG_GRACE_SECONDS = 60
 # A lease that a result has renewed so recently, the next one leaves as it is.
 A_MOMENT = timedelta(seconds=1)
 NOT_VALID = "The attempt's credential is missing or not valid."
-
-# A statement that is composed once, and its parameters.
-Asked = tuple[Executable, Mapping[str, Any]]
 
 # Composed once: every call of an attempt asks for these.
 _RUN_ID = bindparam("run_id", type_=Integer)

@@ -23,7 +23,13 @@ from sqlalchemy import (
 from database import exact, fetch_each, in_this_order
 from mod_ci.models import GcpInstance, Maintenance
 from mod_test.models import Fork, Platform, Progress, Run, RunRecord, TestStatus
-from mod_test.rollup.tables import PROGRESS_UNDONE, OpenRun, RollupMark, RunRollup
+from mod_test.rollup.tables import (
+    PROGRESS_UNDONE,
+    OpenRun,
+    RollupMark,
+    RollupState,
+    RunRollup,
+)
 from mod_test.run_rows import IS_LAST, Last
 from mod_test.validity import IS_VALID
 from mod_test.verdict import is_not_leased, lease_ran_out, waits
@@ -33,7 +39,7 @@ _PLATFORM = bindparam("platform", type_=Run.platform.type)
 LIVE = [TestStatus.preparation, TestStatus.testing]
 
 OPEN = select(OpenRun.test_id)
-RESTARTED = in_this_order(
+_RESTARTED = in_this_order(
     select(RunRollup.test_id)
     .select_from(RollupMark)
     .join(RunRollup, RunRollup.test_id == RollupMark.run_id)
@@ -43,15 +49,15 @@ RESTARTED = in_this_order(
 # Whether a run (of `among`) waits for a runner: never taken, or its lease was lost.
 IS_WAITING: ColumnElement[bool] = or_(Last.id.is_(None), and_(Last.status.in_(LIVE), waits(Last)))
 # What follows from that, and is told by the record alone of most runs that are executed or ended.
-MAY_WAIT: ColumnElement[bool] = or_(
+_MAY_WAIT: ColumnElement[bool] = or_(
     lease_ran_out(
         select(func.max(Progress.id)).where(Progress.test_id == RunRecord.test_id).scalar_subquery()
     ),
     ~exists().where(Progress.test_id == RunRecord.test_id),
 )
 # Runs with a machine are the existing scheduler's.
-HAS_NO_MACHINE: ColumnElement[bool] = ~exists().where(GcpInstance.test_id == Run.id)
-IS_NOT_PAUSED: ColumnElement[bool] = ~exists().where(
+_HAS_NO_MACHINE: ColumnElement[bool] = ~exists().where(GcpInstance.test_id == Run.id)
+_IS_NOT_PAUSED: ColumnElement[bool] = ~exists().where(
     exact(Maintenance.platform) == _PLATFORM, Maintenance.disabled.is_(True)
 )
 IS_RUNNING: ColumnElement[bool] = and_(Last.status.in_(LIVE), ~waits(Last))
@@ -72,7 +78,7 @@ def among(source: Any, *columns: Any) -> Select[Any]:
 
 def open_runs(*columns: Any) -> Select[Any]:
     """`columns` of every run that waits, is executed or has just ended."""
-    return among(union(OPEN, RESTARTED).subquery("open"), *columns)
+    return among(union(OPEN, _RESTARTED).subquery("open"), *columns)
 
 
 def oldest_waiting(platform: Platform, *, after: int = 0, most: int = CANDIDATES) -> list[int]:
@@ -86,7 +92,7 @@ def _oldest(statement: Select[Any], source: Any) -> Select[Any]:
     """The oldest of its rows that are of the platform and may wait."""
     return (
         statement.where(source.c.test_id > bindparam("after"), Run.platform == _PLATFORM)
-        .where(MAY_WAIT, HAS_NO_MACHINE, IS_NOT_PAUSED)
+        .where(_MAY_WAIT, _HAS_NO_MACHINE, _IS_NOT_PAUSED)
         .order_by(source.c.test_id)
         .limit(bindparam("most", type_=Integer))
     )
@@ -98,20 +104,22 @@ def _oldest_waiting(source: Any) -> Select[Any]:
 
 # Composed once: building these costs more than the database needs for them.
 _OLDEST_OPEN = _oldest_waiting(OPEN.subquery("open"))
-_OLDEST_RESTARTED = _oldest_waiting(RESTARTED.subquery("restarted"))
+_OLDEST_RESTARTED = _oldest_waiting(_RESTARTED.subquery("restarted"))
+# What was undone of progress is marked, and there is no such mark that nobody has settled yet.
+_NONE_RESTARTED = and_(
+    ~exists().where(RollupMark.kind == PROGRESS_UNDONE),
+    exists().where(RollupState.id == 1, RollupState.generation != 0),
+)
 # The oldest runs of a platform that wait, as far as their record and progress tell, in order: at
-# most as many as are named. No older one may be handed out, unless `some_restarted` have progress
-# that is gone or another, which nobody has settled yet; one of these may still be invalid. Of runs
-# that are executed the record alone is read: this costs a fraction of what `oldest_waiting` does.
+# most as many as are named, and none where a run may have been restarted a moment ago. No older one
+# may be handed out; one of these may still be invalid. Of runs that are executed the record alone
+# is read: this costs a fraction of what `oldest_waiting` does.
 OLDEST_CANDIDATES = _oldest(
     in_this_order(
-        select(
-            OpenRun.test_id,
-            exists().where(RollupMark.kind == PROGRESS_UNDONE).label("some_restarted"),
-        )
+        select(OpenRun.test_id)
         .join(RunRecord, RunRecord.test_id == OpenRun.test_id)
         .join(Run, Run.id == RunRecord.test_id)
-        .where(is_not_leased())
+        .where(_NONE_RESTARTED, is_not_leased())
     ),
     OpenRun.__table__,
 )

@@ -40,6 +40,7 @@ from database import (
     utc_now,
 )
 from mod_auth import again
+from mod_auth.accounts import Account
 from mod_auth.scopes import Scope
 from mod_auth.tokens import Caller
 from mod_ci import lost_leases, open_runs
@@ -71,11 +72,7 @@ _CHOOSE = select(chosen(Run.id).label("id"))
 _OLDEST = open_runs.OLDEST_CANDIDATES.subquery("oldest")
 # The oldest candidate that nobody else is taking. What is not of the run's own row is only read.
 _LOCK_OLDEST = (
-    in_this_order(
-        _CHOOSE.add_columns(_OLDEST.c.some_restarted)
-        .select_from(_OLDEST)
-        .join(Run, Run.id == _OLDEST.c.test_id)
-    )
+    in_this_order(_CHOOSE.select_from(_OLDEST).join(Run, Run.id == _OLDEST.c.test_id))
     .limit(1)
     .with_for_update(skip_locked=True)
 )
@@ -190,7 +187,7 @@ class _Taker:
 
     platform: Platform
     runner_name: str
-    caller: Caller
+    account: Account
     lease_seconds: int
     run_time_limit: int
 
@@ -209,16 +206,16 @@ def claim(
     third lease was lost are canceled on the way. Runs that others are taking at this moment are
     passed by. Raises Unauthorized and Forbidden as the caller's token reads now.
     """
-    taker = _Taker(platform, runner_name, caller, lease_seconds, run_time_limit)
     # Most often the record of a run tells all there is to know of it; what the lock protects is
     # seen under it. Of the few oldest, others may be taking each one at this moment.
     wanted = {"platform": platform, "after": 0, "most": FIRST_CANDIDATES}
     token, locked, *told = fetch_chosen(
         (_LOCK_OLDEST, wanted), *_ABOUT_IT, along=[again.asking(caller)]
     )
-    again.check(token, caller, Scope.RUNS_EXECUTE)
+    account = again.check(token, caller, Scope.RUNS_EXECUTE).account
+    taker = _Taker(platform, runner_name, account, lease_seconds, run_time_limit)
     seen = 0
-    if locked and not locked[0].some_restarted and told[0][0].generation:
+    if locked:
         taken = _take_if_it_waits(taker, told)
         if taken is not None:
             return taken
@@ -350,7 +347,7 @@ def _write(
             "number": number,
             "platform": taker.platform,
             "runner_name": taker.runner_name,
-            "account_id": taker.caller.account.id,
+            "account_id": taker.account.id,
             "credential_hash": fingerprint(credential),
             "claimed_at": held.now,
             "deadline_at": deadline,

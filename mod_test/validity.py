@@ -20,7 +20,10 @@ IS_VALID = (
 
 
 def is_valid(commit: str | None, repository: str | None, platform: Platform | None) -> bool:
-    """The same of what was read: the platform is None where its word is not known."""
+    """The same of what was read: the platform is None where its word is not known.
+
+    (But for a text that ends in a NUL, where SQLite reads none; nobody gets such a run.)
+    """
     return (
         platform is not None
         and _COMMIT.fullmatch(commit or "") is not None

@@ -1,14 +1,16 @@
-"""How many SQL statements something costs."""
+"""How many SQL statements something costs, and what one that writes has done."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import event
+from sqlalchemy import Executable, event, literal, select
 
-from database import db
+from database import change_along, db, fetch
+from database.statements import Change
 
+_NOTHING = select(literal(1))
 UNCOUNTED = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT")
 
 
@@ -28,3 +30,10 @@ def counted(app: Flask) -> Iterator[list[str]]:
         yield statements
     finally:
         event.remove(engine, "before_cursor_execute", note)
+
+
+def change_now(statement: Executable, params: Mapping[str, Any]) -> Change:
+    """What a statement that writes has done, said at once."""
+    along = change_along(statement, params)
+    fetch(_NOTHING)
+    return along.done

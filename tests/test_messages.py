@@ -14,7 +14,6 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from database import (
     CHOSEN,
     change_along,
-    change_each,
     chosen,
     db,
     fetch,
@@ -33,7 +32,7 @@ from mod_auth.models import User
 from tests import factories
 from tests.conftest import Site
 from tests.raw import Raw
-from tests.sql import counted
+from tests.sql import change_now, counted
 
 NAMES = "SELECT name FROM user ORDER BY name"
 ADD = insert(cast("sa.Table", User.__table__)).values(password="")
@@ -77,13 +76,13 @@ def on_mariadb(app: Flask) -> bool:
 
 def test_each_statement_is_answered_by_its_own_rows() -> None:
     with writing():
-        one, two = change_each((ADD, {"name": "100%;'"}), (ADD, {"name": "b"}))
-        assert (one.rows, two.rows) == (1, 1)
+        one, two = (change_along(ADD, {"name": name}) for name in ("100%;'", "b"))
         found = fetch_each(
             (NAMED, {"name": "b"}), (NAMED, {"name": ""}), (NAMED, {"name": "100%;'"})
         )
 
-    assert found == [[("b", two.row_id)], [], [("100%;'", one.row_id)]]
+    assert (one.done.rows, two.done.rows) == (1, 1)
+    assert found == [[("b", two.done.row_id)], [], [("100%;'", one.done.row_id)]]
     assert found[0][0].name == "b"
 
 
@@ -283,7 +282,7 @@ def test_after_its_commit_a_connection_begins_anew(raw: Raw) -> None:
         change_along(ADD, {"name": "a"})
     with pytest.raises(KeyError), writing():
         fetch_each((NAMED, {"name": "a"}))
-        change_each((ADD, {"name": "b"}))
+        change_now(ADD, {"name": "b"})
         raise KeyError
     with reading():
         assert fetch_value(NAMED, {"name": "b"}) is None
@@ -311,7 +310,8 @@ def test_a_victim_of_a_deadlock_is_done_again(app: Flask, at_the_end: bool, raw:
                 change_along(NOTE, {"of": theirs, "to": name})
                 change_along(NOTE, {"of": mine, "to": name})
             else:
-                change_each((NOTE, {"of": theirs, "to": name}), (NOTE, {"of": mine, "to": name}))
+                change_now(NOTE, {"of": theirs, "to": name})
+                change_now(NOTE, {"of": mine, "to": name})
 
         def run() -> None:
             try:

@@ -9,11 +9,11 @@ from flask import Flask
 from sqlalchemy import String, bindparam, func, insert, literal, select, update
 from sqlalchemy.exc import DBAPIError
 
-from database import change, db, fetch, fetch_first, fetch_value, fetch_values, reading, writing
+from database import db, fetch, fetch_first, fetch_value, fetch_values, reading, writing
 from database.spans import A_LIST, MOST_SPANS, among, is_among, joined, padded
 from mod_auth.models import AuditEvent, Role, User
 from tests import factories
-from tests.sql import counted
+from tests.sql import change_now, counted
 
 # What a driver or a regular expression may take for something else.
 AWKWARD = [
@@ -90,7 +90,7 @@ def test_an_error_is_that_of_sqlalchemy(app: Flask) -> None:
     row = {"name": account.name, "email": "x@y.invalid", "password": "", "role": Role.user}
 
     with pytest.raises(DBAPIError), writing():
-        change(statement, row)
+        change_now(statement, row)
 
 
 @pytest.mark.parametrize("is_watched", [False, True])
@@ -104,9 +104,9 @@ def test_a_change_says_what_it_has_done(app: Flask, is_watched: bool) -> None:
         update(AuditEvent).where(AuditEvent.id == ID).values(account_name=bindparam("called"))
     )
     with counted(app) if is_watched else nullcontext(), writing():
-        added = change(adding, event)
-        assert change(renaming, {"id": added.row_id, "called": "b"}).rows == 1
-        assert change(renaming, {"id": 0, "called": "b"}).rows == 0
+        added = change_now(adding, event)
+        assert change_now(renaming, {"id": added.row_id, "called": "b"}).rows == 1
+        assert change_now(renaming, {"id": 0, "called": "b"}).rows == 0
 
     found = db.session.get_one(AuditEvent, added.row_id)
     assert (found.at, found.account_name, found.subject_id) == (MOMENT, "b", 3)

@@ -30,9 +30,8 @@ class StrictParser(FlaskParser):
 
     DEFAULT_VALIDATION_STATUS = 400
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {
-        **dict.fromkeys(("json", "query", "form", "files", "path"), marshmallow.RAISE),
-        **dict.fromkeys(("headers", "cookies"), marshmallow.EXCLUDE),
-    }  # fmt: skip
+        "headers": marshmallow.EXCLUDE,
+    }
 
     def handle_error(
         self, error: marshmallow.ValidationError, req: Request, schema: marshmallow.Schema, **_: Any

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from database import db, fetch, fetch_values, replace_rows
+from database import change_along, db, fetch, fetch_values, replace_rows
 from mod_regression.models import RegressionTest
 from mod_test import failures
 from mod_test.cancellations import end_failure
@@ -125,20 +125,21 @@ def _roll_up(run_ids: list[int]) -> list[int]:
 
 
 def _keep_open(still_open: set[int], run_ids: list[int]) -> None:
-    """A run that nobody has stamped yet is not settled: no mark tells when somebody has."""
-    known = set(fetch_values(_OPEN, {"ids": run_ids}))
+    """A run that nobody has stamped yet is not settled: no mark tells when somebody has.
+
+    Row by row: new runs are inserted into this table by whoever makes them (see `settle._forget`).
+    """
+    known = {row.test_id: row.settled for row in fetch(_OPEN, {"ids": run_ids})}
     stamped = set(fetch_values(_STAMPED, {"ids": run_ids}))
-    _delete(OpenRun, OpenRun.test_id.in_(known - still_open))
+    for run_id in sorted(known.keys() - still_open):
+        change_along(_CLOSE, {"run_id": run_id})
     _insert(
         OpenRun,
-        [{"test_id": run_id, "settled": run_id in stamped} for run_id in still_open - known],
+        [{"test_id": run_id, "settled": run_id in stamped} for run_id in still_open - known.keys()],
     )
-    db.session.execute(
-        update(OpenRun)
-        .where(OpenRun.test_id.in_(still_open & stamped), OpenRun.settled.is_(False))
-        .values(settled=True)
-        .execution_options(synchronize_session=False)
-    )
+    for run_id in sorted(still_open & stamped & known.keys()):
+        if not known[run_id]:
+            change_along(_SETTLE, {"run_id": run_id})
 
 
 def _in_runs(statement: Any, run_ids: list[int]) -> list[Row]:
@@ -411,7 +412,18 @@ _GOING_ON = select(RunRollup.test_id).where(
 )
 _EXISTING = select(Run.id).where(Run.id.in_(failures.IDS))
 _STAMPED = select(RunRecord.test_id).where(RunRecord.test_id.in_(failures.IDS))
-_OPEN = select(OpenRun.test_id).where(OpenRun.test_id.in_(failures.IDS))
+_OPEN = select(OpenRun.test_id, OpenRun.settled).where(OpenRun.test_id.in_(failures.IDS))
+_CLOSE = (
+    delete(OpenRun)
+    .where(OpenRun.test_id == bindparam("run_id"))
+    .execution_options(synchronize_session=False)
+)
+_SETTLE = (
+    update(OpenRun)
+    .where(OpenRun.test_id == bindparam("run_id"))
+    .values(settled=True)
+    .execution_options(synchronize_session=False)
+)
 _FAILINGS = select(FailingResult.__table__).where(FailingResult.test_id.in_(failures.IDS))
 _ROLLUPS = select(RunRollup.__table__).where(RunRollup.test_id.in_(failures.IDS))
 _COUNTS = (

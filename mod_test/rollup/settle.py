@@ -1,7 +1,7 @@
 """Settling: what the marks say is derived anew, under a lock, in the snapshot that saw them."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -10,6 +10,7 @@ from sqlalchemy import (
     CompoundSelect,
     CursorResult,
     Select,
+    bindparam,
     delete,
     exists,
     func,
@@ -21,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from database import db, fetch, reading, snapshots, writing
+from database import change_along, db, fetch, reading, snapshots, utc_now, writing
 from mod_test.models import Progress, RunRecord
 from mod_test.rollup import derive, kept, triggers
 from mod_test.rollup.kept import Version, by_definitions, by_own_marks, remember
@@ -196,19 +197,49 @@ def _forget_marks() -> int:
 
 
 def _end_leases(restarted: set[int]) -> None:
-    """Of runs whose progress is gone: whoever held one has lost it, and it waits. The marks
-    that say so go; from then on their records do."""
+    """Of runs whose progress is gone: whoever held one has lost it, and it waits. The marks that
+    say so go; from then on their records do.
+
+    Which they are is read in the snapshot, locking nothing. Who has taken one since has written
+    other progress.
+    """
     for batch in derive.batches(sorted(restarted), 1000):
-        db.session.execute(
-            update(RunRecord)
-            .where(
+        held = db.session.execute(
+            select(RunRecord.test_id, RunRecord.held_progress_id).where(
                 RunRecord.test_id.in_(batch),
-                RunRecord.lease_expires_at.is_not(None),
+                RunRecord.lease_expires_at >= utc_now(),
                 ~exists().where(Progress.test_id == RunRecord.test_id),
             )
-            .values(lease_expires_at=None)
-            .execution_options(synchronize_session=False)
-        )
+        ).all()
+        for run_id, progress_id in held:
+            db.session.execute(
+                update(RunRecord)
+                .where(
+                    RunRecord.test_id == run_id,
+                    RunRecord.held_progress_id == progress_id,
+                    RunRecord.lease_expires_at >= utc_now(),
+                )
+                .values(lease_expires_at=utc_now())
+                .execution_options(synchronize_session=False)
+            )
+
+
+def _forget(marks: Iterable[int]) -> None:
+    """Drop marks one by one, all in a message.
+
+    For a list of them MariaDB reads the whole of so small a table, waits for marks that others have
+    not committed, and until this commits lets nobody insert another: every program that writes
+    anything of a run would stand still.
+    """
+    for mark_id in marks:
+        change_along(_FORGET, {"mark_id": mark_id})
+
+
+_FORGET = (
+    delete(RollupMark)
+    .where(RollupMark.id == bindparam("mark_id"))
+    .execution_options(synchronize_session=False)
+)
 
 
 def settle(*, of_definitions: bool = False, waits: bool = True) -> int:
@@ -257,10 +288,5 @@ def settle(*, of_definitions: bool = False, waits: bool = True) -> int:
         # results are not those that its rollup was made of: one may have come for a skipped test.
         whole = set(db.session.scalars(by_own_marks())) if pairs else set()
         lowest += derive.derive_results({pair for pair in pairs if pair[0] not in whole})
-        for batch in derive.batches([mark.id for mark in marks], 1000):
-            db.session.execute(
-                delete(RollupMark)
-                .where(RollupMark.id.in_(batch))
-                .execution_options(synchronize_session=False)
-            )
+        _forget(mark.id for mark in marks)
         consumed += len(marks)

@@ -306,8 +306,10 @@ def create(connection: Connection) -> bool:
 
 
 def create_or_keep_nothing(connection: Connection) -> bool:
-    """`create`; where the account may not, or may no more, nothing is kept from then on: changes
-    are not marked."""
+    """`create`; where the account may not, nothing is kept from then on: changes are not marked.
+
+    Raises DBAPIError where it may not drop those that are there either; nothing has changed then.
+    """
     if create(connection):
         return True
     for statement in (

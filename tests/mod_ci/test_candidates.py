@@ -1,6 +1,8 @@
 """Which runs a claim looks at: it finds the oldest that waits without reading all the others."""
 
 import contextlib
+import threading
+import time
 
 import flask_migrate
 import pytest
@@ -8,9 +10,10 @@ from sqlalchemy import insert, text
 
 from config import Settings
 from database import db, fetch, reading, writing
+from mod_auth import tokens
 from mod_ci import open_runs, queue
 from mod_test.models import Platform
-from mod_test.rollup.settle import settle_marks
+from mod_test.rollup.settle import settle_marks, settling
 from mod_test.rollup.tables import RollupMark
 from run import create_app
 from tests import factories
@@ -260,3 +263,103 @@ def test_a_claim_does_not_look_through_the_progress_of_runs_that_are_executed(
     of_twenty = read_for_candidates()
     # One row of the open runs and one record for each of them.
     assert of_twenty < 3 * len(executed)
+
+
+def test_an_attempt_whose_run_was_restarted_is_ended_by_expire_also_when_another_executes_it(
+    app, client, ours, raw
+) -> None:
+    held = factories.run()
+    ours.claim()
+    raw.execute("DELETE FROM test_progress WHERE test_id = ?", [held.id])
+    with app.app_context():
+        settle_marks()
+    time.sleep(0.002)  # a lease ends at its last millisecond
+    raw.execute(
+        "INSERT INTO gcp_instance (name, test_id, timestamp) VALUES ('vm', ?, '2026-01-01')",
+        [held.id],
+    )
+    raw.execute(
+        "INSERT INTO test_progress (test_id, status, timestamp, message) "
+        "VALUES (?, 'testing', '2026-01-01', '')",
+        [held.id],
+    )
+    with app.app_context(), writing():
+        assert queue.expire() == 1
+
+    assert raw.execute("SELECT end_reason FROM run_attempt") == [("lease_expired",)]
+    assert raw.execute("SELECT count(*) FROM lost_lease") == [(1,)]
+
+
+def test_settling_a_restart_holds_up_nobody(mariadb, sites) -> None:
+    site = sites("mariadb")
+    site.empty()
+    with site.app.app_context():
+        factories.bind(db.engine)
+    ours = runner(site.app.test_client())
+    runs = [factories.run() for _ in range(4)]
+    for _ in runs[:2]:
+        ours.claim()
+    with contextlib.closing(Raw(site.url)) as raw:
+        raw.execute("DELETE FROM test_progress WHERE test_id = ?", [runs[0].id])
+        raw.execute("SET SESSION innodb_lock_wait_timeout = 1")
+        with site.app.app_context(), settling():
+            for run in runs:
+                raw.execute(
+                    "INSERT INTO test_progress (test_id, status, timestamp, message) "
+                    "VALUES (?, 'preparation', '2026-01-01', '')",
+                    [run.id],
+                )
+            for run in runs[1:]:
+                raw.execute("UPDATE run_record SET attempts = 7 WHERE test_id = ?", [run.id])
+            raw.execute(
+                "INSERT INTO test (platform, test_type, token, fork_id, branch, `commit`, pr_nr) "
+                "SELECT platform, test_type, 'new', fork_id, branch, `commit`, pr_nr FROM test "
+                "WHERE id = ?",
+                [runs[0].id],
+            )
+
+
+def test_settling_waits_for_nobody_who_has_not_committed(mariadb, sites) -> None:
+    site = sites("mariadb")
+    site.empty()
+    with site.app.app_context():
+        factories.bind(db.engine)
+    runs = [factories.run() for _ in range(3)]
+    with contextlib.closing(Raw(site.url)) as raw, site.app.app_context():
+        with raw.transaction():
+            raw.execute(
+                "INSERT INTO test_progress (test_id, status, timestamp, message) "
+                "VALUES (?, 'preparation', '2026-01-01', '')",
+                [runs[0].id],
+            )
+            settle_marks(waits=False)
+        ((left,),) = raw.execute("SELECT count(*) FROM rollup_mark")
+        assert left == 1
+
+
+def test_a_claim_of_a_restarted_run_leaves_the_next_one_to_others(mariadb, sites) -> None:
+    site = sites("mariadb")
+    site.empty()
+    with site.app.app_context():
+        factories.bind(db.engine)
+    ours = runner(site.app.test_client())
+    restarted = factories.run(progress=["preparation", "completed"])
+    with site.app.app_context():
+        settle_marks()
+        factories.run()
+        waits = factories.run()
+        with contextlib.closing(Raw(site.url)) as raw:
+            assert ours.claim().run_id not in (restarted.id, waits.id)
+            raw.execute("DELETE FROM test_progress WHERE test_id = ?", [restarted.id])
+        with writing():
+            caller = tokens.authenticate(ours.headers["Authorization"].removeprefix("Bearer "))
+            found = queue.claim(
+                Platform.linux, "slow", caller=caller, lease_seconds=60, run_time_limit=60
+            )
+            assert found.run_id == restarted.id
+            others: list[int] = []
+            # In its own thread: this one is in the middle of its claim.
+            other = threading.Thread(target=lambda: others.append(ours.claim().run_id))
+            other.start()
+            other.join()
+            assert others == [waits.id]

@@ -63,7 +63,7 @@ def test_such_a_token_is_told_before_anything_else(app, client, ours, raw, asked
     assert ours.ask(**asked).status_code == 401
 
 
-def test_the_query_and_the_limits_come_after_the_token(app, client, ours, raw) -> None:
+def test_the_query_comes_after_the_token(app, client, ours, raw) -> None:
     raw.execute("UPDATE api_token SET revoked_at = created_at")
 
     url = f"{API}/attempts?nonsense=1"
@@ -100,3 +100,12 @@ def test_a_token_is_asked_for_along_with_the_run(app, client, ours) -> None:
         ours.claim()
 
     assert len([one for one in statements if "api_token" in one]) == 1
+
+
+def test_an_attempt_is_of_the_account_that_the_token_has_now(app, client, ours, raw) -> None:
+    raw.execute("UPDATE user SET id = id + 500")
+    held = ours.claim()
+
+    assert raw.execute(
+        "SELECT account_id FROM run_attempt WHERE id = ?", [held.claim["attempt_id"]]
+    ) == raw.execute("SELECT user_id FROM api_token")
