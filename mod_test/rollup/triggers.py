@@ -8,6 +8,7 @@ A change of these is a new trigger under a new name, and a migration that create
 a trigger that is there already is left as it is.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,26 +22,50 @@ PREFIX = "rollup_"
 REFUSED = (1044, 1142, 1227, 1419)
 
 
+# A row that is inserted where a condition holds, `$` standing for an empty FROM.
+_CONDITIONAL = re.compile(r"(INSERT INTO \w+ \([^)]*\)) SELECT (.*) \$ WHERE (.*)", re.DOTALL)
+
+
 @dataclass(frozen=True)
 class Trigger:
-    """One trigger; its statements are MariaDB's, with `$` for an empty FROM."""
+    """One trigger; its statements are MariaDB's, but for rows under a condition (`_CONDITIONAL`).
 
-    name: str
+    These are INSERT ... SELECT on SQLite only. On MariaDB that would hold the lock of the table's
+    next id until the whole statement of another program has ended, and two programs would kill each
+    other's transactions over it.
+    """
+
+    given_name: str
     when: str
     table: str
     statements: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """Those that inserted such rows otherwise had the name without the end."""
+        return f"{self.given_name}_row" if "$" in "".join(self.statements) else self.given_name
+
     def ddl(self, dialect: str) -> str:
         sqlite = dialect == "sqlite"
-        body = " ".join(f"{statement};" for statement in self.statements)
-        body = body.replace("$", "" if sqlite else "FROM DUAL")
-        if sqlite:
-            body = body.replace("<=>", "IS").replace("INSERT IGNORE", "INSERT OR IGNORE")
+        written = map(_sqlite if sqlite else _mariadb, self.statements)
         table = f'"{self.table}"' if sqlite else f"`{self.table}`"
         return (
             f"CREATE TRIGGER {PREFIX}{self.name} {self.when} ON {table} FOR EACH ROW "
-            f"BEGIN {body} END"
+            f"BEGIN {' '.join(f'{statement};' for statement in written)} END"
         )
+
+
+def _sqlite(statement: str) -> str:
+    statement = statement.replace("<=>", "IS").replace("INSERT IGNORE", "INSERT OR IGNORE")
+    return statement.replace("$", "")
+
+
+def _mariadb(statement: str) -> str:
+    found = _CONDITIONAL.fullmatch(statement)
+    if found is None:
+        return statement
+    insert, values, condition = found.groups()
+    return f"IF {condition} THEN {insert} VALUES ({values}); END IF"
 
 
 def _run(kind: str, row: str) -> str:
@@ -327,13 +352,26 @@ def create_or_keep_nothing(connection: Connection) -> bool:
 
 def drop(connection: Connection) -> None:
     """Drop every trigger of the rollup."""
-    for name in existing(connection):
+    _drop(connection, existing(connection))
+
+
+def drop_former(connection: Connection) -> None:
+    """Drop those of earlier revisions, once the ones of this revision are there."""
+    _drop(connection, existing(connection) - _names())
+
+
+def _drop(connection: Connection, names: set[str]) -> None:
+    for name in sorted(names):
         connection.execute(text(f"DROP TRIGGER IF EXISTS {name}"))
 
 
 def are_complete(connection: Connection) -> bool:
     """Whether every trigger is there: without one of them nothing may be kept."""
-    return {PREFIX + trigger.name for trigger in TRIGGERS} <= existing(connection)
+    return _names() <= existing(connection)
+
+
+def _names() -> set[str]:
+    return {PREFIX + trigger.name for trigger in TRIGGERS}
 
 
 def existing(connection: Connection) -> set[str]:
