@@ -47,7 +47,8 @@ def check(rows: Sequence[Any], caller: Caller, scope: Scope) -> Caller:
     """
     row = rows[0] if rows else None
     try:
-        if row is None or not hmac.compare_digest(row.token_hash, caller.digest):
+        # As bytes: the column is anybody's text.
+        if row is None or not hmac.compare_digest(row.token_hash.encode(), caller.digest.encode()):
             raise Unauthorized
         now = tokens.caller_of(row)
         permissions.refuse_without(scope, now.scopes)

@@ -104,7 +104,7 @@ def requires_and_asks_again(scope: Scope, rate: Rate) -> Callable[[View], View]:
                 return guarded(*args, **kwargs)
             except Unauthorized:
                 raise
-            except Exception:
+            except Exception:  # whatever it is, it goes on once the token was asked for
                 if g.get("is_recalled", False):
                     permissions.refuse_without(scope, authenticate().scopes)
                 raise

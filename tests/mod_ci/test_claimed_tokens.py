@@ -31,7 +31,7 @@ BAD = {
     "revoked": "UPDATE api_token SET revoked_at = created_at",
     "expired": "UPDATE api_token SET expires_at = created_at",
     "deleted": "DELETE FROM api_token",
-    "another text": "UPDATE api_token SET token_hash = 'another'",
+    "another text": "UPDATE api_token SET token_hash = 'ändert'",
     "account disabled": "UPDATE account_record SET disabled_at = '2020-01-01'",
     "account deleted": "DELETE FROM user",
 }
