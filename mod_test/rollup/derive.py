@@ -251,7 +251,12 @@ def results_of_definitions(regression_ids: Collection[int]) -> set[Pair]:
         .join(RunRollup, RunRollup.test_id == Result.test_id)
         .where(Result.regression_test_id.in_(regression_ids))
     )
-    return set(rows.tuples())
+    return _pairs(rows)
+
+
+def _pairs(rows: Iterable[Any]) -> set[Pair]:
+    """Plain tuples: SQLAlchemy compares its rows slowly, and these are sorted."""
+    return {(run_id, regression_id) for run_id, regression_id in rows}
 
 
 def going_on(run_ids: Collection[int]) -> set[int]:
@@ -275,7 +280,7 @@ def results_of_hashes(hashes: Collection[tuple[int, str]]) -> set[Pair]:
                 has_hash(ResultFile, file_hash),
             )
         )
-        found.update(rows.tuples())
+        found |= _pairs(rows)
     return found
 
 
