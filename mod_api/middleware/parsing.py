@@ -48,14 +48,15 @@ def invalid(error: marshmallow.ValidationError) -> Invalid:
     return Invalid.fields(**_flat(messages))
 
 
-def read_body(schema: marshmallow.Schema) -> Any:
-    """The JSON body as a schema has it; an unknown field is refused.
+def read_body(schema: marshmallow.Schema, *, required: bool) -> Any:
+    """The JSON body as a schema has it; an unknown field is refused, and no body unless `required`
+    is False: then it reads as an empty object.
 
     Raises Invalid, UnsupportedMediaType, and TooLarge through the framework.
     """
     body = whole_body()
     if not body:
-        if schema.context_required:  # type: ignore[attr-defined]  # set by `Resource.body`
+        if required:
             raise Invalid.fields(body="A JSON object is required.")
         told: dict[str, Any] = {}
     elif request.mimetype != "application/json":

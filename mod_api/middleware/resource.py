@@ -68,13 +68,12 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
     def body(self, schema: Any, *, required: bool = True) -> Decorator:
         """Declare a JSON body; an optional one that is absent reads as an empty object."""
         instance = schema() if isinstance(schema, type) else schema
-        instance.context_required = required
         document: Decorator = self.arguments(instance, location="json", required=required)
 
         def declare(view: View) -> View:
             @functools.wraps(view)
             def told(*args: Any, **kwargs: Any) -> Any:
-                return view(*args, parsing.read_body(instance), **kwargs)
+                return view(*args, parsing.read_body(instance, required=required), **kwargs)
 
             return _documented(document, self.fails(400, 413, 415)(told))
 

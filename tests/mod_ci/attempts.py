@@ -9,6 +9,10 @@ def shown(client, reader, run_id: int) -> dict:
     return client.get(f"{API}/runs/{run_id}", headers=reader).json
 
 
+def status(client, reader, run_id: int) -> str:
+    return shown(client, reader, run_id)["status"]
+
+
 def summary(client, reader, run_id: int) -> dict:
     return client.get(f"{API}/runs/{run_id}/summary", headers=reader).json
 

@@ -13,27 +13,14 @@ from database import db, fetch, reading, writing
 from mod_auth import tokens
 from mod_ci import open_runs, queue
 from mod_test.models import Platform
-from mod_test.rollup.settle import settle_marks, settling
+from mod_test.rollup.settle import settle_marks
 from mod_test.rollup.tables import RollupMark
 from run import create_app
 from tests import factories
 from tests.conftest import SETTINGS_DEFAULTS
+from tests.mod_ci.attempts import status
 from tests.raw import Raw
-from tests.runners import API, Runner, runner
-
-
-@pytest.fixture
-def reader(site) -> dict[str, str]:
-    return factories.signed_in("user", "runs:read", "system:read")
-
-
-@pytest.fixture
-def ours(client) -> Runner:
-    return runner(client)
-
-
-def status(client, reader, run_id: int) -> str:
-    return client.get(f"{API}/runs/{run_id}", headers=reader).json["status"]
+from tests.runners import API, runner
 
 
 def candidates() -> list[int]:
@@ -288,53 +275,6 @@ def test_an_attempt_whose_run_was_restarted_is_ended_by_expire_also_when_another
 
     assert raw.execute("SELECT end_reason FROM run_attempt") == [("lease_expired",)]
     assert raw.execute("SELECT count(*) FROM lost_lease") == [(1,)]
-
-
-def test_settling_a_restart_holds_up_nobody(mariadb, sites) -> None:
-    site = sites("mariadb")
-    site.empty()
-    with site.app.app_context():
-        factories.bind(db.engine)
-    ours = runner(site.app.test_client())
-    runs = [factories.run() for _ in range(4)]
-    for _ in runs[:2]:
-        ours.claim()
-    with contextlib.closing(Raw(site.url)) as raw:
-        raw.execute("DELETE FROM test_progress WHERE test_id = ?", [runs[0].id])
-        raw.execute("SET SESSION innodb_lock_wait_timeout = 1")
-        with site.app.app_context(), settling():
-            for run in runs:
-                raw.execute(
-                    "INSERT INTO test_progress (test_id, status, timestamp, message) "
-                    "VALUES (?, 'preparation', '2026-01-01', '')",
-                    [run.id],
-                )
-            for run in runs[1:]:
-                raw.execute("UPDATE run_record SET attempts = 7 WHERE test_id = ?", [run.id])
-            raw.execute(
-                "INSERT INTO test (platform, test_type, token, fork_id, branch, `commit`, pr_nr) "
-                "SELECT platform, test_type, 'new', fork_id, branch, `commit`, pr_nr FROM test "
-                "WHERE id = ?",
-                [runs[0].id],
-            )
-
-
-def test_settling_waits_for_nobody_who_has_not_committed(mariadb, sites) -> None:
-    site = sites("mariadb")
-    site.empty()
-    with site.app.app_context():
-        factories.bind(db.engine)
-    runs = [factories.run() for _ in range(3)]
-    with contextlib.closing(Raw(site.url)) as raw, site.app.app_context():
-        with raw.transaction():
-            raw.execute(
-                "INSERT INTO test_progress (test_id, status, timestamp, message) "
-                "VALUES (?, 'preparation', '2026-01-01', '')",
-                [runs[0].id],
-            )
-            settle_marks(waits=False)
-        ((left,),) = raw.execute("SELECT count(*) FROM rollup_mark")
-        assert left == 1
 
 
 def test_a_claim_of_a_restarted_run_leaves_the_next_one_to_others(mariadb, sites) -> None:

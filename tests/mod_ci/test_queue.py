@@ -10,26 +10,9 @@ from mod_api.services import waiting
 from mod_ci import queue
 from mod_test.rollup.settle import settle_marks
 from tests import factories
+from tests.mod_ci.attempts import events, status
 from tests.runners import API, Runner, lose_lease, runner
 from tests.sql import counted
-
-
-@pytest.fixture
-def reader(site) -> dict[str, str]:
-    return factories.signed_in("user", "runs:read", "system:read")
-
-
-@pytest.fixture
-def ours(client) -> Runner:
-    return runner(client)
-
-
-def status(client, reader, run_id: int) -> str:
-    return client.get(f"{API}/runs/{run_id}", headers=reader).json["status"]
-
-
-def events(client, reader, run_id: int) -> list[dict]:
-    return client.get(f"{API}/runs/{run_id}/progress", headers=reader).json["data"]
 
 
 def test_the_oldest_run_of_the_platform_is_handed_out_with_all_that_it_needs(
