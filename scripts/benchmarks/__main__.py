@@ -14,6 +14,7 @@ COMMANDS = {
     "memory": ("scripts.benchmarks.memory", "whether web processes grow"),
     "queue": ("scripts.benchmarks.queue", "what a claim costs while 2,000 runs are queued"),
     "import": ("scripts.benchmarks.results_import", "what a result costs above its INSERT"),
+    "approval": ("scripts.benchmarks.approval", "what the first read after an approval costs"),
     "run": ("scripts.benchmarks.one_run", "what one run costs above a bare route, on SQLite"),
     "logs": ("scripts.benchmarks.logs", "what reading a large log costs"),
     "streams": ("scripts.benchmarks.streams", "what a thousand followers cost"),

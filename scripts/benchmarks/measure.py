@@ -8,6 +8,7 @@ connection that is kept. Exit status 1: a bound of issue 6 is broken.
 import argparse
 import contextlib
 import json
+import re
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -151,13 +152,16 @@ def _line(
     bare = Asked(beside, "/bare", HEADERS)
     of_sites = [site.asked(line) for site in sites]
     reference = _reference(beside, sites[-1], line)
-    in_turn([bare, *reference, *of_sites], asked.rounds, asked.seconds)
+    as_many = _as_many(line, of_sites)
+    in_turn([bare, *reference, *of_sites, *as_many], asked.rounds, asked.seconds)
     last = of_sites[-1]
     more: dict[str, Any] = {"total": _total(last), "reference": None}
     if reference:
         more["reference"] = reference[0].median
     if len(of_sites) > 1:
         more |= {"small": of_sites[0].median, "small_total": _total(of_sites[0])}
+    if as_many:
+        more["same"] = as_many[0].median
     result = report.measured(
         line,
         bare=bare.median,
@@ -177,6 +181,22 @@ def _reference(beside: HTTPConnection, site: Site, line: Line) -> list[Asked]:
     named = f"/reference?name={line.reference.replace(' ', '%20')}&limit={limit}"
     ids = "".join(f"&{name}={site.values[name]}" for name in ("run", "sample"))
     return [Asked(beside, named + ids, HEADERS)]
+
+
+def _as_many(line: Line, of_sites: list[Asked]) -> list[Asked]:
+    """Where the smaller size has fewer rows on its page: a page of as many at the larger one, to be
+    held against it. What a row costs has nothing to do with how large a database is."""
+    if len(of_sites) < 2 or "limit" not in dict(line.query):
+        return []
+    rows = []
+    for each in of_sites:
+        each.once()
+        rows.append(len(json.loads(each.body)["data"]))
+    if rows[0] >= rows[-1]:
+        return []
+    last = of_sites[-1]
+    url = re.sub("(?<=limit=)[0-9]+", str(max(1, rows[0])), last.url)
+    return [Asked(last.connection, url, HEADERS)]
 
 
 def _total(asked: Asked) -> int | None:

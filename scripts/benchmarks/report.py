@@ -17,7 +17,8 @@ class Measured:
     """A line's figures: times in ms, sizes in bytes.
 
     `reference` is the raw query's p50 where there is one, `small` the p50 at the smaller size, and
-    `total` how many rows matched.
+    `total` how many rows matched. `same` is the p50 of a page of as many rows as the smaller size
+    has, where that has fewer.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Measured:
     reference: float | None = None
     small: float | None = None
     small_total: int | None = None
+    same: float | None = None
 
     @property
     def over(self) -> float:
@@ -39,11 +41,12 @@ class Measured:
 
     @property
     def growth(self) -> float | None:
-        """How many times the smaller size it costs, without what exact totals may cost."""
+        """How many times the smaller size as many rows cost, without what exact totals may cost."""
         if self.small is None:
             return None
         more = max(0, (self.total or 0) - (self.small_total or 0))
-        return (self.p50 - more / MATCHES_PER_MS) / self.small
+        as_many = self.p50 if self.same is None else self.same
+        return (as_many - more / MATCHES_PER_MS) / self.small
 
     @property
     def broken(self) -> list[str]:
@@ -69,7 +72,7 @@ def measured(
 
 HEAD = (
     f"{'GET':58} {'bare':>6} {'ref':>7} {'p50':>8} {'p95':>8} {'over':>8} {'bound':>5} "
-    f"{'bytes':>8} {'SQL':>4} {'small':>8} {'ratio':>6} {'then':>6}  breaks"
+    f"{'bytes':>8} {'SQL':>4} {'small':>8} {'same':>8} {'ratio':>6} {'then':>6}  breaks"
 )
 
 
@@ -80,8 +83,8 @@ def row(found: Measured, before: Measured | None) -> str:
     return (
         f"{name:58} {found.bare:6.2f} {_or_empty(found.reference, 7)} {found.p50:8.2f} "
         f"{found.p95:8.2f} {found.over:8.2f} {found.bound:5.0f} {found.size:8d} "
-        f"{found.statements:4d} {_or_empty(found.small, 8)} {_or_empty(found.growth, 6)} "
-        f"{_or_empty(then, 6)}  {', '.join(found.broken)}"
+        f"{found.statements:4d} {_or_empty(found.small, 8)} {_or_empty(found.same, 8)} "
+        f"{_or_empty(found.growth, 6)} {_or_empty(then, 6)}  {', '.join(found.broken)}"
     )
 
 

@@ -1,14 +1,19 @@
 """The benchmarks work: databases are made, every GET is measured, and sizes can be compared."""
 
+import re
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
+import pymysql
 import pytest
 from flask import Flask
 
@@ -131,25 +136,69 @@ def test_a_get_without_a_measurement_is_named(sqlite_app: Flask) -> None:
     assert operations.missing(other) == ["New.operation", "static"]
 
 
-def test_the_same_on_mariadb(mariadb: MariaDB, worker: str, tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Site:
+    """A database of the size for tests on MariaDB, and the options that name it."""
+
+    options: tuple[str | Path, ...]
+    connection: "pymysql.Connection[pymysql.cursors.Cursor]"
+
+    def one(self, query: str) -> Any:
+        """The only row that it gives."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchone()
+
+
+@pytest.fixture(scope="module")
+def tiny_mariadb(
+    mariadb: MariaDB, worker: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
     name = f"bench_{worker}"
     mariadb.fresh(name)
+    files = tmp_path_factory.mktemp("repository")
+    options = ("--size", "tiny", "--database", mariadb.url(name), "--repository", files)
     try:
-        done = bench(
-            "make", "--size", "tiny", "--database", mariadb.url(name), "--repository", tmp_path
-        )
-        with mariadb.connect(name) as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT COUNT(*) FROM run_rollup")
-            rolled_up = cursor.fetchone()
-            cursor.execute("SELECT created_at FROM run_record WHERE test_id = 12")
-            newest = cursor.fetchone()
+        done = bench("make", *options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        with mariadb.connect(name) as connection:
+            yield Site(options, connection)
     finally:
         mariadb.drop(name)
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert rolled_up == (12,)
-    assert newest is not None
+
+def test_the_same_on_mariadb(tiny_mariadb: Site) -> None:
+    newest = tiny_mariadb.one("SELECT created_at FROM run_record WHERE test_id = 12")
+
+    assert tiny_mariadb.one("SELECT COUNT(*) FROM run_rollup") == (12,)
     assert newest[0] == histories.NEWEST.replace(tzinfo=None)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (
+            ("queue", "--runs", "60", "--claims", "2", "--runners", "4", "--at-once", "24"),
+            r"4 runners at once: 24 claims .* 0 doubled, 0 lost",
+        ),
+        (("import", "--results", "13"), r"runner: result .* ms \("),
+        (("approval", "--runs", "1", "--turns", "1"), r"1 outputs of \d+ runs"),
+    ],
+)
+def test_what_writes_to_a_database_leaves_it_as_it_was(
+    tiny_mariadb: Site, command: tuple[str, ...], told: str
+) -> None:
+    tables = (
+        "test", "customized_test", "test_progress", "test_result", "gcp_instance", "run_attempt",
+        "run_record", "regression_test_output_files", "rollup_mark WHERE run_id IS NOT NULL",
+    )  # fmt: skip
+    counts = "SELECT " + ", ".join(f"(SELECT COUNT(*) FROM {table})" for table in tables)
+    before = tiny_mariadb.one(counts)
+
+    done = bench(*command, *tiny_mariadb.options)
+
+    assert re.search(told, done.stdout), done.stdout + done.stderr
+    assert tiny_mariadb.one(counts) == before
 
 
 def test_a_kept_connection_that_the_server_has_closed_is_opened_anew() -> None:
@@ -203,3 +252,5 @@ def test_a_line_breaks_the_bounds_that_it_is_above() -> None:
     assert figures(statements=7).broken == ["SQL"]
     assert figures(small=6.0).broken == ["grows"]
     assert figures(small=6.0, total=20_000, small_total=250).broken == []
+    assert figures(small=6.0, same=7.7).broken == []
+    assert figures(small=6.0, same=7.9).broken == ["grows"]
