@@ -13,7 +13,7 @@ from mod_test.rollup import kept
 from mod_test.rollup.kept import IS_KEPT
 from mod_test.rollup.memory import remembered
 from mod_test.rollup.tables import RunRollup
-from mod_test.verdict import RunStatus, lease_ran_out, status_of_run
+from mod_test.verdict import RunStatus, lease_ran_out
 
 # What runs are sorted by: as it is kept, and of the others.
 KEPT: dict[str, Any] = {
@@ -52,8 +52,8 @@ _RAN_OUT = lease_ran_out(RunRollup.progress_id)
 def kept_sources(
     given: frozenset[str], sort: str, *, status: RunStatus | None, forks: int
 ) -> list[Select[Any]]:
-    """The kept runs that are meant, `run_id`, `status` and `started_at`, where the filter has these
-    parameters: statements that share no run. `forks`: how many repositories are asked for."""
+    """The kept runs that are meant, by `run_id`, where the filter has these parameters: statements
+    that share no run. `forks`: how many repositories are asked for."""
     sources = [_of_status(*part) for part in _by_status(status)]
     if "of_run_repository" in given:
         sources = [
@@ -73,7 +73,7 @@ def _by_status(status: RunStatus | None) -> list[tuple[RunStatus | None, bool | 
 
 
 def _of_status(kept_as: RunStatus | None, ran_out: bool | None) -> Select[Any]:
-    runs = select(RunRollup.test_id.label("run_id"), RunRollup.status, RunRollup.started_at)
+    runs = select(RunRollup.test_id.label("run_id"))
     if kept_as is not None:
         runs = runs.where(RunRollup.status == kept_as.value)
     if ran_out is not None:
@@ -93,12 +93,10 @@ def _by_index(source: Select[Any], given: frozenset[str], sort: str) -> Select[A
 
 
 def other_runs(given: frozenset[str]) -> Select[Any]:
-    """The same of the other runs that are meant."""
-    return run_rows.pending(
-        Run.id.label("run_id"),
-        status_of_run(run_rows.Last).label("status"),
-        run_rows.started_at().label("started_at"),
-    ).where(*run_filters.of_derived(given))
+    """The same of the other runs that are meant. What is derived of them costs much: of those that
+    are on no page it is not selected."""
+    found = run_rows.pending(Run.id.label("run_id"))
+    return found.where(*run_filters.of_derived(given))
 
 
 def total(

@@ -171,12 +171,8 @@ def pending(*columns: Any) -> Select[Any]:
 
 def shown(page: Subquery) -> Select[Any]:
     """The rows (`as_run`) of the runs of a page, kept or not: they are valid, and it has their
-    `run_id`, `status` and `started_at`."""
-    # A kept run's page does not know of its lease.
-    status = case((_IS_KEPT_HERE, KEPT_STATUS), else_=page.c.status).label("status")
-    known = {"status": status, "started_at": page.c.started_at}
-    columns = [known.get(column.name, column) for column in _DERIVED]
-    of_run = select(*columns).select_from(page).join(Run, Run.id == page.c.run_id)
+    `run_id`."""
+    of_run = select(*_DERIVED).select_from(page).join(Run, Run.id == page.c.run_id)
     return in_this_order(_with_people(_with_kept(_with_progress(of_run))))
 
 

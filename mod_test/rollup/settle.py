@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import (
     CompoundSelect,
     CursorResult,
+    Integer,
     Select,
     bindparam,
     delete,
@@ -36,7 +37,8 @@ from mod_test.rollup.tables import (
 )
 
 log = structlog.get_logger("rollup")
-AT_ONCE = 5000
+# What a step takes: so many marks, and those that concern so many runs by themselves.
+MARKS_AT_ONCE, RUNS_AT_ONCE = 5000, 200
 # So many runs are derived in an answer before settling them first is quicker.
 FEW = 20
 PATIENCE = 5  # seconds
@@ -68,20 +70,31 @@ def settled_reading() -> Iterator[bool]:
 @contextmanager
 def settling() -> Iterator[None]:
     """One unit of work that begins by settling every mark that it sees."""
+    _settle_in_steps(of_definitions=False, waits=True, patience=None)
     with writing(snapshot=True):
-        settle()
+        while settle():
+            pass
         yield
 
 
 def settle_marks(*, of_definitions: bool = False, waits: bool = True) -> None:
-    """Settle every mark, or those of definitions and hashes only, in a unit of work of its own.
+    """Settle every mark, or those of definitions and hashes only, in as many steps as it takes.
+
+    Each is a unit of work of its own: what one has done stays, whatever becomes of the next.
 
     Where somebody else is settling, it waits for that or, unless it `waits`, leaves it at that.
     Raises DBAPIError where others hold what it needs: it gives way soon, since it can be done later
     and whoever waits for it holds up an answer.
     """
-    with writing(snapshot=True, patience=PATIENCE if waits else 1):
-        settle(of_definitions=of_definitions, waits=waits)
+    patience = PATIENCE if waits else 1
+    _settle_in_steps(of_definitions=of_definitions, waits=waits, patience=patience)
+
+
+def _settle_in_steps(*, of_definitions: bool, waits: bool, patience: int | None) -> None:
+    more = True
+    while more:
+        with writing(snapshot=True, patience=patience):
+            more = settle(of_definitions=of_definitions, waits=waits)
 
 
 def looking(statement: Select[Any]) -> Select[Any]:
@@ -190,10 +203,9 @@ def _lock(*, waits: bool) -> bool:
     return True
 
 
-def _forget_marks() -> int:
+def _forget_marks() -> None:
     """Drop what is marked where changes are marked no more: nothing may be kept there."""
-    left = delete(RollupMark).execution_options(synchronize_session=False)
-    return cast("CursorResult[Any]", db.session.execute(left)).rowcount
+    db.session.execute(delete(RollupMark).execution_options(synchronize_session=False))
 
 
 def _end_leases(restarted: set[int]) -> None:
@@ -242,51 +254,51 @@ _FORGET = (
 )
 
 
-def settle(*, of_definitions: bool = False, waits: bool = True) -> int:
-    """Consume every mark that this snapshot sees, or those of definitions only; how many there
-    were.
+def settle(*, of_definitions: bool = False, waits: bool = True) -> bool:
+    """Consume marks that this snapshot sees, or those of definitions only, as many as a step takes;
+    whether there are more.
 
     Begin a writing unit of work right before: the lock must come before the snapshot.
     """
     if not _lock(waits=waits):
-        return 0
+        return False
     if not db.session.scalar(select(RollupState.generation).where(RollupState.id == 1)):
-        return _forget_marks()
-    consumed, are_of_definitions = 0, False
-    lowest: list[int] = []
-    while True:
-        marks = db.session.execute(
-            select(
-                RollupMark.id,
-                RollupMark.kind,
-                RollupMark.run_id,
-                RollupMark.regression_id,
-                RollupMark.output_id,
-                RollupMark.file_hash,
-            )
-            .where(*([RollupMark.run_id.is_(None)] if of_definitions else []))
-            .order_by(RollupMark.id)
-            .limit(AT_ONCE)
-        ).all()
-        if not marks:
-            if consumed:
-                changed = min(lowest, default=NOTHING)
-                write_down_change(changed, of_definitions=are_of_definitions)
-            return consumed
-        are_of_definitions |= any(mark.run_id is None for mark in marks)
-        runs = {mark.run_id for mark in marks if mark.run_id is not None}
-        definitions = {mark.regression_id for mark in marks if mark.regression_id is not None}
-        hashes = {(mark.output_id, mark.file_hash) for mark in marks if mark.output_id is not None}
-        pairs = derive.results_of_definitions(definitions) if definitions else set()
-        pairs |= derive.results_of_hashes(hashes)
-        # Of a run that goes on, single results are not kept.
-        runs |= derive.going_on({run_id for run_id, _ in pairs})
-        lowest += derive.roll_up(runs)
-        _end_leases({mark.run_id for mark in marks if mark.kind == PROGRESS_UNDONE})
-        pairs = {pair for pair in pairs if pair[0] not in runs}
-        # A run with marks of its own is derived as a whole when those are consumed. Until then its
-        # results are not those that its rollup was made of: one may have come for a skipped test.
-        whole = set(db.session.scalars(by_own_marks())) if pairs else set()
-        lowest += derive.derive_results({pair for pair in pairs if pair[0] not in whole})
-        _forget(mark.id for mark in marks)
-        consumed += len(marks)
+        _forget_marks()
+        return False
+    marks = fetch(_OF_DEFINITIONS if of_definitions else _FIRST, {"most": MARKS_AT_ONCE})
+    if not marks:
+        return False
+    own = sorted({mark.run_id for mark in marks if mark.run_id is not None})
+    runs = set(own[:RUNS_AT_ONCE])
+    # A run is derived as a whole, whichever mark says so: with the first one go all of its marks.
+    of_runs = fetch(_OF_RUNS, {"ids": sorted(runs)}) if runs else []
+    of_tests = [mark for mark in marks if mark.run_id is None]
+    definitions = {mark.regression_id for mark in of_tests if mark.regression_id is not None}
+    hashes = {(mark.output_id, mark.file_hash) for mark in of_tests if mark.output_id is not None}
+    pairs = derive.results_of_definitions(definitions) if definitions else set()
+    pairs |= derive.results_of_hashes(hashes)
+    # Of a run that goes on, single results are not kept.
+    runs |= derive.going_on({run_id for run_id, _ in pairs})
+    lowest = derive.roll_up(runs)
+    _end_leases({mark.run_id for mark in of_runs if mark.kind == PROGRESS_UNDONE})
+    pairs = {pair for pair in pairs if pair[0] not in runs}
+    # A run with marks of its own is derived as a whole when those are consumed. Until then its
+    # results are not those that its rollup was made of: one may have come for a skipped test.
+    whole = set(db.session.scalars(by_own_marks())) if pairs else set()
+    lowest += derive.derive_results({pair for pair in pairs if pair[0] not in whole})
+    _forget(mark.id for mark in (*of_runs, *of_tests))
+    write_down_change(min(lowest, default=NOTHING), of_definitions=bool(of_tests))
+    return len(marks) == MARKS_AT_ONCE or len(own) > RUNS_AT_ONCE
+
+
+_MARKS = select(
+    RollupMark.id,
+    RollupMark.kind,
+    RollupMark.run_id,
+    RollupMark.regression_id,
+    RollupMark.output_id,
+    RollupMark.file_hash,
+)
+_FIRST = _MARKS.order_by(RollupMark.id).limit(bindparam("most", type_=Integer))
+_OF_DEFINITIONS = _FIRST.where(RollupMark.run_id.is_(None))
+_OF_RUNS = _MARKS.where(RollupMark.run_id.in_(bindparam("ids", expanding=True)))

@@ -90,9 +90,11 @@ def headers(app: Flask) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There are few runs: let some marks be settled before the answer all the same, and the others
-    after each answer."""
+    """There are few runs: let some marks be settled before the answer all the same, the others
+    after each answer, and in steps."""
     monkeypatch.setattr(settle, "FEW", 3)
+    monkeypatch.setattr(settle, "MARKS_AT_ONCE", 11)
+    monkeypatch.setattr(settle, "RUNS_AT_ONCE", 2)
     monkeypatch.setattr(rollups, "SECONDS_BETWEEN", 0)
 
 

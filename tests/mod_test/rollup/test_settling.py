@@ -129,6 +129,36 @@ def test_settling_that_dies_half_way_changes_nothing(
     assert_nothing_differs(app)
 
 
+def test_what_a_step_has_settled_stays_when_the_next_one_dies(
+    app: Flask,
+    client: FlaskClient,
+    headers: dict[str, str],
+    raw: Raw,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(settle, "RUNS_AT_ONCE", 5)
+    test, runs = failing_runs(app)
+    for _ in range(2):  # each run has two marks; all of them go in one step
+        raw.execute("UPDATE test_result SET runtime = runtime + 1")
+    raw.execute("UPDATE test_result SET exit_code = 3 WHERE test_id = ?", (runs[-1].id,))
+    steps = 0
+
+    def die_in_the_third(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 3:
+            raise ConnectionError("the process is gone")
+
+    dying = before_statement("INSERT INTO rollup_change", die_in_the_third, app)
+    with app.app_context(), dying, pytest.raises(ConnectionError):
+        settle_marks()
+
+    left = raw.execute("SELECT DISTINCT run_id FROM rollup_mark ORDER BY run_id")
+    assert left == [(run.id,) for run in runs[10:]]
+    assert statuses(client, headers) == {run.id: "fail" for run in runs}
+    assert_nothing_differs(app)
+
+
 def test_two_that_settle_at_once_do_it_once(
     app: Flask, client: FlaskClient, headers: dict[str, str], raw: Raw
 ) -> None:
