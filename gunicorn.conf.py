@@ -46,6 +46,8 @@ worker_tmp_dir = next((path for path in ("/dev/shm",) if Path(path).is_dir()), N
 if settings.metrics_address:
     bind.append(settings.metrics_address)
     metrics_files.share(worker_tmp_dir)
+else:
+    metrics_files.count_alone()
 # TRUSTED_PROXIES alone decides whom to believe, in the application.
 forwarded_allow_ips = ""
 # Nobody steers this server but by signals.

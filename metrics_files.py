@@ -21,6 +21,7 @@ ENDED = "ended"
 PREFIX = "ci-metrics-"
 ALIVE = "alive"
 _held: list[int] = []
+_shared: Path | None = None
 
 
 def share(within: str | None) -> None:
@@ -28,26 +29,44 @@ def share(within: str | None) -> None:
 
     Must come before `metrics` is imported. Called again in the same process it changes nothing.
     """
+    global _shared  # noqa: PLW0603  as the library's own variable, one for the whole process
     own = f"{PREFIX}{os.getpid()}-"
-    if Path(os.environ.get(VARIABLE, "")).name.startswith(own):
+    if _shared is not None and _shared.name.startswith(own):
         return
-    folder = Path(tempfile.mkdtemp(prefix=own, dir=within))
-    os.environ[VARIABLE] = str(folder)
-    # Held by this process and those that it forks, for as long as one of them lives.
-    _held.append(os.open(folder / ALIVE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC))
-    fcntl.flock(_held[-1], fcntl.LOCK_EX)
-    _sweep(folder.parent)
+    _shared = _made(own, within)
+    os.environ[VARIABLE] = str(_shared)
+    _sweep(_shared.parent)
+
+
+def count_alone() -> None:
+    """Let this process count for itself, whatever folder its environment names: it is another
+    program's."""
+    os.environ.pop(VARIABLE, None)
 
 
 def are_shared() -> bool:
     """Whether processes count together here."""
-    return VARIABLE in os.environ
+    return _shared is not None
 
 
 def remove() -> None:
-    """Remove the folder: its processes have ended."""
-    if are_shared():
-        shutil.rmtree(_folder(), ignore_errors=True)
+    """Remove the folder that was made: its processes have ended."""
+    if _shared is not None:
+        shutil.rmtree(_shared, ignore_errors=True)
+
+
+def _made(prefix: str, within: str | None) -> Path:
+    """A new folder, held by this process and those that it forks for as long as one of them
+    lives."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=within))
+        held = os.open(folder / ALIVE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if (folder / ALIVE).exists():
+            _held.append(held)
+            return folder
+        # Somebody who swept took it for a dead one's before it was held.
+        os.close(held)
 
 
 def bury(pid: int) -> None:
@@ -91,4 +110,6 @@ def _locked(how: int) -> Iterator[None]:
 
 
 def _folder() -> Path:
-    return Path(os.environ[VARIABLE])
+    if _shared is None:
+        raise RuntimeError("processes count alone here")
+    return _shared

@@ -1,6 +1,7 @@
 """Counters of several processes, in processes of their own: the library decides when it is loaded
 whether it counts together."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,34 @@ def test_what_ended_processes_have_counted_goes_on_counting_in_one_file_of_each_
         "['alive', 'counter_ended.db', 'histogram_ended.db', 'lock']",
         "False",
     ], done.stderr
+
+
+UNASKED = """
+import os
+import metrics_files
+metrics_files.count_alone()
+import metrics
+metrics.request_answered("GET", "/x", 200, 0.1)
+assert b"ci_http_requests_total" in metrics.exposition()
+metrics_files.bury(os.getpid())
+metrics_files.remove()
+"""
+
+
+def test_the_folder_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "counter_1.db").write_bytes(b"another program's")
+
+    done = subprocess.run(
+        [sys.executable, "-c", UNASKED],
+        cwd=ROOT,
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["counter_1.db"]
+    assert (tmp_path / "counter_1.db").read_bytes() == b"another program's"
 
 
 HOLDING = """

@@ -137,7 +137,7 @@ def test_what_a_step_has_settled_stays_when_the_next_one_dies(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(settle, "RUNS_AT_ONCE", 5)
-    test, runs = failing_runs(app)
+    _, runs = failing_runs(app)
     for _ in range(2):  # each run has two marks; all of them go in one step
         raw.execute("UPDATE test_result SET runtime = runtime + 1")
     raw.execute("UPDATE test_result SET exit_code = 3 WHERE test_id = ?", (runs[-1].id,))
