@@ -71,7 +71,7 @@ def prepare(engine: Engine) -> None:
         event.listen(engine, "connect", _connected_mysql)
         messages.speak_briefly(engine)
         event.listen(engine, "begin", _begun_mysql)
-        event.listen(engine, "checkin", _patient_again_mysql)
+        event.listen(engine, "checkin", functools.partial(_patient_again_mysql, engine.dialect))
         event.listen(engine, "checkin", _checked_in_mysql)
 
 
@@ -131,10 +131,15 @@ def _patient_again_sqlite(connection: Any, record: Any) -> None:
         connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_SECONDS * 1000}").close()
 
 
-def _patient_again_mysql(connection: Any, record: Any) -> None:
+def _patient_again_mysql(dialect: Dialect, connection: Any, record: Any) -> None:
     if connection is not None and record.info.pop(IMPATIENT, False):
-        with closing(connection.cursor()) as cursor:
-            cursor.execute("SET SESSION innodb_lock_wait_timeout = DEFAULT")
+        try:
+            with closing(connection.cursor()) as cursor:
+                cursor.execute("SET SESSION innodb_lock_wait_timeout = DEFAULT")
+        except dialect.loaded_dbapi.Error:
+            # What was done is committed or rolled back. Raised here, the pool would wait for this
+            # connection for ever.
+            record.invalidate()
 
 
 def has_trigger(name: str) -> bool:

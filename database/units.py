@@ -28,7 +28,9 @@ def writing(*, snapshot: bool = False, patience: int | None = None) -> Iterator[
     COMMITTED, so that what is read after taking a lock is what the lock protects; with `snapshot`
     REPEATABLE READ, whose one snapshot begins at the first read that does not lock. `patience` is
     for how many seconds at most it waits for a lock; without it as long as the database says.
+    Raises RuntimeError within another one: on SQLite it would wait for itself.
     """
+    _refuse_within_writing()
     end_reading()
     _end_session()
     with db.engine.connect() as connection:
@@ -78,7 +80,11 @@ def reading() -> Iterator[None]:
 
 
 def begin_reading() -> None:
-    """Begin a unit of work that reads one snapshot, until `end_reading`."""
+    """Begin a unit of work that reads one snapshot, until `end_reading`.
+
+    Raises RuntimeError within one that writes, which would lose what its session holds.
+    """
+    _refuse_within_writing()
     end_reading()
     _end_session()
     snapshots.begin(db.engine)
@@ -89,6 +95,11 @@ def end_reading() -> None:
     if snapshots.current() is not None:
         _end_session()  # it may have read in the snapshot, too
     snapshots.end()
+
+
+def _refuse_within_writing() -> None:
+    if writers.current() is not None:
+        raise RuntimeError("another unit of work is writing")
 
 
 def _end_session() -> None:

@@ -79,25 +79,29 @@ def list_accounts() -> list[Account]:
     return [from_row(row) for row in db.session.execute(_accounts().order_by(User.id))]
 
 
-def create(
-    name: str, email: str, password: str, role: Role, *, rounds: int, by: Account | None = None
-) -> Account:
-    """A new account. `rounds` is the policy of its password's hash; `by` None: the command line.
+def hash_for(name: str, email: str, password: str, *, rounds: int) -> str:
+    """The password's hash for a new account (`create`); `rounds` is the policy.
 
-    Raises Invalid, and Conflict (`email_taken`, `name_taken`).
+    Making it takes up to a second: call this outside of any unit of work (ADR 003). Raises Invalid
+    for any of the three.
     """
     _check(name, email, password)
+    return passwords.hash_password(password, rounds)
+
+
+def create(
+    name: str, email: str, password_hash: str, role: Role, *, by: Account | None = None
+) -> Account:
+    """A new account, of what `hash_for` has found valid; `by` None: the command line.
+
+    Raises Conflict (`email_taken`, `name_taken`, `account_exists`).
+    """
     if row_of(email) is not None:
         raise Conflict("There is an account with this e-mail address.", code="email_taken")
     taken = select(User.id).where(func.lower(User.name) == name.lower())
     if db.session.execute(taken.limit(1)).first() is not None:
         raise Conflict("There is an account with this name.", code="name_taken")
-    values = {
-        "name": name,
-        "email": email,
-        "role": role,
-        "password": passwords.hash_password(password, rounds),
-    }
+    values = {"name": name, "email": email, "role": role, "password": password_hash}
     try:
         made = cast(CursorResult[Any], db.session.execute(insert(User).values(values)))
     except IntegrityError:

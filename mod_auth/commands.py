@@ -61,8 +61,9 @@ def create(email: str, name: str, role: str, password_stdin: bool) -> None:
     """Make an account. The password is asked for, twice, or read with --password-stdin."""
     password = _password(from_stdin=password_stdin)
     settings: Settings = current_app.extensions["settings"]
+    hashed = services.hash_for(name, email, password, rounds=settings.password_rounds)
     with writing():
-        made = services.create(name, email, password, Role(role), rounds=settings.password_rounds)
+        made = services.create(name, email, hashed, Role(role))
     click.echo(f"Account {made.id} made: {made.email}, {made.role}.")
 
 

@@ -31,7 +31,7 @@ from mod_auth import credentials
 from mod_ci.models import Attempt, EndReason, Stage
 from mod_ci.queue import count_failures, end_open_attempts, fingerprint
 from mod_test import passes, state
-from mod_test.models import Platform, ProgressCause, Run, RunRecord, TestStatus
+from mod_test.models import Platform, ProgressCause, RunRecord, TestStatus
 from mod_test.run_rows import Last, RunRow, is_last
 from mod_test.verdict import RunStatus
 
@@ -185,21 +185,12 @@ def finish(
     Finishing twice with the same reason is harmless. Raises Conflict `lease_lost` or `run_ended`,
     and Unauthorized.
     """
-    ended = db.session.scalar(
-        select(Attempt.end_reason)
-        .join(Run, Run.id == Attempt.test_id)
-        .where(
-            Attempt.id == hold.attempt_id,
-            Attempt.test_id == hold.run_id,
-            Attempt.credential_hash == hold.credential_hash,
-        )
-        .with_for_update()
-    )
-    if ended is reason:
+    _, standing = fetch_each((state.LOCK, {"run_id": hold.run_id}), (_STANDING, _standing_of(hold)))
+    if _checked(hold, standing).end_reason is reason:
         return Standing(canceled=False, lease_expires_at=None)
     _lock(hold)
     attempt = db.session.get_one(Attempt, hold.attempt_id)
-    attempt.ended_at = now()
+    attempt.ended_at = utc_now()
     attempt.end_reason = reason
     attempt.running_tests = None
     if reason is EndReason.runner_shutdown:

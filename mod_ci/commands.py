@@ -26,8 +26,7 @@ demo = AppGroup("demo", help="The demonstration's data.")
 @told_in_one_line
 def expire() -> None:
     """Write down the leases that have expired; runs that were lost three times are canceled."""
-    with writing():
-        count = services.expire()
+    count = services.expire()
     click.echo(f"Leases that had expired: {count}.")
 
 

@@ -4,6 +4,7 @@ A claim is decided under the lock of the run's row, so two runners never get the
 compare with the database's clock.
 """
 
+import functools
 import hashlib
 import secrets
 from collections.abc import Sequence
@@ -37,7 +38,9 @@ from database import (
     fetch_values,
     in_this_order,
     last_row_id,
+    reading,
     utc_now,
+    written,
 )
 from mod_auth import again
 from mod_auth.accounts import Account
@@ -110,6 +113,11 @@ _HELD = (
     .outerjoin(Last, is_last(RunRecord.test_id))
     .outerjoin(RollupState, RollupState.id == 1)
     .where(RunRecord.test_id == _RUN_ID)
+)
+_EXPIRED = (
+    select(RunRecord.test_id)
+    .where(RunRecord.lease_expires_at.is_not(None), RunRecord.lease_expires_at < utc_now())
+    .order_by(RunRecord.test_id)
 )
 # The tests that the run was asked for with, if they were written down.
 _RECORDED = sets.recorded(_RUN_ID)
@@ -238,29 +246,30 @@ def make_sure_of(caller: Caller) -> None:
 
 
 def expire() -> int:
-    """Write down every lease that has expired; how many there were.
+    """Write down every lease that has expired, each in a unit of work of its own; how many that
+    were.
 
-    The next claim does the same for the run that it takes, so this only keeps the tables tidy.
+    The next claim does the same for the run that it takes, so this only keeps the tables tidy: a
+    run that somebody holds is left for the next time.
     """
-    expired = db.session.scalars(
-        select(RunRecord.test_id).where(
-            RunRecord.lease_expires_at.is_not(None), RunRecord.lease_expires_at < utc_now()
-        )
-    ).all()
-    count = 0
-    for run_id in expired:
-        if state.lock(run_id) is None:
-            continue
-        (held,) = fetch(_HELD, {"run_id": run_id})
-        if not held.is_expired:
-            continue
-        count += 1
-        if held.status is not None and held.status.has_ended:
-            end_open_attempts(run_id, EndReason.canceled)
-            _forget_lease(run_id, held.lost_attempts)
-        else:
-            _give_up(held)
-    return count
+    with reading():
+        expired = fetch_values(_EXPIRED)
+    return sum(written(functools.partial(_expire, run_id)) for run_id in expired)
+
+
+def _expire(run_id: int) -> bool:
+    """Whether the run's lease had expired, and nobody holds the run."""
+    if state.lock(run_id, skip_locked=True) is None:
+        return False
+    (held,) = fetch(_HELD, {"run_id": run_id})
+    if not held.is_expired:
+        return False
+    if held.status is not None and held.status.has_ended:
+        end_open_attempts(run_id, EndReason.canceled)
+        _forget_lease(run_id, held.lost_attempts)
+    else:
+        _give_up(held)
+    return True
 
 
 def _waits(held: Row[Any]) -> bool:

@@ -222,7 +222,7 @@ def upload(post: Post) -> Answer:
     if post.file is None:
         return Answer.EMPTY
     output_id = post.number("test_file_id")
-    with writing():
+    with reading():
         extension = db.session.scalar(
             select(RegressionTestOutput.correct_extension).where(
                 RegressionTestOutput.id == output_id,
@@ -357,7 +357,7 @@ def _output(post: Post, *, got: str | None, when_unknown: Answer) -> Answer:
 def _late_file(post: Post, key: str) -> Answer:
     if post.file is None:
         return Answer.EMPTY
-    with writing():
+    with reading():
         found = _refusals(post.run_id)
         in_time = not _has_ended(found.status) or bool(
             db.session.scalar(

@@ -210,6 +210,12 @@ def _each_site(request: pytest.FixtureRequest, sites: Callable[[str], Site]) -> 
     return _ready(sites(request.param))
 
 
+# On the test: `app` is on MariaDB only.
+only_on_mariadb = pytest.mark.parametrize(
+    "_each_site", [pytest.param("mariadb", marks=pytest.mark.mariadb)], indirect=True
+)
+
+
 @pytest.fixture
 def _sqlite_site(sites: Callable[[str], Site]) -> Site:
     return _ready(sites("sqlite"))

@@ -5,8 +5,9 @@
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pymysql
 import pytest
@@ -30,7 +31,7 @@ from mod_auth.models import User
 from mod_sample.models import Sample
 from mod_test.models import Platform, Progress, Run, RunRecord, TestStatus
 from tests import factories
-from tests.conftest import Site
+from tests.conftest import Site, only_on_mariadb
 from tests.raw import Raw
 
 NAMES = (
@@ -211,6 +212,18 @@ def test_what_is_kept_outlives_what_is_raised(app: Flask, raw: Raw) -> None:
     assert raw.execute("SELECT name FROM user") == [("kept",)]
 
 
+@pytest.mark.parametrize("unit", [reading, writing])
+def test_no_unit_of_work_begins_within_one_that_writes(
+    app: Flask, raw: Raw, unit: Callable[[], contextlib.AbstractContextManager[None]]
+) -> None:
+    with app.app_context(), writing():
+        db.session.add(Sample(sha="1", extension="ts", original_name="kept"))
+        with pytest.raises(RuntimeError, match="another unit of work is writing"), unit():
+            pass
+
+    assert raw.execute("SELECT original_name FROM sample") == [("kept",)]
+
+
 def test_a_session_alone_does_not_end_a_unit_of_work(app: Flask, raw: Raw) -> None:
     with app.app_context(), pytest.raises(KeyError), writing():
         db.session.add(User(name="half", password=""))
@@ -228,6 +241,26 @@ def test_a_unit_gives_its_connection_back_whatever_happens(app: Flask) -> None:
                 if error is not None:
                     raise error
             assert db.engine.pool.checkedout() == 0
+
+
+@only_on_mariadb
+def test_a_connection_that_dies_right_after_commit_leaves_its_place_in_the_pool(
+    app: Flask, raw: Raw
+) -> None:
+    def kill(connection: Any, record: object) -> None:
+        raw.execute(f"KILL {connection.thread_id()}")
+
+    with app.app_context():
+        sa.event.listen(db.engine, "checkin", kill, insert=True)
+        try:
+            with writing(patience=1):
+                db.session.add(Sample(sha="1", extension="ts", original_name="kept"))
+        finally:
+            sa.event.remove(db.engine, "checkin", kill)
+
+        assert db.engine.pool.checkedout() == 0
+        with reading():
+            assert db.session.scalars(sa.select(Sample.original_name)).all() == ["kept"]
 
 
 def test_snapshots_that_are_put_off_are_ended_by_whoever_asks(app: Flask, raw: Raw) -> None:

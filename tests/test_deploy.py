@@ -166,14 +166,13 @@ def test_the_runners_unit_leaves_it_what_its_sandbox_needs() -> None:
 
 
 def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
-    """Where systemd is installed; what it would complain of is held above in part."""
     analyzer = shutil.which("systemd-analyze")
+    if analyzer is None:
+        pytest.skip("systemd is not installed")
     for unit in (*UNITS, *TIMERS):
         text = unit.read_text("utf-8").replace("/srv/ci", str(ROOT))
         assert str(ROOT) in text or unit in TIMERS
         (tmp_path / unit.name).write_text(text)
-    if analyzer is None:
-        return
     checked = subprocess.run(
         [analyzer, "verify", *map(str, sorted(tmp_path.iterdir()))], capture_output=True, text=True
     )

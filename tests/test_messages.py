@@ -30,7 +30,7 @@ from database import (
 )
 from mod_auth.models import User
 from tests import factories
-from tests.conftest import Site
+from tests.conftest import only_on_mariadb
 from tests.raw import Raw
 from tests.sql import change_now, counted
 
@@ -337,9 +337,9 @@ def test_a_victim_of_a_deadlock_is_done_again(app: Flask, at_the_end: bool, raw:
     assert names in ([("x",)] * 2, [("y",)] * 2)
 
 
-def test_a_connection_that_broke_is_replaced(app: Flask, site: Site, raw: Raw) -> None:
-    if not on_mariadb(app):
-        return
+@only_on_mariadb
+@pytest.mark.usefixtures("app")
+def test_a_connection_that_broke_is_replaced(raw: Raw) -> None:
     with pytest.raises(DBAPIError) as raised, writing():
         ((number,),) = fetch_each((select(sa.func.connection_id()), {}))[0:1]
         change_along(ADD, {"name": "lost"})

@@ -15,7 +15,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 
 from config import INSTANCE
-from database import db, writing
+from database import db, reading, writing
 from errors import Conflict
 from mod_auth import accounts, passwords, tokens
 from mod_auth.models import Role, User
@@ -72,9 +72,9 @@ def _fill(place: Place, demo: Demo) -> Site:
                 seed.insert_rows(demo)
         with step("Accounts and tokens"):
             chosen = {role: _password(place, role) for role in Role}
+            for role in Role:
+                _account(role, chosen[role], place.settings.password_rounds)
             with writing():
-                for role in Role:
-                    _account(role, chosen[role], place.settings.password_rounds)
                 _keep(RUNNER_TOKEN, _new_token(Role.admin, "demo-runner", [Scope.RUNS_EXECUTE]))
                 own = _new_token(Role.contributor, "demo-script", PERSON_SCOPES)
                 token = _kept_token()
@@ -95,11 +95,16 @@ def _password(place: Place, role: Role) -> str:
 
 
 def _account(role: Role, password: str, rounds: int) -> None:
-    row = accounts.row_of(email(role))
-    if row is None:
-        accounts.create(f"demo-{role}", email(role), password, role, rounds=rounds)
-    elif not passwords.verify(password, row.password or ""):
-        hashed = passwords.hash_password(password, rounds)
+    name = f"demo-{role}"
+    with reading():
+        row = accounts.row_of(email(role))
+    if row is not None and passwords.verify(password, row.password or ""):
+        return
+    hashed = accounts.hash_for(name, email(role), password, rounds=rounds)
+    with writing():
+        if row is None:
+            accounts.create(name, email(role), hashed, role)
+            return
         db.session.execute(update(User).where(User.id == row.id).values(password=hashed))
 
 

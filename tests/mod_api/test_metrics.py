@@ -7,7 +7,6 @@ import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
-from database import writing
 from mod_api.metrics_page import page_of
 from mod_ci import queue
 from mod_test.rollup.settle import settle_marks
@@ -131,9 +130,9 @@ def test_leases_that_ran_out_are_counted_whoever_writes_them_down_and_for_good(
     ours.claim()  # which finds out
     assert scraped(app)[sample] == 1
     lose_lease(raw, run.id)
-    with app.app_context(), writing():
+    with app.app_context():
         queue.expire()
-    with app.app_context(), writing():
+    with app.app_context():
         queue.expire()
     assert scraped(app)[sample] == 2
 

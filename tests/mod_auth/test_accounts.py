@@ -17,8 +17,9 @@ from tests.raw import Raw
 
 
 def create(name: str, email: str, password: str = "long enough", role: Role = Role.user) -> Account:
+    hashed = accounts.hash_for(name, email, password, rounds=1000)
     with writing():
-        return accounts.create(name, email, password, role, rounds=1000)
+        return accounts.create(name, email, hashed, role)
 
 
 def test_a_new_account_can_sign_in_and_is_found_without_case(app: Flask) -> None:

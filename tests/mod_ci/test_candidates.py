@@ -270,7 +270,7 @@ def test_an_attempt_whose_run_was_restarted_is_ended_by_expire_also_when_another
         "VALUES (?, 'testing', '2026-01-01', '')",
         [held.id],
     )
-    with app.app_context(), writing():
+    with app.app_context():
         assert queue.expire() == 1
 
     assert raw.execute("SELECT end_reason FROM run_attempt") == [("lease_expired",)]

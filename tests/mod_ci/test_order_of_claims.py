@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from database import reading, writing
+from database import reading
 from mod_ci import open_runs, queue
 from mod_test.models import Platform
 from mod_test.rollup.settle import settle_marks
@@ -84,7 +84,7 @@ def lose(world: World, number: int) -> None:
 
 
 def tidy(world: World, number: int) -> None:
-    with world.site.app.app_context(), writing():
+    with world.site.app.app_context():
         queue.expire()
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from database import db, writing
+from database import db
 from mod_api.services import waiting
 from mod_ci import queue
 from mod_test.rollup.settle import settle_marks
@@ -141,9 +141,9 @@ def test_expire_writes_down_lost_leases_without_any_claim(app, client, ours, rea
         held = ours.claim()
         assert held.claim["attempt"] == number
         lose_lease(raw, run.id)
-        with app.app_context(), writing():
+        with app.app_context():
             assert queue.expire() == 1
-        with app.app_context(), writing():
+        with app.app_context():
             assert queue.expire() == 0
 
     assert status(client, reader, run.id) == "canceled"
