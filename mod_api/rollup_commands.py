@@ -5,17 +5,20 @@ import sys
 import click
 from flask.cli import AppGroup
 
-from database import db
+from database import db, reading
 from mod_auth.commands import told_in_one_line
 from mod_test import trigger_owners
 from mod_test.rollup import rebuild as rebuilding
+from mod_test.rollup import verify as verifying
 
 rollup = AppGroup("rollup", help="What is kept of ended runs.")
+NOTHING = "Nothing is kept: everything is derived."
 NO_TRIGGERS = "This account may not create triggers: nothing is kept, everything is derived."
 
 
 @rollup.command("rebuild")
 @click.option("--after", default=0, help="Resume behind this run id.")
+@told_in_one_line
 def rebuild(after: int) -> None:
     """Derive every run anew, in batches; broken off, it is resumed with --after."""
     if not rebuilding.prepare():
@@ -28,13 +31,18 @@ def rebuild(after: int) -> None:
 
 
 @rollup.command("verify")
+@told_in_one_line
 def verify() -> None:
     """Compare everything that is kept with a full derivation; exit status 1 on a difference."""
+    with reading():
+        is_kept = verifying.is_anything_kept()
+    if not is_kept:
+        click.echo(NOTHING)
     count = 0
-    for difference in rebuilding.verify():
+    for difference in verifying.differences():
         count += 1
-        click.echo(f"run {difference.run_id}: kept {difference.kept}, is {difference.derived}")
-    click.echo(f"{count} runs differ." if count else "Everything agrees.")
+        click.echo(f"{difference.subject}: {difference.what}")
+    click.echo(f"{count} differ." if count else "Everything agrees.")
     sys.exit(1 if count else 0)
 
 

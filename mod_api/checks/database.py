@@ -14,7 +14,6 @@ from mod_api.checks.finding import Finding, fail, ok, warn
 from mod_api.middleware.unseen_runs import TRIGGER
 from mod_auth.models import AccountRecord, Role, User
 from mod_test import trigger_owners
-from mod_test.rollup import triggers as rollup
 
 VERSION_TABLE = "api_alembic_version"
 
@@ -68,22 +67,11 @@ def _current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection, opts=options).get_current_revision()
 
 
-def triggers() -> Iterator[Finding]:
-    """Whether the database stamps new runs itself, and marks what changes in ended ones."""
-    with db.engine.connect() as connection:
-        if rollup.are_complete(connection):
-            yield ok("triggers", "Changes are marked, so status and counts of ended runs are kept.")
-        else:
-            yield warn(
-                "triggers",
-                "Not all are there, or this account may not see them: status and counts of ended "
-                "runs are derived each time. With the right to triggers: `flask --app run rollup "
-                "rebuild`.",
-            )
+def stamping() -> Finding:
+    """Whether the database stamps new runs itself."""
     if has_trigger(TRIGGER):
-        yield ok("triggers", f"{TRIGGER} gives each new run its age.")
-        return
-    yield warn(
+        return ok("triggers", f"{TRIGGER} gives each new run its age.")
+    return warn(
         "triggers",
         f"{TRIGGER} is not there, or this account may not see it: each request looks for new runs "
         "first. Whoever may create triggers can create it as the first migration does.",
@@ -130,7 +118,7 @@ def findings() -> Iterator[Finding]:
     yield revision()
     complete = tables()
     yield complete
-    yield from triggers()
+    yield stamping()
     yield from owners()
     if complete.level != "fail":
         yield admins()

@@ -4,12 +4,18 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.orm import aliased
 
 from database import db, fetch
 from mod_test.models import Fork, Run, RunRecord, RunRequester
-from mod_test.rollup.tables import BRANCH_LENGTH, RunSet, RunSetMember
+from mod_test.rollup.tables import (
+    BRANCH_LENGTH,
+    FailingResult,
+    RunRollup,
+    RunSet,
+    RunSetMember,
+)
 from mod_test.run_rows import FIRST_REQUESTER
 from mod_test.sets import members_of
 from mod_test.validity import IS_VALID
@@ -76,6 +82,29 @@ def members_of_runs(run_ids: Collection[int]) -> dict[int, tuple[int, ...]]:
 def sets_of(members: Collection[tuple[int, ...]]) -> Mapping[tuple[int, ...], int]:
     """The ids of these sets of tests; one that is not known yet is written down."""
     return _known({ids: _digest(ids) for ids in set(members)})
+
+
+def wrong_sets() -> list[int]:
+    """The ids of the sets that do not have the members that their digest is of."""
+    members: dict[int, list[int]] = {}
+    for set_id, regression_id in db.session.execute(
+        select(RunSetMember.set_id, RunSetMember.regression_test_id)
+    ):
+        members.setdefault(set_id, []).append(regression_id)
+    sets = db.session.execute(select(RunSet.id, RunSet.digest)).tuples()
+    return [set_id for set_id, digest in sets if digest != _digest(sorted(members.get(set_id, ())))]
+
+
+def forget_wrong_sets() -> None:
+    """Drop those, with what is kept of the runs that have them."""
+    for set_id in wrong_sets():
+        runs = select(RunRollup.test_id).where(RunRollup.set_id == set_id)
+        for gone in (
+            delete(FailingResult).where(FailingResult.test_id.in_(runs)),
+            delete(RunRollup).where(RunRollup.set_id == set_id),
+            delete(RunSet).where(RunSet.id == set_id),
+        ):
+            db.session.execute(gone.execution_options(synchronize_session=False))
 
 
 def _known(digests: Mapping[tuple[int, ...], str]) -> dict[tuple[int, ...], int]:

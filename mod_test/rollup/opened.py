@@ -4,18 +4,33 @@
 on need not look at all of them.
 """
 
-from sqlalchemy import exists, insert, select
+from sqlalchemy import exists, func, insert, select
 
 from database import db
 from mod_test.models import Run
-from mod_test.rollup.tables import OpenRun, RunRollup
+from mod_test.rollup.tables import OpenRun, RollupMark, RunRollup
+
+_IN_NEITHER = select(Run.id).where(
+    ~exists().where(OpenRun.test_id == Run.id), ~exists().where(RunRollup.test_id == Run.id)
+)
+_NEVER_SETTLED = (
+    select(func.count())
+    .select_from(OpenRun)
+    .where(OpenRun.settled.is_(False), ~exists().where(RollupMark.run_id == OpenRun.test_id))
+)
+
+
+def count_in_neither() -> int:
+    """How many runs are in neither table: no answer shows them."""
+    return db.session.scalar(select(func.count()).select_from(_IN_NEITHER.subquery())) or 0
+
+
+def count_never_settled() -> int:
+    """How many runs are derived at each reading, and no mark lets anybody settle them."""
+    return db.session.scalar(_NEVER_SETTLED) or 0
 
 
 def write_down(run_id: int | None = None) -> None:
     """Keep a run as open that is in neither table; without `run_id` all such runs."""
-    missing = select(Run.id).where(
-        ~exists().where(OpenRun.test_id == Run.id), ~exists().where(RunRollup.test_id == Run.id)
-    )
-    if run_id is not None:
-        missing = missing.where(Run.id == run_id)
+    missing = _IN_NEITHER if run_id is None else _IN_NEITHER.where(Run.id == run_id)
     db.session.execute(insert(OpenRun).from_select(["test_id"], missing))

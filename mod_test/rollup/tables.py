@@ -187,3 +187,9 @@ class RollupChange(Base):
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     lowest: Mapped[int]
+
+
+# All that is kept; every table can be emptied or dropped, and is made anew by a rebuild.
+TABLES: tuple[type[Base], ...] = (
+    RunSet, RunSetMember, RunRollup, FailingResult, OpenRun, RollupMark, RollupState, RollupChange,
+)  # fmt: skip

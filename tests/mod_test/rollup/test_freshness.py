@@ -26,7 +26,7 @@ from mod_regression.definitions import definitions_of
 from mod_regression.models import RegressionTest
 from mod_test import catalogue, run_rows, sets
 from mod_test.models import Result, Run
-from mod_test.rollup import rebuild, settle
+from mod_test.rollup import rebuild, settle, verify
 from mod_test.rollup.kept import IS_KEPT
 from mod_test.rollup.settle import settle_marks, settled_reading
 from mod_test.rollup.tables import FailingResult, OpenRun, RunRollup, RunSetMember
@@ -242,7 +242,7 @@ def assert_all_is_right(app: Flask, client: FlaskClient, raw: Raw, headers: dict
     assert_same(answers(client, headers, asked), derived)
     with app.app_context():
         settle_marks()
-        assert list(rebuild.verify()) == []
+        assert list(verify.differences()) == []
         assert_each_run_is_rolled_up_or_open()
 
 
@@ -261,7 +261,7 @@ def test_a_rebuild_gives_what_the_marks_give(app: Flask, client: FlaskClient, ra
         assert list(rebuild.rebuild())[-1] == (runs[-1].id, 3)
 
         assert_each_run_is_rolled_up_or_open()
-        assert list(rebuild.verify()) == []
+        assert list(verify.differences()) == []
     assert answers(client, headers, questions(raw)) == before
 
 
@@ -273,7 +273,7 @@ def test_a_rollup_that_was_tampered_with_is_found(
     with app.app_context():
         settle_marks()
         raw.execute("UPDATE run_rollup SET status = 'pass'")
-        assert [difference.run_id for difference in rebuild.verify()] == [run.id]
+        assert [found.subject for found in verify.differences()] == [f"run {run.id}"]
 
 
 def assert_each_run_is_rolled_up_or_open() -> None:

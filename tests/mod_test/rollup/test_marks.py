@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from mod_test.rollup import rebuild
+from mod_test.rollup import verify
 from mod_test.rollup.settle import FEW, settle_marks
 from tests import factories
 from tests.conftest import Site
@@ -40,7 +40,7 @@ def check(app: Flask, client: FlaskClient, headers: dict[str, str], raw: Raw) ->
         settled(app)
         assert_same(answers(client, headers, asked), derived)
         with app.app_context():
-            assert list(rebuild.verify()) == []
+            assert list(verify.differences()) == []
 
     return checked
 

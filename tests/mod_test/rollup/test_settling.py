@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from database import db
-from mod_test.rollup import rebuild, settle
+from mod_test.rollup import settle, verify
 from mod_test.rollup.settle import FEW, settle_marks
 from tests import factories
 from tests.raw import Raw
@@ -60,7 +60,7 @@ def approve(raw: Raw, test: factories.TestRow) -> None:
 def assert_nothing_differs(app: Flask) -> None:
     with app.app_context():
         settle_marks()
-        assert list(rebuild.verify()) == []
+        assert list(verify.differences()) == []
 
 
 @pytest.mark.usefixtures("impatient")
