@@ -82,8 +82,7 @@ def open_repository(folder: Path | None, bucket: str | None) -> Repository:
     """The repository in `folder`, in the bucket of this name, or in both.
 
     The folder is made when it does not exist; the bucket is first asked when it is needed.
-    Raises ValueError when neither is given, StorageUnavailable when the folder cannot be
-    made.
+    Raises ValueError when neither is given.
     """
     return Repository(
         LocalBackend(folder) if folder else None,

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
 from mod_sample.storage import staging
 from mod_sample.storage.backend import Content, Readable, Stat, span
 from mod_sample.storage.errors import Damaged, NotStored, StorageUnavailable
@@ -17,6 +19,7 @@ from mod_sample.storage.measuring import measured
 from mod_sample.storage.openat import folder_of, is_absent, open_file, open_root
 from mod_sample.storage.staging import Received
 
+log = structlog.get_logger("storage")
 _CHUNK = 256 * 1024
 _TEMPORARY = "TempFiles"
 _ARRIVING = f"{_TEMPORARY}/{staging.PREFIX}"
@@ -28,8 +31,8 @@ class LocalBackend:
     """Files below one folder, which is made when it does not exist.
 
     Nothing below the folder is reached through a symbolic link: what is linked reads as
-    not stored. Another disk is mounted, not linked. Raises StorageUnavailable when the
-    folder can neither be found nor made.
+    not stored. Another disk is mounted, not linked. While the folder can neither be found
+    nor made, every operation raises StorageUnavailable.
     """
 
     name = "local"
@@ -37,9 +40,11 @@ class LocalBackend:
     def __init__(self, root: Path) -> None:
         try:
             root.mkdir(parents=True, exist_ok=True)
-            self.root = root.resolve(strict=True)
         except OSError as error:
-            raise StorageUnavailable(f"the repository folder {root}: {error}") from error
+            # A disk that is away must not keep a server from starting: what needs no file works,
+            # and a bucket may have it.
+            log.warning("repository_folder_unavailable", folder=str(root), error=str(error))
+        self.root = Path(os.path.realpath(root))
 
     @measured("stat")
     def stat(self, key: str) -> Stat | None:

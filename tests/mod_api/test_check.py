@@ -38,6 +38,20 @@ def test_an_installation_that_lacks_nothing_passes(app: Flask) -> None:
     assert [level for level, _ in lines(result, "triggers")] == ["ok", "ok"]
 
 
+def test_a_server_starts_without_its_repository_folder_and_says_so(
+    sqlite_app: Flask, make_app: Callable[..., Flask], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    app = make_app(sample_repository=tmp_path / "file" / "repository")
+    headers = factories.signed_in("contributor", "runs:read")
+
+    assert app.test_client().get("/api/v1/runs", headers=headers).status_code == 200
+    assert app.test_client().get("/api/v1/system/health").status_code == 503
+    result = check(app)
+    assert result.exit_code == 1
+    assert [level for level, _ in lines(result, "folder")] == ["fail"]
+
+
 def test_a_disabled_admin_does_not_count(app: Flask) -> None:
     account = factories.account(role="admin")
     app.test_cli_runner().invoke(args=["accounts", "disable", account.email])

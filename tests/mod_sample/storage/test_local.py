@@ -281,11 +281,16 @@ def test_a_repository_that_vanished_is_unavailable_and_not_empty(local):
             attempt()
 
 
-def test_a_folder_that_cannot_be_made_says_so(tmp_path):
+def test_a_folder_that_cannot_be_made_is_unavailable_until_it_is_there(tmp_path):
     (tmp_path / "file").write_bytes(b"")
+    local = LocalBackend(tmp_path / "file" / "repository")
 
     with pytest.raises(StorageUnavailable, match="file"):
-        LocalBackend(tmp_path / "file" / "repository")
+        local.ping(1.0)
+
+    (tmp_path / "file").unlink()
+    (tmp_path / "file" / "repository").mkdir(parents=True)
+    local.ping(1.0)
 
 
 def test_a_file_deleted_or_replaced_while_it_is_read_is_read_to_its_end(local):
