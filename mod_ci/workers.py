@@ -153,6 +153,13 @@ class Post:
         return value if -(2**31) <= value < 2**31 else None
 
 
+def is_open(run_id: int, token: str) -> bool:
+    """Whether this token opens the run, or has a moment ago: what has no token is not read."""
+    if credentials.remembered(("worker", run_id, token)) is not None:
+        return True
+    return _platform_of(run_id, token) is not None
+
+
 def receive(
     run_id: int,
     token: str,

@@ -19,13 +19,15 @@ bp = Blueprint("workers", __name__)
 @bp.post("/progress-reporter/<run_id>/<token>")
 def progress_reporter(run_id: str, token: str) -> Response:
     """Take one post of an existing worker (legacy/worker-protocol.md)."""
-    settings = application.settings()
-    g.rate_key = f"worker:{run_id}:{request.remote_addr}"
+    is_id = re.fullmatch("[0-9]{1,10}", run_id) is not None and int(run_id) <= LARGEST_ID
+    if not is_id or not workers.is_open(int(run_id), token):
+        limits.check(Rate.runner)
+        return _plain(workers.Answer.FAIL)
+    g.rate_key = f"worker:{int(run_id)}"
     limits.check(Rate.runner)
+    settings = application.settings()
     request.max_content_length = settings.max_upload
     request.max_form_memory_size = LARGEST_MESSAGE
-    if not re.fullmatch("[0-9]{1,10}", run_id) or int(run_id) > LARGEST_ID:
-        return _plain(workers.Answer.FAIL)
     upload = request.files.get("file")
     answer = workers.receive(
         int(run_id),

@@ -137,6 +137,21 @@ def test_attempts_count_for_themselves(make_app, site) -> None:
     assert other.heartbeat().status_code == 200
 
 
+def test_each_run_has_a_limit_for_its_worker_and_wrong_tokens_count_for_the_address(
+    make_app, site
+) -> None:
+    one, other = factories.run(), factories.run()
+    client = make_app(rate_limit_runner="2/minute").test_client()
+
+    def post(run_id: object, token: object) -> int:
+        answer = client.post(f"/progress-reporter/{run_id}/{token}", data={"type": "equality"})
+        return answer.status_code
+
+    assert [post(one.id, one.token) for _ in range(3)] == [200, 200, 429]
+    assert [post(run_id, "wrong") for run_id in (one.id, other.id, "x" * 2000)] == [200, 200, 429]
+    assert post(other.id, other.token) == 200
+
+
 def test_sign_ins_are_limited_per_address(make_app, site) -> None:
     client = make_app(rate_limit_auth="3/minute").test_client()
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from typing import Any
 
 import pytest
 
@@ -137,6 +138,26 @@ def test_a_wrong_token_changes_nothing(app, client, run, raw, token) -> None:
     assert response.status_code == (404 if token == "" else 200)
     assert token == "" or response.data == b"FAIL"
     assert progress(raw, run) == []
+
+
+class Unread(io.BytesIO):
+    """A body of which nothing may be read."""
+
+    def read(self, *_: Any) -> bytes:
+        raise AssertionError("somebody reads the body")
+
+    readline = read1 = readinto = read  # type: ignore[assignment]  # none gives anything
+
+
+@pytest.mark.parametrize("token", ["wrong", "x" * 2000])
+def test_the_body_of_a_post_with_a_wrong_token_is_not_read(app, client, run, token) -> None:
+    response = client.post(
+        f"/progress-reporter/{run.id}/{token}",
+        input_stream=Unread(b"--x"),
+        content_type="multipart/form-data; boundary=x",
+    )
+
+    assert (response.status_code, response.data) == (200, b"FAIL")
 
 
 @pytest.mark.parametrize("run_id", ["0", "x", "99999999999999999999", "-1", "1_0", "\u0661", "%00"])
