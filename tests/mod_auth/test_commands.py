@@ -8,7 +8,7 @@ from flask import Flask
 from passlib.hash import sha512_crypt
 
 from database import reading
-from mod_auth import tokens
+from mod_auth import passwords, tokens
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
 from tests import factories
@@ -35,6 +35,23 @@ def test_an_account_is_created_with_a_password_from_stdin(app: Flask, raw: Raw) 
     ((name, email, role, stored),) = raw.execute("SELECT name, email, role, password FROM user")
     assert (name, email, role) == ("Ann", "ann@example.org", "tester")
     assert sha512_crypt.verify("long enough", stored)
+
+
+def test_nobody_waits_while_the_password_of_a_new_account_is_hashed(
+    app: Flask, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = factories.account()
+    raw.execute("PRAGMA busy_timeout = 0" if raw.is_sqlite else "SET innodb_lock_wait_timeout = 1")
+    real, written = passwords.hash_password, []
+
+    def meanwhile(text: str, rounds: int) -> str:
+        written.append(raw.execute("UPDATE user SET role = 'tester' WHERE id = ?", [other.id]))
+        return real(text, rounds)
+
+    monkeypatch.setattr(passwords, "hash_password", meanwhile)
+
+    assert made(app).exit_code == 0
+    assert len(written) == 1
 
 
 @pytest.mark.parametrize(
