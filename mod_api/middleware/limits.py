@@ -13,6 +13,7 @@ from flask import Flask, Response, current_app, g, request
 from flask_limiter import Limiter, RateLimitExceeded
 
 from config import Settings
+from mod_auth.throttle import network_of
 
 
 class Rate(enum.StrEnum):
@@ -93,6 +94,5 @@ def _limit() -> str:
 
 
 def _key() -> str:
-    if g.rate == Rate.auth:
-        return f"{g.rate}:{request.remote_addr}"
-    return f"{g.rate}:{getattr(g, 'rate_key', None) or request.remote_addr}"
+    token = None if g.rate == Rate.auth else g.get("rate_key")
+    return f"{g.rate}:{token or network_of(request.remote_addr or '')}"

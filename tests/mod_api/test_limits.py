@@ -166,6 +166,20 @@ def test_sign_ins_are_limited_per_address(make_app, site) -> None:
     assert ask("192.0.2.2") == 201
 
 
+@pytest.mark.parametrize(("method", "path"), [("POST", "/auth/tokens"), ("GET", "/system/health")])
+def test_one_customers_network_counts_as_one_address(make_app, site, method, path) -> None:
+    client = make_app(rate_limit_auth="3/minute", rate_limit_read="3/minute").test_client()
+
+    def ask(address: str) -> bool:
+        answer = client.open(
+            f"{API}{path}", method=method, json={}, environ_base={"REMOTE_ADDR": address}
+        )
+        return answer.status_code == 429
+
+    assert [ask(f"2001:db8::{number}") for number in range(1, 5)] == [False] * 3 + [True]
+    assert not ask("2001:db8:0:1::1")
+
+
 def test_a_stranger_cannot_lock_an_account_out(make_app, site) -> None:
     client = make_app(rate_limit_auth="3/minute").test_client()
     person = factories.account()
