@@ -1,6 +1,8 @@
 """Signing in with e-mail address and password."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import update
@@ -11,10 +13,13 @@ from mod_auth import accounts, cost, passwords
 from mod_auth.accounts import Account
 from mod_auth.models import User
 
-# Hashing is work for a whole second, and threads share the interpreter: what is over waits, so
-# that a flood of sign-ins leaves most of this process to the other requests.
+# Hashing is work for a whole second, and threads share the interpreter: a few more wait, and each
+# holds the thread of its request. A flood of sign-ins leaves most of both to the other requests.
 AT_ONCE = 2
+MOST_WAITING = 4
 WAIT_SECONDS = 15.0
+RETRY_AFTER = 5
+_places = threading.BoundedSemaphore(AT_ONCE + MOST_WAITING)
 _hashing = threading.BoundedSemaphore(AT_ONCE)
 
 
@@ -38,18 +43,25 @@ def sign_in(email: str, password: str, *, rounds: int) -> Account:
     refusal = Unauthorized("Email or password is incorrect.", code="invalid_credentials")
     if not passwords.can_be_password(password):
         raise refusal  # nobody's password: says nothing about the account
-    known = _look_up(email, rounds)
-    if not _hashing.acquire(timeout=WAIT_SECONDS):
-        raise Unavailable("Too many sign-ins at once; try again.", retry_after=int(WAIT_SECONDS))
-    try:
-        account = _verified(known, password)
-        if account is None:
-            raise refusal
-        if passwords.needs_rehash(known.stored, rounds):
-            _replace(account, known.stored, passwords.hash_password(password, rounds))
-    finally:
-        _hashing.release()
+    with _one_of(_places, wait=0):
+        known = _look_up(email, rounds)
+        with _one_of(_hashing, wait=WAIT_SECONDS):
+            account = _verified(known, password)
+            if account is None:
+                raise refusal
+            if passwords.needs_rehash(known.stored, rounds):
+                _replace(account, known.stored, passwords.hash_password(password, rounds))
     return account
+
+
+@contextmanager
+def _one_of(places: threading.BoundedSemaphore, *, wait: float) -> Iterator[None]:
+    if not places.acquire(timeout=wait):
+        raise Unavailable("Too many sign-ins at once; try again.", retry_after=RETRY_AFTER)
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def _look_up(email: str, rounds: int) -> _Known:

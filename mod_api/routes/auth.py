@@ -19,7 +19,7 @@ bp = Resource("Auth", __name__, url_prefix="/auth", description="Token issuance 
 @open_to_all(rate=Rate.auth, **{"x-rate-limit": "5/15min per IP"})
 @bp.body(TokenCreateRequestSchema)
 @bp.response(201, AuthTokenSchema, unit=False)
-@bp.fails(400, 401, 403, 409, 415, 429)
+@bp.fails(400, 401, 403, 409, 415, 429, 503)
 def create_token(body: dict[str, Any]) -> Any:
     """Create an API token. It is shown this once."""
     return tokens.sign_in_and_issue(

@@ -1,7 +1,10 @@
 """Signing in: right and wrong passwords, and what a failure gives away."""
 
+import itertools
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 
 import pytest
@@ -9,8 +12,9 @@ from flask import Flask
 from passlib.handlers import sha2_crypt
 from passlib.hash import sha256_crypt, sha512_crypt
 
-from errors import DomainError, Unauthorized
+from errors import DomainError, Unauthorized, Unavailable
 from mod_auth import cost
+from mod_auth import sign_in as signing_in
 from mod_auth.models import Role
 from mod_auth.sign_in import sign_in
 from tests import factories
@@ -188,3 +192,27 @@ def test_nobody_waits_for_a_lock_while_a_password_is_hashed(
         refused(mine.email, "wrong")
 
     assert len(written) >= 4
+
+
+def test_only_a_few_wait_for_their_turn_and_the_rest_are_refused_at_once(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = factories.account()
+    go_on = threading.Event()
+    monkeypatch.setattr(signing_in, "_verified", lambda *_: go_on.wait(20) and None)
+
+    def attempt(_: int) -> tuple[int, int | None]:
+        with app.app_context(), pytest.raises((Unauthorized, Unavailable)) as caught:
+            sign_in(mine.email, "wrong", rounds=ROUNDS)
+        return caught.value.status, caught.value.details.get("retry_after")
+
+    with ThreadPoolExecutor(16) as pool:
+        attempts = [pool.submit(attempt, number) for number in range(16)]
+        refused_at_once = [one.result() for one in itertools.islice(as_completed(attempts, 10), 10)]
+        are_waiting = sum(not one.done() for one in attempts)
+        go_on.set()
+        answers = Counter(one.result() for one in attempts)
+
+    assert refused_at_once == [(503, 5)] * 10
+    assert are_waiting == 6
+    assert answers == {(503, 5): 10, (401, None): 6}
