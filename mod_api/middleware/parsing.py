@@ -174,10 +174,15 @@ def whole_body() -> bytes:
     return data
 
 
-def json_part(name: str) -> dict[str, Any]:
-    """The JSON object in one part of a multipart body. Raises Invalid."""
+def json_part(name: str, *, most: int) -> dict[str, Any]:
+    """The JSON object in one part of a multipart body, which may be a file or a field.
+
+    Raises Invalid, and the framework's error when the part has more than `most` bytes.
+    """
     part = request.files.get(name)
-    body = part.stream.read() if part else request.form.get(name, "").encode()
+    body = part.stream.read(most + 1) if part else request.form.get(name, "").encode()
+    if len(body) > most:
+        raise RequestEntityTooLarge
     if not body:
         raise Invalid.fields(**{name: "This part is required."})
     return read_object(body)

@@ -13,6 +13,7 @@ from mod_api.middleware.headers import base_url
 from mod_api.middleware.limits import Rate
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.attempts import (
+    MOST_OUTPUTS,
     AppendedSchema,
     ClaimRequestSchema,
     ClaimSchema,
@@ -138,8 +139,11 @@ def _told_with_files() -> tuple[dict[str, Any], dict[str, Any]]:
     parsing.expect_type("application/json", "multipart/form-data")
     if request.mimetype == "application/json":
         return parsing.read_object(parsing.whole_body()), {}
-    parsing.expect_type("multipart/form-data", largest=application.settings().max_upload)
-    told = parsing.json_part("result")
+    settings = application.settings()
+    parsing.expect_type("multipart/form-data", largest=settings.max_upload)
+    # Parts that are no files are held in memory, however many come.
+    request.max_form_parts = 1 + MOST_OUTPUTS
+    told = parsing.json_part("result", most=settings.max_body)
     files = parsing.file_parts(besides="result")
     return told, {part: upload.stream for part, upload in files.items()}
 

@@ -8,6 +8,7 @@ from mod_api.schemas.runs import PLATFORMS
 from mod_ci.models import EndReason, Stage
 from mod_test.models import Outcome
 
+MOST_OUTPUTS = 100
 REASONS = [
     reason.value
     for reason in EndReason
@@ -133,7 +134,9 @@ class ResultReportSchema(Schema):
     tail = text(4096, allow_none=True)
     started_at = Moment(allow_none=True)
     outputs = fields.List(
-        fields.Nested(ReportedOutputSchema), required=True, validate=validate.Length(max=100)
+        fields.Nested(ReportedOutputSchema),
+        required=True,
+        validate=validate.Length(max=MOST_OUTPUTS),
     )
 
 

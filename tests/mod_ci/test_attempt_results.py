@@ -10,6 +10,8 @@ from tests import factories
 from tests.mod_ci.attempts import OTHER, shown, stored, summary
 from tests.runners import runner
 
+RESULT = {"runtime_ms": 1, "exit_code": 0, "outcome": "exited", "outputs": []}
+
 
 def test_results_decide_how_the_run_reads(app, client, ours, reader) -> None:
     variant = factories.digest("variant")
@@ -190,10 +192,9 @@ def test_a_result_part_that_is_no_object_is_refused(sqlite_app, client, held, te
 def test_a_part_that_is_none_of_a_result_is_refused(
     sqlite_app, client, held, test_, name, as_file
 ) -> None:
-    result = {"runtime_ms": 1, "exit_code": 0, "outcome": "exited", "outputs": []}
     response = client.put(
         f"{held.url}/results/{test_.id}",
-        data={"result": json.dumps(result), name: (io.BytesIO(b"x"), "f") if as_file else "x"},
+        data={"result": json.dumps(RESULT), name: (io.BytesIO(b"x"), "f") if as_file else "x"},
         content_type="multipart/form-data",
         headers=held.headers,
     )
@@ -259,6 +260,36 @@ def test_an_upload_over_the_limit_is_413(make_app, site, test_) -> None:
 
     assert held.report(test_.id, {test_.output.id: b"x" * 20_000}).status_code == 413
     assert held.report(test_.id, {test_.output.id: b"x" * 5_000}).status_code == 200
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+def test_a_result_part_over_the_limit_of_json_is_413(make_app, site, test_, as_file) -> None:
+    factories.run(tests=[test_])
+    held = runner(make_app(max_body=10_000).test_client()).claim()
+
+    def ask(size: int) -> int:
+        told = json.dumps(RESULT).ljust(size)
+        part = (io.BytesIO(told.encode()), "result") if as_file else told
+        return held.client.put(
+            f"{held.url}/results/{test_.id}",
+            data={"result": part},
+            content_type="multipart/form-data",
+            headers=held.headers,
+        ).status_code
+
+    assert [ask(size) for size in (10_000, 10_001, 20_000)] == [200, 413, 413]
+
+
+def test_more_parts_than_a_result_can_have_are_413(sqlite_app, client, held, test_) -> None:
+    parts = {f"output-{number}": "x" for number in range(101)}
+    response = client.put(
+        f"{held.url}/results/{test_.id}",
+        data={"result": json.dumps(RESULT), **parts},
+        content_type="multipart/form-data",
+        headers=held.headers,
+    )
+
+    assert response.status_code == 413
 
 
 def test_a_storage_that_cannot_be_written_stores_no_result_and_is_5xx(
