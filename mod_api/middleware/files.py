@@ -1,11 +1,13 @@
 """Files as responses: ranges, validators, and bytes that are never held in memory as a whole."""
 
 import mimetypes
+from datetime import datetime, timedelta
 
 from flask import Response, request
 from werkzeug.datastructures import Range
 from werkzeug.http import is_resource_modified, parse_range_header
 
+from database import now
 from errors import NotFound, Unavailable
 from mod_api import application
 from mod_api.middleware.errors import answer
@@ -20,6 +22,8 @@ from mod_sample.storage import (
     UnsafeName,
     attachment,
 )
+
+UNCHANGED = "The file is the one of If-None-Match or, without that, as old as If-Modified-Since"
 
 
 def shelf() -> Shelf:
@@ -49,17 +53,29 @@ def send(
     except StorageUnavailable as error:
         raise Unavailable("The storage does not answer.", retry_after=5) from error
     etag = content.stat.etag.strip('"')
-    if not is_resource_modified(request.environ, etag=etag):
+    modified = _told_as_modified(content.stat.modified)
+    if is_resource_modified(request.environ, etag=etag, last_modified=modified):
+        kind = content_type or mimetypes.guess_type(filename)[0] or "application/octet-stream"
+        response = _with_bytes(content, status, kind, filename)
+    else:
         content.close()
-        fresh = Response(status=304)
-        fresh.set_etag(etag)
-        return fresh
-    kind = content_type or mimetypes.guess_type(filename)[0] or "application/octet-stream"
-    response = Response(content, status=status, content_type=kind, direct_passthrough=True)
+        response = Response(status=304)
     response.set_etag(etag)
-    response.last_modified = content.stat.modified
-    response.headers["Accept-Ranges"] = "bytes"
+    response.last_modified = modified
     response.headers["Cache-Control"] = "private, no-cache"  # kept, and asked about by its ETag
+    return response
+
+
+def _told_as_modified(modified: datetime) -> datetime | None:
+    """The time for Last-Modified, once it can mean no other content: a log may grow again in the
+    second in which it was written."""
+    second = modified.replace(microsecond=0)
+    return second if now() - second >= timedelta(seconds=1) else None
+
+
+def _with_bytes(content: Content, status: int, content_type: str, filename: str) -> Response:
+    response = Response(content, status=status, content_type=content_type, direct_passthrough=True)
+    response.headers["Accept-Ranges"] = "bytes"
     response.headers["Content-Disposition"] = attachment(filename)
     response.headers["Content-Length"] = str(content.length)
     if status == 206:

@@ -20,14 +20,16 @@ def send_text(repository: Repository, key: str, filename: str) -> Response:
     response = send(repository, key, filename, content_type=CONTENT_TYPE)
     response.headers["Vary"] = "Accept-Encoding"
     wants_gzip = request.accept_encodings.quality("gzip") > 0 and "Range" not in request.headers
-    if response.status_code != 200 or not wants_gzip or request.method == "HEAD":
+    if response.status_code not in (200, 304) or not wants_gzip or request.method == "HEAD":
+        return response
+    etag, _ = response.get_etag()
+    # The same text in other bytes: good for asking again, not for going on with a range.
+    response.set_etag(etag or "", weak=True)
+    if response.status_code == 304:
         return response
     content = response.response
     response.response = _compressed(content)  # type: ignore[arg-type]  # chunks of bytes
     response.call_on_close(getattr(content, "close", lambda: None))
-    etag, _ = response.get_etag()
-    # The same text in other bytes: good for asking again, not for going on with a range.
-    response.set_etag(etag or "", weak=True)
     response.headers["Content-Encoding"] = "gzip"
     del response.headers["Content-Length"]
     response.headers.pop("Accept-Ranges", None)

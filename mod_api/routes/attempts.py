@@ -8,7 +8,7 @@ from flask import Response, after_this_request, g, request
 from mod_api import application
 from mod_api.middleware import parsing, rollups
 from mod_api.middleware.auth import current_caller, requires_and_asks_again, requires_attempt
-from mod_api.middleware.files import send
+from mod_api.middleware.files import UNCHANGED, send
 from mod_api.middleware.headers import base_url
 from mod_api.middleware.limits import Rate
 from mod_api.middleware.resource import Resource
@@ -127,7 +127,7 @@ def finish(body: dict[str, Any], attempt_id: int) -> Any:
 @requires_attempt
 @bp.response(200, content_type="application/octet-stream", description="The media file", unit=False)
 @bp.alt_response(206, description="The part that Range asked for")
-@bp.alt_response(304, description="As If-None-Match has it")
+@bp.alt_response(304, description=UNCHANGED)
 @bp.fails(400, 401, 404, 416, 429, 503)
 def sample(attempt_id: int, sample_id: int) -> Any:
     """The media file of a sample; ranges are taken."""

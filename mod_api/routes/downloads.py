@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 
 from mod_api.middleware.auth import open_to_all
-from mod_api.middleware.files import send, shelf
+from mod_api.middleware.files import UNCHANGED, send, shelf
 from mod_api.middleware.resource import Resource
 from mod_api.services import downloads, unified_diff
 from mod_api.services.file_names import content_type_of
@@ -21,7 +21,7 @@ FILE = "application/octet-stream"
 @open_to_all()
 @bp.response(200, content_type=FILE, description="The file", unit=False)
 @bp.alt_response(206, description="One range of the file")
-@bp.alt_response(304, description="The file is the one of If-None-Match")
+@bp.alt_response(304, description=UNCHANGED)
 @bp.fails(400, 404, 416, 429, 503)
 def download(sealed: str) -> Any:
     """Fetch a file by an address from a `download_url`; ranges are taken."""

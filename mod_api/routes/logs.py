@@ -6,6 +6,7 @@ from flask import Response, request
 
 from mod_api import application
 from mod_api.middleware.auth import current_caller, requires
+from mod_api.middleware.files import UNCHANGED
 from mod_api.middleware.resource import Resource
 from mod_api.middleware.text_files import send_text
 from mod_api.schemas.logs import (
@@ -67,7 +68,7 @@ def read_test_log(run_id: int, sample_id: int, **asked: Any) -> Any:
 @requires(Scope.SYSTEM_READ)
 @bp.response(200, content_type="text/plain", description="The log as it is", unit=False)
 @bp.alt_response(206, description="The part that Range asked for")
-@bp.alt_response(304, description="If-None-Match names what there is")
+@bp.alt_response(304, description=UNCHANGED)
 @bp.fails(400, 401, 403, 404, 416, 429, 503)
 def raw_log(run_id: int) -> Any:
     """Fetch a run's log whole or by Range, compressed where the client takes it."""

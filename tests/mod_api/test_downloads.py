@@ -1,6 +1,8 @@
 """Addresses that open a file without a token: ranges, validators, and their end."""
 
+import os
 import time
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -107,6 +109,43 @@ def test_what_the_client_has_is_not_sent_again(client: FlaskClient, address: str
     assert (resumed.status_code, resumed.data) == (206, BAD[4:])
     assert (changed.status_code, changed.data) == (200, BAD)
     assert (dated.status_code, dated.data) == (200, BAD)
+
+
+def test_what_is_as_old_as_the_client_knows_is_not_sent_again(
+    client: FlaskClient, address: str, sample_repository: Path
+) -> None:
+    (file,) = (sample_repository / "TestResults").glob(f"{factories.digest(BAD.decode())}*")
+    os.utime(file, (1_700_000_000.5, 1_700_000_000.5))
+    first = client.get(address)
+
+    def ask(**headers: str) -> int:
+        asked = {name.replace("_", "-"): value for name, value in headers.items()}
+        return client.get(address, headers=asked).status_code
+
+    known, before = "Tue, 14 Nov 2023 22:13:20 GMT", "Tue, 14 Nov 2023 22:13:19 GMT"
+    assert first.headers["Last-Modified"] == known
+    assert ask(If_Modified_Since=known) == 304
+    assert ask(If_Modified_Since=before) == 200
+    assert ask(If_Modified_Since="yesterday") == 200
+    assert ask(If_None_Match='"another"', If_Modified_Since=known) == 200
+    assert ask(If_None_Match=first.headers["ETag"], If_Modified_Since=before) == 304
+    again = client.get(address, headers={"If-Modified-Since": known})
+    for name in ("Cache-Control", "ETag", "Last-Modified"):
+        assert again.headers[name] == first.headers[name]
+    assert first.headers["Cache-Control"] == "private, no-cache"
+
+
+def test_a_file_that_may_be_written_again_in_the_same_second_has_no_time(
+    client: FlaskClient, address: str, sample_repository: Path
+) -> None:
+    (file,) = (sample_repository / "TestResults").glob(f"{factories.digest(BAD.decode())}*")
+    ahead = time.time() + 5
+    os.utime(file, (ahead, ahead))
+
+    answer = client.get(address, headers={"If-Modified-Since": formatdate(ahead, usegmt=True)})
+
+    assert answer.status_code == 200
+    assert "Last-Modified" not in answer.headers
 
 
 def test_an_altered_address_opens_nothing(client: FlaskClient, address: str) -> None:

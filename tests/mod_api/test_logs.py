@@ -406,6 +406,9 @@ def test_the_raw_log_is_served_whole_by_range_and_compressed(
     assert packed.headers["Vary"] == "Accept-Encoding"
     assert packed.headers["ETag"] != plain.headers["ETag"]
     assert (unchanged.status_code, packed_unchanged.status_code) == (304, 304)
+    for first, again in ((plain, unchanged), (packed, packed_unchanged)):
+        for name in ("ETag", "Cache-Control", "Vary"):
+            assert again.headers[name] == first.headers[name]
     assert (beyond.status_code, beyond.headers["Content-Range"]) == (416, f"bytes */{len(whole)}")
     assert (grown.status_code, grown.data) == (200, whole + lines(1, 1))
     assert (stale_range.status_code, stale_range.data) == (200, whole + lines(1, 1))
