@@ -31,6 +31,7 @@ from mod_api.routes import (
     system,
     workers,
 )
+from mod_api.services import health
 
 RESOURCES = (
     auth.bp,
@@ -77,3 +78,4 @@ def init_api(app: Flask, settings: Settings) -> None:
     errors.install(app)
     app.extensions["openapi"] = api.spec
     app.extensions["metrics_page"] = metrics_page.page_of(app)
+    app.extensions["health_probes"] = health.probes(app, app.extensions["limit_storage"])

@@ -13,12 +13,14 @@ from mod_api.streaming.answer import Wsgi
 def page_of(app: Flask) -> Wsgi:
     """A WSGI application that answers with the metrics of `app`, and 404 to everything else."""
 
+    database = run_metrics.probe(app)
+
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
         if environ["PATH_INFO"] != "/metrics" or method not in ("GET", "HEAD"):
             start_response("404 Not Found", [("Content-Length", "0")])
             return ()
-        told = run_metrics.exposition(app)
+        told = run_metrics.exposition(database)
         start_response(
             "200 OK", [("Content-Type", CONTENT_TYPE_LATEST), ("Content-Length", str(len(told)))]
         )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import jsonify
+from flask import current_app, jsonify
 
 from mod_api import application
 from mod_api.middleware.auth import open_to_all, requires
@@ -35,10 +35,7 @@ bp = Resource("System", __name__, description="Health, queue, branches, environm
 @bp.fails(429)
 def get_health() -> Any:
     """Ask every dependency whether it answers, and how the whole is."""
-    app = application.current()
-    state, status = health.health(
-        app, app.extensions["repository"], app.extensions["limit_storage"]
-    )
+    state, status = health.health(application.repository(), current_app.extensions["health_probes"])
     response = jsonify(HEALTH.dump(state))
     response.status_code = status
     return response

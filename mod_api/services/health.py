@@ -1,8 +1,8 @@
 """Whether the service can serve: each part it depends on is really asked, with a time limit."""
 
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,11 +11,13 @@ from flask import Flask
 from sqlalchemy import text
 
 from database import db, now
+from mod_api.services.probe import Probe
 from mod_sample.storage import Repository
 from mod_sample.storage import health as storage_health
 
 SECONDS = 1.5
-pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health")
+Problem = str | None
+Probes = Mapping[str, Probe[Problem]]
 
 
 @dataclass(frozen=True)
@@ -27,16 +29,20 @@ class Dependency:
     message: str | None
 
 
-def health(app: Flask, repository: Repository, limiter_storage: Any) -> tuple[dict[str, Any], int]:
+def probes(app: Flask, limiter_storage: Any) -> Probes:
+    """What asks the database of `app`, and the store of its limits (None with all of them off)."""
+    return {
+        "database": _probe("database", lambda: _ask_database(app)),
+        "rate_limits": _probe("rate_limits", lambda: _ask_limits(limiter_storage)),
+    }
+
+
+def health(repository: Repository, probes: Probes) -> tuple[dict[str, Any], int]:
     """The state of everything, and the HTTP status: 503 only when the service cannot serve."""
-    asked = {"database": pool.submit(_timed, lambda: _ask_database(app))}
-    if limiter_storage is not None:
-        asked["rate_limits"] = pool.submit(_timed, lambda: _ask_limits(limiter_storage))
-    storages = storage_health(repository, SECONDS)
     deadline = time.monotonic() + SECONDS
+    asked = {name: probe.begin() for name, probe in probes.items()}
+    storages = storage_health(repository, SECONDS)
     found = [_answer(name, future, deadline) for name, future in asked.items()]
-    if limiter_storage is None:
-        found.append(Dependency("rate_limits", "ok", None))
     found += [
         Dependency(f"storage_{part.name}", part.status.value, part.message) for part in storages
     ]
@@ -48,7 +54,7 @@ def health(app: Flask, repository: Repository, limiter_storage: Any) -> tuple[di
     return answer, 503 if down else 200
 
 
-def _answer(name: str, future: "Future[str | None]", deadline: float) -> Dependency:
+def _answer(name: str, future: Future[Problem], deadline: float) -> Dependency:
     try:
         problem = future.result(timeout=max(0.0, deadline - time.monotonic()))
     except TimeoutError:
@@ -58,12 +64,15 @@ def _answer(name: str, future: "Future[str | None]", deadline: float) -> Depende
     return Dependency(name, "down", problem)
 
 
-def _timed(ask: Callable[[], None]) -> str | None:
-    try:
-        ask()
-    except Exception as error:  # noqa: BLE001  whatever goes wrong is what is asked for
-        return f"does not answer ({type(error).__name__})"
-    return None
+def _probe(name: str, ask: Callable[[], None]) -> Probe[Problem]:
+    def problem() -> Problem:
+        try:
+            ask()
+        except Exception as error:  # noqa: BLE001  whatever goes wrong is what is asked for
+            return f"does not answer ({type(error).__name__})"
+        return None
+
+    return Probe(f"health-{name}", problem)
 
 
 def _ask_database(app: Flask) -> None:
@@ -72,5 +81,5 @@ def _ask_database(app: Flask) -> None:
 
 
 def _ask_limits(storage: Any) -> None:
-    if not storage.check():
+    if storage is not None and not storage.check():
         raise ConnectionError

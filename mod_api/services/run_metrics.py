@@ -4,7 +4,6 @@ Asked when Prometheus asks, in a few statements whose cost does not grow with th
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from flask import Flask
@@ -15,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import metrics
 from database import epoch_ms, fetch, utc_now
+from mod_api.services.probe import Probe
 from mod_ci import lost_leases
 from mod_ci.open_runs import among
 from mod_test.models import Platform, Run, RunRecord, TestStatus
@@ -29,7 +29,6 @@ MOST_DERIVED = 200
 UNSETTLED = "unsettled"
 # A database that hangs must not keep Prometheus, which waits for 10 s, from all other metrics.
 MOST_SECONDS = 5.0
-pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="metrics")
 
 
 @dataclass(frozen=True)
@@ -42,12 +41,22 @@ class State:
     lost_leases: dict[str, int]
 
 
-def exposition(app: Flask) -> bytes:
+def probe(app: Flask) -> Probe[State]:
+    """What asks the database of `app`."""
+
+    def ask() -> State:
+        with app.app_context(), settled_reading():
+            return state()
+
+    return Probe("metrics", ask)
+
+
+def exposition(database: Probe[State]) -> bytes:
     """All metrics of this host's processes, and what the database knows, as Prometheus reads them.
 
     A database that does not answer takes only its own metrics with it.
     """
-    return metrics.exposition(_Asked(app))
+    return metrics.exposition(_Asked(database))
 
 
 def state() -> State:
@@ -74,19 +83,15 @@ def state() -> State:
 class _Asked(Collector):
     """Asks the database at each scrape."""
 
-    def __init__(self, app: Flask) -> None:
-        self._app = app
-
-    def _ask(self) -> State:
-        with self._app.app_context(), settled_reading():
-            return state()
+    def __init__(self, database: Probe[State]) -> None:
+        self._database = database
 
     def collect(self) -> Iterator[Metric]:
         answers = GaugeMetricFamily(
             "ci_database_answers", "Whether the database answered for these metrics.", value=0
         )
         try:
-            found = pool.submit(self._ask).result(timeout=MOST_SECONDS)
+            found = self._database.begin().result(timeout=MOST_SECONDS)
         except (SQLAlchemyError, TimeoutError):
             yield answers
             return

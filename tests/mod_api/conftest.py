@@ -1,6 +1,8 @@
 """What the tests of the API ask with."""
 
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -22,3 +24,35 @@ def get(app: Flask, client: FlaskClient) -> Callable[..., Any]:
         return response.json
 
     return get
+
+
+class HungDatabase:
+    """A server that takes connections and never says a word."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        host, port = listener.getsockname()
+        self.url = f"mysql+pymysql://me:hidden@{host}:{port}/site"
+        self.taken: list[socket.socket] = []
+        self._listener = listener
+        threading.Thread(target=self._take, daemon=True).start()
+
+    def _take(self) -> None:
+        while True:
+            try:
+                self.taken.append(self._listener.accept()[0])
+            except OSError:  # closed: the test is over
+                return
+
+    def break_off(self) -> None:
+        """Close what was taken until now."""
+        for connection in self.taken:
+            connection.close()
+
+
+@pytest.fixture
+def hung_database() -> Iterator[HungDatabase]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        hung = HungDatabase(listener)
+        yield hung
+        listener.shutdown(socket.SHUT_RDWR)
+        hung.break_off()

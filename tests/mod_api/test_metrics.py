@@ -1,6 +1,7 @@
 """The metrics of one process, as Prometheus reads them."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
 from mod_api.metrics_page import page_of
+from mod_api.services import run_metrics
 from mod_ci import queue
 from mod_test.rollup.settle import settle_marks
 from mod_test.verdict import RunStatus
@@ -170,6 +172,20 @@ def test_a_database_that_is_away_takes_only_its_own_metrics_with_it(make_app) ->
     assert found[named("ci_database_answers")] == 0
     assert not [name for name, _ in found if name.startswith(("ci_queue", "ci_runs"))]
     assert [name for name, _ in found if name == "ci_http_requests_total"]
+
+
+def test_a_database_that_hangs_has_nothing_to_do_for_former_scrapes(
+    make_app, hung_database, monkeypatch
+) -> None:
+    monkeypatch.setattr(run_metrics, "MOST_SECONDS", 0.2)
+    page = page_of(make_app(database_url=hung_database.url))
+
+    for _ in range(3):
+        page({"REQUEST_METHOD": "GET", "PATH_INFO": "/metrics"}, lambda status, headers: None)
+    hung_database.break_off()
+    time.sleep(0.5)
+
+    assert len(hung_database.taken) == 1
 
 
 def test_statements_and_transactions_are_counted_and_failures_too(app, client, reader) -> None:

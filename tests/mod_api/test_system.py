@@ -1,7 +1,11 @@
 """Health and queue, through the front door."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from mod_api.services import health
 from mod_auth.scopes import Scope
 from tests import factories
 
@@ -25,6 +29,37 @@ def test_health_of_a_database_that_is_away_is_503_in_the_documented_shape(
     assert response.json["status"] == "down"
     states = {part["name"]: part["status"] for part in response.json["dependencies"]}
     assert states["database"] == "down"
+
+
+def test_a_database_that_hangs_blames_nobody_else_and_is_asked_once(
+    make_app, site, hung_database
+) -> None:
+    app = make_app(database_url=hung_database.url, rate_limit_read="100/minute")
+
+    def ask(_: int) -> tuple[int, dict[str, str]]:
+        response = app.test_client().get("/api/v1/system/health")
+        return response.status_code, {
+            part["name"]: part["status"] for part in response.json["dependencies"]
+        }
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(ask, range(12)))
+
+    assert {status for status, _ in answers} == {503}
+    assert {states["database"] for _, states in answers} == {"down"}
+    assert {states["rate_limits"] for _, states in answers} == {"ok"}
+    assert len(hung_database.taken) == 1
+
+
+def test_a_database_that_hung_is_asked_anew(make_app, site, hung_database, monkeypatch) -> None:
+    monkeypatch.setattr(health, "SECONDS", 0.2)
+    client = make_app(database_url=hung_database.url).test_client()
+
+    for asked in (1, 2):
+        assert client.get("/api/v1/system/health").status_code == 503
+        assert len(hung_database.taken) == asked
+        hung_database.break_off()
+        time.sleep(0.2)
 
 
 @pytest.fixture
