@@ -63,7 +63,7 @@ def install() -> None:
     structlog.configure(
         processors=[*COMMON, *AT_LAST],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=_to_standard_error,
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -74,7 +74,14 @@ def install() -> None:
     threading.excepthook = _thread_failed
 
 
+def _to_standard_error(*_: Any) -> structlog.WriteLogger:
+    """Writes to what standard error is at that moment: it is asked for with each line."""
+    return structlog.WriteLogger(sys.stderr)
+
+
 def _thread_failed(failure: threading.ExceptHookArgs) -> None:
+    if failure.exc_type is SystemExit:  # it has ended itself
+        return
     name = failure.thread.name if failure.thread else None
     cause = failure.exc_value or failure.exc_type
     structlog.get_logger("threads").error("thread_failed", thread=name, exc_info=cause)
