@@ -21,7 +21,7 @@ class DomainError(Exception):
 
 
 class Invalid(DomainError):
-    """A value that cannot be: 400. `Invalid.field("limit", "...")` names the field."""
+    """A value that cannot be: 400. `Invalid.fields(limit="...")` names the field."""
 
     status = 400
     code = "validation_error"

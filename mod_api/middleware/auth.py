@@ -64,7 +64,7 @@ def requires(
             raise Forbidden(
                 "This account's role may not do this.",
                 required_roles=[role.value for role in roles],
-                role=caller.account.role.value if caller.account.role else None,
+                role=caller.account.role.value,
             )
         limits.check(rate)
 

@@ -77,7 +77,8 @@ def retry_after(error: RateLimitExceeded) -> tuple[int, int, int]:
 
 
 def _count_refused(response: Response) -> Response:
-    """Requests refused before their own check count for the address and carry the headers too."""
+    """Requests refused before their own check count too, for their token where it is a good one,
+    else for the address, and carry the headers."""
     if not getattr(g, "rate_checked", False):
         with suppress(RateLimitExceeded):  # it has its answer already
             check()
