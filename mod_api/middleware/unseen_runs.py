@@ -17,6 +17,7 @@ from mod_test.models import Run, RunRecord
 from mod_test.run_rows import stamp_unseen
 
 TRIGGER = "run_record_stamp"
+ASKS_FOR_NONE = ("System.get_health",)
 # A run may be committed after a later one: what looking at the newest misses is found this often.
 THOROUGH_SECONDS = 10.0
 
@@ -35,15 +36,11 @@ class Watch:
 
 
 def install(app: Flask) -> None:
-    """Look for unseen runs before each request that may ask for them, unless the database does it.
-
-    A request of the API without a credential is refused anyway; workers have theirs in the path.
-    """
+    """Look for unseen runs before each request that may ask for them, unless triggers see to it."""
     watch = Watch()
 
     def look() -> None:
-        is_open = request.path.startswith(PREFIX) and "Authorization" not in request.headers
-        if watch.has_trigger or is_open:
+        if watch.has_trigger or not _may_ask_for_runs():
             return
         try:
             stamp_what_is_new(watch)
@@ -52,6 +49,14 @@ def install(app: Flask) -> None:
             db.session.rollback()
 
     app.before_request(look)
+
+
+def _may_ask_for_runs() -> bool:
+    """Whether this request may: it is one that there is, and has a credential, which workers have
+    in the path. Health and documents are told also while the database hangs."""
+    if request.url_rule is None or request.endpoint in ASKS_FOR_NONE or request.blueprint == "docs":
+        return False
+    return not request.path.startswith(PREFIX) or "Authorization" in request.headers
 
 
 def stamp_what_is_new(watch: Watch) -> None:

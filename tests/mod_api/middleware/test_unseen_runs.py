@@ -87,6 +87,20 @@ def test_a_run_that_is_committed_after_a_later_one_is_found_too(
         assert sorted(runs(limited_app)) == [slow_id, site.last_id]
 
 
+@pytest.mark.parametrize("path", ["/api/v1/system/health", "/api/v1/openapi.json", "/nowhere"])
+def test_what_asks_for_no_runs_looks_for_none(
+    limited_app: Flask, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Whether the service is well is told at once, also while the database hangs."""
+    looks: list[object] = []
+    monkeypatch.setattr(unseen_runs, "stamp_what_is_new", looks.append)
+
+    limited_app.test_client().get(path, headers={"Authorization": "Bearer x"})
+    assert looks == []
+    runs(limited_app)
+    assert len(looks) == 1
+
+
 def test_with_the_trigger_nothing_is_looked_for_after_the_first_request(
     sqlite_app: Flask,
 ) -> None:
