@@ -57,11 +57,12 @@ def send(
     if is_resource_modified(request.environ, etag=etag, last_modified=modified):
         kind = content_type or mimetypes.guess_type(filename)[0] or "application/octet-stream"
         response = _with_bytes(content, status, kind, filename)
+        if modified is not None:
+            response.last_modified = modified
     else:
         content.close()
         response = Response(status=304)
     response.set_etag(etag)
-    response.last_modified = modified
     response.headers["Cache-Control"] = "private, no-cache"  # kept, and asked about by its ETag
     return response
 
