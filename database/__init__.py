@@ -4,7 +4,7 @@ SQLite and MariaDB (or MySQL) are equals here. What one of them does otherwise t
 (beginning a transaction, the clock, exact comparison) is written in this package and nowhere else.
 """
 
-from database import snapshots
+from database import indexes, snapshots
 from database.base import Base, db, given, key, ours
 from database.clock import now
 from database.column_types import Bytewise, EnumText, UtcDateTime, word
@@ -73,6 +73,7 @@ __all__ = [
     "given",
     "has_trigger",
     "in_this_order",
+    "indexes",
     "init_database",
     "is_commit",
     "is_repository",

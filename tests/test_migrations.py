@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from config import Settings
 from database import Base, db
@@ -26,6 +27,10 @@ from tests.raw import Raw
 
 ROOT = Path(__file__).parent.parent
 VERSION_TABLES = {"alembic_version", "api_alembic_version"}
+# On the test: `empty_database` is on MariaDB only.
+only_on_mariadb = pytest.mark.parametrize(
+    "empty_database", [pytest.param("mariadb", marks=pytest.mark.mariadb)], indirect=True
+)
 
 
 class BrokenOffError(Exception):
@@ -155,6 +160,57 @@ def test_an_existing_mariadb_keeps_its_definition(mariadb: servers.MariaDB, work
         assert given_schema.definition(raw, tables) == before
         assert differences(mariadb.url(name)) == []
     mariadb.drop(name)
+
+
+@only_on_mariadb
+def test_indexes_of_existing_tables_are_made_and_dropped_while_others_write(
+    empty_database: str, writer: Raw
+) -> None:
+    tables = "|".join(given_schema.create(writer))
+    given_schema.fill(writer)
+
+    with statements_of_migrations() as said:
+        upgrade(empty_database)
+        downgrade(empty_database)
+
+    of_given = re.compile(rf"(ALTER TABLE|(CREATE|DROP) INDEX .* ON) `?({tables})`?\b")
+    changes = [statement for statement in said if of_given.match(statement)]
+    for name in ("ix_customized_test_member", "ix_test_result_runtime"):
+        assert [change.split()[0] for change in changes if name in change] == ["CREATE", "ALTER"]
+    assert [change for change in changes if not change.endswith(" LOCK=NONE")] == []
+
+
+@only_on_mariadb
+def test_where_an_index_cannot_be_made_online_the_migration_fails(
+    empty_database: str, writer: Raw
+) -> None:
+    given_schema.create(writer)
+    given_schema.fill(writer)
+    for number in (1, 2):
+        writer.execute(
+            f"ALTER TABLE customized_test DROP FOREIGN KEY customized_test_ibfk_{number}"
+        )
+    writer.execute("ALTER TABLE customized_test ENGINE = MyISAM")
+
+    with pytest.raises(OperationalError, match="ALGORITHM=INPLACE is not supported"):
+        upgrade(empty_database)
+
+    assert "ix_customized_test_member" not in indexes(empty_database, "customized_test")
+
+
+@contextlib.contextmanager
+def statements_of_migrations() -> Iterator[list[str]]:
+    """What any engine sends meanwhile, each in one line."""
+    said: list[str] = []
+
+    def note(_c: Any, _cursor: Any, text: str, *_: Any) -> None:
+        said.append(" ".join(text.split()))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        yield said
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
 
 def test_existing_runs_get_the_age_that_can_be_known(empty_database: str, writer: Raw) -> None:

@@ -1,7 +1,8 @@
 """The given tables where they are missing, and our first own ones.
 
 On an empty database this creates everything. On an existing one it creates only what is missing
-(`api_token` on older installations, and our own tables) and gives every run its age.
+(`api_token` on older installations, our own tables, and indexes that the models have beyond the
+given ones, while others read and write) and gives every run its age.
 
 The given tables are taken from the models: their names and columns are the existing site's and
 cannot change. Our own are written out here, as they were at this revision.

@@ -16,14 +16,9 @@ COLUMNS = ["regression_test_id", "test_id", "runtime"]
 
 
 def upgrade() -> None:
-    connection = op.get_bind()
-    if NAME in {index["name"] for index in sa.inspect(connection).get_indexes(TABLE)}:
+    if NAME in {index["name"] for index in sa.inspect(op.get_bind()).get_indexes(TABLE)}:
         return
-    if connection.dialect.name == "sqlite":
-        op.create_index(NAME, TABLE, COLUMNS)
-        return
-    columns = ", ".join(COLUMNS)
-    op.execute(f"ALTER TABLE {TABLE} ADD INDEX {NAME} ({columns}), ALGORITHM=INPLACE, LOCK=NONE")
+    op.create_index(NAME, TABLE, COLUMNS)
 
 
 def downgrade() -> None:

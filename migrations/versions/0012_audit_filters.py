@@ -14,17 +14,10 @@ INDEXES = {"ix_audit_event_account_name": "account_name", "ix_audit_event_action
 
 
 def upgrade() -> None:
-    connection = op.get_bind()
-    known = {index["name"] for index in sa.inspect(connection).get_indexes(TABLE)}
+    known = {index["name"] for index in sa.inspect(op.get_bind()).get_indexes(TABLE)}
     for name, column in INDEXES.items():
-        if name in known:
-            continue
-        if connection.dialect.name == "sqlite":
+        if name not in known:
             op.create_index(name, TABLE, [column])
-        else:
-            op.execute(
-                f"ALTER TABLE {TABLE} ADD INDEX {name} ({column}), ALGORITHM=INPLACE, LOCK=NONE"
-            )
 
 
 def downgrade() -> None:

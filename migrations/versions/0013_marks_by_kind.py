@@ -17,16 +17,8 @@ TABLE, INDEX, COLUMNS = "rollup_mark", "ix_rollup_mark_kind", ["kind", "run_id"]
 
 
 def upgrade() -> None:
-    connection = op.get_bind()
-    if INDEX in {index["name"] for index in sa.inspect(connection).get_indexes(TABLE)}:
-        return
-    if connection.dialect.name == "sqlite":
+    if INDEX not in {index["name"] for index in sa.inspect(op.get_bind()).get_indexes(TABLE)}:
         op.create_index(INDEX, TABLE, COLUMNS)
-    else:
-        op.execute(
-            f"ALTER TABLE {TABLE} ADD INDEX {INDEX} ({', '.join(COLUMNS)}), "
-            "ALGORITHM=INPLACE, LOCK=NONE"
-        )
 
 
 def downgrade() -> None:
