@@ -5,8 +5,21 @@ Whoever does so, by a table, a model or a migration: MariaDB and MySQL do it onl
 
 from typing import Any
 
+from sqlalchemy import Column, Connection, Index, MetaData, Table, inspect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateIndex, DropIndex
+
+
+def add_own_key(connection: Connection, table: str, column: str, *, beside: str) -> None:
+    """Give a foreign key an index of its own, if it has none `beside` one that serves it as well.
+
+    MariaDB makes one with the foreign key, drops it for another that serves as well, and then does
+    not let go of that.
+    """
+    others = [key for key in inspect(connection).get_indexes(table) if key["name"] != beside]
+    if not any(key["column_names"][0] == column for key in others):
+        described = Table(table, MetaData(), Column(column))
+        Index(column, described.c[column]).create(connection)
 
 
 @compiles(CreateIndex, "mysql", "mariadb")

@@ -8,6 +8,8 @@ cannot, the migration fails rather than lock a live site.
 import sqlalchemy as sa
 from alembic import op
 
+from database import indexes
+
 revision = "0006"
 down_revision = "0005"
 
@@ -21,4 +23,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    indexes.add_own_key(op.get_bind(), TABLE, COLUMNS[0], beside=NAME)
     op.drop_index(NAME, TABLE)

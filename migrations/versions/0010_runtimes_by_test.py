@@ -8,6 +8,8 @@ cannot, the migration fails rather than lock a live site.
 import sqlalchemy as sa
 from alembic import op
 
+from database import indexes
+
 revision = "0010"
 down_revision = "0009"
 
@@ -22,4 +24,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    indexes.add_own_key(op.get_bind(), TABLE, COLUMNS[0], beside=NAME)
     op.drop_index(NAME, TABLE)
