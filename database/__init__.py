@@ -24,6 +24,7 @@ from database.functions import (
     utc_after,
     utc_now,
 )
+from database.giving_way import TableHeldError
 from database.prepared import CHOSEN
 from database.statements import (
     Along,
@@ -54,6 +55,7 @@ __all__ = [
     "Base",
     "Bytewise",
     "EnumText",
+    "TableHeldError",
     "UtcDateTime",
     "begin_reading",
     "change_along",

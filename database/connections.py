@@ -11,7 +11,7 @@ from sqlalchemy import Dialect, Engine, event, text
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DisconnectionError
 
-from database import messages, moments
+from database import giving_way, messages, moments
 from database.base import db
 from database.timing import time_statements
 
@@ -61,7 +61,8 @@ READ_COMMITTED = messages.Statement("SET TRANSACTION ISOLATION LEVEL READ COMMIT
 
 
 def prepare(engine: Engine) -> None:
-    """Make transactions begin as `writing` asks, and SQLite keep foreign keys."""
+    """Make transactions begin as `writing` asks, SQLite keep foreign keys, and changes of MariaDB's
+    tables give way."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _connected_sqlite)
         event.listen(engine, "begin", _begun_sqlite)
@@ -70,6 +71,7 @@ def prepare(engine: Engine) -> None:
         event.listen(engine, "checkout", functools.partial(_checked_out_mysql, engine.dialect))
         event.listen(engine, "connect", _connected_mysql)
         messages.speak_briefly(engine)
+        event.listen(engine, "do_execute", giving_way.execute)
         event.listen(engine, "begin", _begun_mysql)
         event.listen(engine, "checkin", functools.partial(_patient_again_mysql, engine.dialect))
         event.listen(engine, "checkin", _checked_in_mysql)

@@ -6,16 +6,16 @@ Our version table is our own: the existing site's `alembic_version` stays untouc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
 from alembic import context
 from flask import current_app
 from sqlalchemy import Connection, Engine, create_engine, text
 
-from database import engine_options, prepare
+from database import TableHeldError, engine_options, prepare
 
 VERSION_TABLE = "api_alembic_version"
 LOCK = "CONCAT('api_migrations.', SHA1(DATABASE()))"
 LOCK_SECONDS = 3600
-METADATA_LOCK_SECONDS = 30
 
 
 def run() -> None:
@@ -27,6 +27,8 @@ def run() -> None:
             )
             with context.begin_transaction():
                 context.run_migrations()
+    except TableHeldError as error:
+        raise click.ClickException(str(error)) from None
     finally:
         engine.dispose()
 
@@ -53,9 +55,6 @@ def alone(connection: Connection) -> Iterator[None]:
         with connection.begin():
             yield
         return
-    # Whoever waits for a table's metadata makes all later statements on it wait as well: a
-    # migration that gives up and is run again is better than a site that stands still.
-    connection.execute(text(f"SET SESSION lock_wait_timeout = {METADATA_LOCK_SECONDS}"))
     if connection.execute(text(f"SELECT GET_LOCK({LOCK}, {LOCK_SECONDS})")).scalar() != 1:
         raise RuntimeError("Another process has been migrating this database for an hour.")
     connection.commit()

@@ -14,7 +14,7 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import SQLAlchemyError
 
 from config import Settings
-from database import reading, writing
+from database import TableHeldError, reading, writing
 from errors import DomainError, NotFound
 from mod_auth import accounts as services
 from mod_auth import tokens
@@ -37,6 +37,8 @@ def told_in_one_line(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except DomainError as error:
             raise click.ClickException(_sentence(error)) from None
+        except TableHeldError as error:
+            raise click.ClickException(str(error)) from None
         except SQLAlchemyError as error:
             cause = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise click.ClickException(
