@@ -7,9 +7,11 @@ MESSAGE_CHARACTERS = 4000
 # Bytes of text that are never shown: C0 controls but tab and newline, and DEL.
 CONTROL_BYTES = bytes([*range(9), *range(11, 32), 127])
 
+# No part of a sequence holds what begins one, or the search from each beginning would go over the
+# others: a line of beginnings only would take time by the square of its length.
 _ANSI = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*+[ -/]*+[@-~]"  # CSI: colors, cursor movements
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*+(?:\x07|\x1b\\|\x9c)"  # OSC, DCS
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x80-\x9f\n]*+(?:\x07|\x1b\\|\x9c)"  # OSC, DCS
     r"|\x1b[ -/]*+[0-~]"  # character sets, resets, and the start of a broken-off sequence
 )
 _CONTROLS = dict.fromkeys([*CONTROL_BYTES, *range(0x80, 0xA0)])

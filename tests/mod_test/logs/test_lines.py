@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mod_test.logs.filters import Filters, candidates
 from mod_test.logs.guesses import Level, Source
 from mod_test.logs.lines import LogLine, own_timestamp, parse
 from mod_test.logs.text import clean, folded_if_plain
@@ -178,6 +179,8 @@ def test_an_old_line_has_the_source_that_its_words_tell(text: str, source: str) 
         (b"\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
         (b"\x1b]never ended", "never ended"),
         (b"\xc2\x9b31mred", "red"),
+        (b"\xc2\x9d0;title\xc2\x9cshown", "shown"),
+        (b"\xc2\x90never ended\xc2\x9d0;title\x07", "never ended"),
         (b"\x1b(B\x1bcplain", "plain"),
         (b"10%\r20%\r\r", "10%20%"),
         (b"nul\x00bell\x07del\x7f", "nulbelldel"),
@@ -223,9 +226,16 @@ def test_a_long_message_is_cut_to_4000_characters() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["error" + " " * 60_000, "no " * 20_000, "a." * 30_000, "\x1b]" * 30_000, "A" * 60_000],
-    ids=["spaces", "no", "dots", "broken-off sequences", "letters"],
+    [
+        *("error" + " " * 60_000, "no " * 20_000, "a." * 30_000, "A" * 60_000),
+        *(beginning * 30_000 for beginning in ("\x1b]", "\x1b[0", "\x90", "\x98", "\x9b0", "\x9d")),
+    ],
+    ids=["spaces", "no", "dots", "letters", "OSC", "CSI", "C1 DCS", "C1 SOS", "C1 CSI", "C1 OSC"],
 )
 @pytest.mark.timeout(5)
 def test_no_line_takes_the_rules_long(text: str) -> None:
-    assert len(line_of(text.encode()).message) <= 4000
+    raw = text.encode()
+
+    assert len(line_of(raw).message) <= 4000
+    # A search takes so much at once.
+    assert list(candidates(raw * 4, Filters(contains="zebra"))) == []
