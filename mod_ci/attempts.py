@@ -4,6 +4,7 @@ Every call names the attempt and brings its credential. What changes the run's s
 the lock of the run's row, where it is decided once whether the lease is still held.
 """
 
+import enum
 import hmac
 import json
 from collections.abc import Sequence
@@ -104,15 +105,28 @@ class Hold:
 
 @dataclass(frozen=True)
 class Standing:
-    """What every answer to an attempt says: whether to go on, and until when."""
+    """What every answer to an attempt says: whether to go on, and until when.
+
+    `is_beat_due`: so much of the lease is used up that what comes now should be a heartbeat, too.
+    """
 
     canceled: bool
     lease_expires_at: datetime | None
+    is_beat_due: bool = False
+
+
+class Stance(enum.Enum):
+    """How an attempt stands to its run: `late` still holds it, but longer than a run may take."""
+
+    held = enum.auto()
+    late = enum.auto()
+    ended = enum.auto()
+    lost = enum.auto()
 
 
 def recalled(attempt_id: Any, credential: str) -> Hold | None:
     """The attempt that this credential opened a moment ago, if it did: good for what locks its run
-    and then asks again (`_standing`)."""
+    and then asks again (`_checked`)."""
     hold: Hold | None = credentials.remembered(("attempt", attempt_id))
     if hold is None or not hmac.compare_digest(hold.credential_hash, fingerprint(credential)):
         return None
@@ -234,52 +248,26 @@ def hold_for_result(hold: Hold, lease_seconds: int, asking: Asked) -> tuple[Stan
     return _renew(hold, row.renewed_until), found
 
 
-def check_for_log(hold: Hold) -> Standing:
+def check_for_log(hold: Hold, lease_seconds: int) -> Standing:
     """Whether this attempt may append to the log: one plain read, no lock, no write.
 
     After the run's end the attempt that was current may go on for 60 s. Raises Conflict
     `lease_lost` or `run_ended`.
     """
-    row = _standing(hold)
-    lost = row.end_reason in (EndReason.lease_expired, EndReason.runner_shutdown)
-    if row.attempts != hold.number or row.status is None or lost:
+    row = _checked(hold, fetch(_STANDING, _standing_of(hold, lease_seconds)))
+    stance = _stance(row, hold.number)
+    if stance is Stance.lost:
         raise _lost()
-    if row.status.has_ended:
+    if stance is Stance.ended:
         if not row.in_grace:
             raise _ended(row.status)
         return Standing(row.status is TestStatus.canceled, None)
-    if not row.live:
-        raise _lost()
-    return Standing(canceled=False, lease_expires_at=row.lease_expires_at)
-
-
-def is_renewal_due(standing: Standing, lease_seconds: int) -> bool:
-    """Whether so much of a lease is used up that appending to the log should renew it."""
-    if standing.lease_expires_at is None:
-        return False
-    left = (standing.lease_expires_at - now()).total_seconds()
-    return left < lease_seconds - max(1, lease_seconds // 4)
-
-
-def renew_if_due(hold: Hold, lease_seconds: int) -> Standing | None:
-    """Renew the lease if it has used up a quarter; None when it was not due, or not held any more.
-
-    One conditional UPDATE, so that a log that is appended to ten times a second does not write to
-    the database as often.
-    """
-    due = db.session.execute(
-        update(RunRecord)
-        .where(
-            RunRecord.test_id == hold.run_id,
-            RunRecord.attempts == hold.number,
-            RunRecord.lease_expires_at >= utc_now(),
-            RunRecord.lease_expires_at < utc_after(lease_seconds - max(1, lease_seconds // 4)),
-        )
-        .values(lease_expires_at=utc_after(lease_seconds))
+    used = row.renewed_until - row.lease_expires_at
+    return Standing(
+        canceled=False,
+        lease_expires_at=row.lease_expires_at,
+        is_beat_due=used > timedelta(seconds=max(1, lease_seconds // 4)),
     )
-    if not due.rowcount:  # type: ignore[attr-defined]  # an UPDATE's
-        return None
-    return Standing(canceled=False, lease_expires_at=_standing(hold).lease_expires_at)
 
 
 def _lock(
@@ -301,19 +289,15 @@ def _lock(
         *([] if asking is None else [asking]),
     )
     row = _checked(hold, standing)
-    if not locked:
+    stance = _stance(row, hold.number) if locked else Stance.lost
+    if stance is Stance.lost:
         raise _lost()
-    lost = row.end_reason in (EndReason.lease_expired, EndReason.runner_shutdown)
-    if row.attempts != hold.number or row.status is None or lost:
-        raise _lost()
-    if row.status.has_ended:
+    if stance is Stance.ended:
         if row.status is TestStatus.canceled and canceled_is_an_answer:
             end_open_attempts(hold.run_id, EndReason.canceled)
             return None, []
         raise _ended(row.status)
-    if not row.live:
-        raise _lost()
-    if row.late:
+    if stance is Stance.late:
         _exceed_deadline(hold)
         raise Conflict(
             "The run took longer than a run may; it was ended.", "run_ended", canceled=True
@@ -321,9 +305,16 @@ def _lock(
     return row, found[0] if found else []
 
 
-def _standing(hold: Hold) -> Any:
-    """How the attempt stands now. Raises as `_checked` does."""
-    return _checked(hold, fetch(_STANDING, _standing_of(hold)))
+def _stance(row: Any, number: int) -> Stance:
+    """How the attempt of that number stands by its row of `_STANDING`."""
+    given_up = row.end_reason in (EndReason.lease_expired, EndReason.runner_shutdown)
+    if row.attempts != number or row.status is None or given_up:
+        return Stance.lost
+    if row.status.has_ended:
+        return Stance.ended
+    if not row.live:
+        return Stance.lost
+    return Stance.late if row.late else Stance.held
 
 
 def _standing_of(hold: Hold, lease_seconds: int = 0) -> dict[str, int]:

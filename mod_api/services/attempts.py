@@ -103,7 +103,7 @@ def append_log(hold: Hold, offset: int, data: bytes, *, settings: Settings) -> A
     if len(data) > MOST_APPENDED:
         raise Invalid.fields(body=f"At most {MOST_APPENDED} bytes are taken at once.")
     with reading():
-        standing = attempts.check_for_log(hold)
+        standing = attempts.check_for_log(hold, settings.lease_seconds)
     try:
         appended = log_append.append(
             path_of(settings, hold.run_id), offset, data, limit_bytes=settings.log_limit
@@ -116,9 +116,9 @@ def append_log(hold: Hold, offset: int, data: bytes, *, settings: Settings) -> A
         raise Invalid.fields(body=f"Must be whole lines: {error}") from error
     except OSError as error:
         raise Unavailable("The log could not be written.", retry_after=5) from error
-    if attempts.is_renewal_due(standing, settings.lease_seconds):
+    if standing.is_beat_due:
         with writing():
-            standing = attempts.renew_if_due(hold, settings.lease_seconds) or standing
+            standing = attempts.heartbeat(hold, lease_seconds=settings.lease_seconds)
     answer = _answer(standing, settings, hold.run_id)
     return Answer(
         answer.canceled, answer.lease, answer.log_interval_ms, appended.offset, appended.full
