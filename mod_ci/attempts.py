@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Integer, bindparam, select, update
+from sqlalchemy import Integer, and_, bindparam, or_, select, update
 
 from database import (
     Asked,
@@ -48,6 +48,16 @@ LOG_GRACE_SECONDS = 60
 A_MOMENT = timedelta(seconds=1)
 NOT_VALID = "The attempt's credential is missing or not valid."
 
+# Whether the newest attempt at a run that has ended (`Last`) may still append: for a minute, unless
+# it has itself reported the end, before which it has sent all that it had to say.
+LOG_GOES_ON = and_(
+    or_(
+        Attempt.end_reason.is_(None),
+        Attempt.end_reason.in_([EndReason.canceled, EndReason.deadline_exceeded]),
+    ),
+    Last.timestamp >= utc_after(-LOG_GRACE_SECONDS),
+)
+
 # Composed once: every call of an attempt asks for these.
 _RUN_ID = bindparam("run_id", type_=Integer)
 _ATTEMPT_ID = bindparam("attempt_id", type_=Integer)
@@ -71,7 +81,7 @@ _STANDING = (
         (Attempt.deadline_at < utc_now()).label("late"),
         utc_after(_SECONDS).label("renewed_until"),
         Last.status,
-        (Last.timestamp >= utc_after(-LOG_GRACE_SECONDS)).label("in_grace"),
+        LOG_GOES_ON.label("log_goes_on"),
     )
     .join(RunRecord, RunRecord.test_id == Attempt.test_id)
     .outerjoin(Last, is_last(Attempt.test_id))
@@ -251,15 +261,15 @@ def hold_for_result(hold: Hold, lease_seconds: int, asking: Asked) -> tuple[Stan
 def check_for_log(hold: Hold, lease_seconds: int) -> Standing:
     """Whether this attempt may append to the log: one plain read, no lock, no write.
 
-    After the run's end the attempt that was current may go on for 60 s. Raises Conflict
-    `lease_lost` or `run_ended`.
+    After an end that came from elsewhere the attempt that was current may go on for 60 s. Raises
+    Conflict `lease_lost` or `run_ended`.
     """
     row = _checked(hold, fetch(_STANDING, _standing_of(hold, lease_seconds)))
     stance = _stance(row, hold.number)
     if stance is Stance.lost:
         raise _lost()
     if stance is Stance.ended:
-        if not row.in_grace:
+        if not row.log_goes_on:
             raise _ended(row.status)
         return Standing(row.status is TestStatus.canceled, None)
     used = row.renewed_until - row.lease_expires_at

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, func, or_, select
+from sqlalchemy import Select, and_, bindparam, func, select
 
 from database import fetch, fetch_values, now, utc_after
 from mod_api.streaming.hub import RunState
 from mod_auth.models import AccountRecord, ApiToken, User
-from mod_ci.attempts import LOG_GRACE_SECONDS
-from mod_ci.models import Attempt, EndReason
+from mod_ci.attempts import LOG_GOES_ON, LOG_GRACE_SECONDS
+from mod_ci.models import Attempt
 from mod_test.models import Run
-from mod_test.run_rows import STATUS, Last, RunRow, joined
+from mod_test.run_rows import STATUS, RunRow, joined
 from mod_test.verdict import RunStatus
 
 
@@ -27,8 +27,8 @@ def state_of(run: RunRow) -> RunState:
 def states(run_ids: Sequence[int]) -> dict[int, RunState]:
     """The state of each run in one statement; a run that is gone is left out.
 
-    A run that was canceled under its runner stays open for the grace in which the runner may still
-    append; every other ended run is final at once.
+    A run that ended under its runner stays open for the grace in which the runner may still append;
+    every other ended run is final at once.
     """
     return {
         row.id: RunState(
@@ -47,11 +47,7 @@ def _states() -> Select[Any]:
         .correlate(Run)
         .scalar_subquery()
     )
-    still_appends = and_(
-        or_(Attempt.end_reason == EndReason.canceled, Attempt.end_reason.is_(None)),
-        Attempt.id.is_not(None),
-        Last.timestamp >= utc_after(-LOG_GRACE_SECONDS),
-    )
+    still_appends = and_(Attempt.id.is_not(None), LOG_GOES_ON)
     return (
         joined(Run.id, STATUS, still_appends.label("still_appends"))
         .outerjoin(Attempt, and_(Attempt.test_id == Run.id, Attempt.id == newest))

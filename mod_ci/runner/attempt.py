@@ -17,7 +17,7 @@ from mod_ci.runner.options import Options
 from mod_ci.runner.protocol import Attempt, Finish, finish
 from mod_ci.runner.shutdown import Shutdown
 from mod_ci.runner.spool import Spool
-from mod_ci.runner.stages import FLUSH_S, Work, go_through
+from mod_ci.runner.stages import FLUSH_S, Work, go_through, send_log
 
 logger = logging.getLogger(__name__)
 
@@ -76,21 +76,18 @@ def at_work(attempt: Attempt, claim: Claim, options: Options) -> Iterator[Work]:
 def conclude(work: Work, how: Finish | None) -> None:
     """Say how a run that did not go through its stages ended, in its log and to the server."""
     lease = work.lease
-    if lease.lost or (how is None and lease.ending is None):
+    if lease.lost or (how is None and lease.ending is not Ending.CANCELED):
         return
     ended = lease.ending.value if lease.ending else ""
     work.spool.write("error", "worker", [(how.message if how else "") or ended])
-    match lease.ending:
-        case Ending.CANCELED:
-            flush_s = FLUSH_AFTER_CANCEL_S
-        case Ending.SHUTDOWN:
-            flush_s = LAST_WORDS_S / 3
-        case _:
-            flush_s = FLUSH_S
-    work.sender.flush(flush_s)
-    if how is not None:
-        say_finish(work.attempt, how)
-        work.sender.flush(flush_s)
+    if how is None:
+        work.sender.flush(FLUSH_AFTER_CANCEL_S)
+        return
+    try:
+        send_log(work, LAST_WORDS_S / 3 if lease.ending is Ending.SHUTDOWN else FLUSH_S)
+    except (Stopped, NoAnswer, Refused) as error:
+        logger.warning("The end of the log could not be sent: %s", error)
+    say_finish(work.attempt, how)
 
 
 def end_of(action: Callable[[], None], lease: Lease) -> Finish | None:

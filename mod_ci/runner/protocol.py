@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from mod_ci.runner import claim as claims
 from mod_ci.runner.claim import Claim
@@ -10,6 +10,8 @@ from mod_ci.runner.client import NoAnswer, Refused, pause_after, pauses, send
 from mod_ci.runner.lease import Ending, Lease, Stopped
 from mod_ci.runner.multipart import Multipart
 from mod_ci.runner.text import clean, cut, redact
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def ending_of(refusal: Refused) -> Ending | None:
     return None
 
 
-def insist(lease: Lease, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def insist(lease: Lease, ask: Callable[[], T]) -> T:
     """Ask until there is an answer, as long as the lease may still be ours.
 
     Raises Stopped when it is not, or the last NoAnswer when time ran out.

@@ -14,7 +14,7 @@ from mod_ci.runner.heartbeat import Heart
 from mod_ci.runner.lease import Lease
 from mod_ci.runner.log_sender import LogSender
 from mod_ci.runner.options import Options
-from mod_ci.runner.protocol import Attempt, Finish, finish
+from mod_ci.runner.protocol import Attempt, Finish, finish, insist
 from mod_ci.runner.samples import Samples
 from mod_ci.runner.spool import Spool
 from mod_ci.runner.testing import Floor, test_all
@@ -115,10 +115,20 @@ def test(work: Work) -> None:
 
 def hand_in(work: Work) -> None:
     """The end of a run that went through all stages."""
-    work.sender.flush(FLUSH_S)
+    send_log(work, FLUSH_S)
     finish(work.attempt, Finish("completed"))
-    # The server may have been away until just now; it takes the log a little longer.
-    work.sender.flush(FLUSH_S)
+
+
+def send_log(work: Work, timeout_s: float) -> None:
+    """Send what is left of the log: once the attempt has finished, the server takes none of it.
+
+    Raises as `insist`.
+    """
+    if not work.sender.flush(timeout_s):
+        # The server may be away. Nothing can be finished before it is back, which is then the time
+        # for the log, too; when it is the log alone that it cannot take, that ends here.
+        insist(work.lease, work.heart.beat)
+        work.sender.flush(timeout_s)
 
 
 def builds_itself(work: Work) -> bool:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -452,6 +453,46 @@ def test_a_canceled_runs_runner_may_say_its_last_words_for_a_minute(
     assert (refused.status_code, refused.json["code"]) == (409, "run_ended")
     assert (during["finished"], after["finished"]) == (False, True)
     assert texts(after) == ["line 1"]
+
+
+@pytest.mark.parametrize(
+    ("end", "goes_on"),
+    [("completed", False), ("failed", False), ("canceled", True), ("late", True), ("other", True)],
+)
+def test_a_log_is_finished_exactly_when_nothing_is_appended_any_more(
+    app: Flask,
+    client: FlaskClient,
+    reader: Reader,
+    held: Held,
+    raw: Raw,
+    *,
+    end: str,
+    goes_on: bool,
+) -> None:
+    held.append(0, lines(1, 1))
+    match end:
+        case "completed":
+            held.finish()
+        case "failed":
+            held.finish("build_failed", type="build")
+        case "canceled":
+            headers = factories.signed_in("admin", "runs:write")
+            client.post(f"{API}/runs/{held.run_id}/cancel", json={}, headers=headers)
+            held.heartbeat()
+        case "late":
+            raw.execute("UPDATE run_attempt SET deadline_at = ?", [LONG_AGO])
+            held.report(held.tests[0])
+        case "other":
+            raw.execute(
+                "INSERT INTO test_progress (test_id, status, timestamp, message)"
+                " VALUES (?, 'completed', ?, '')",
+                [held.run_id, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"],
+            )
+
+    finished = reader.page(f"/runs/{held.run_id}/logs")["finished"]
+    appended = held.append(len(lines(1, 1)), lines(2, 2))
+
+    assert (appended.status_code, finished) == ((200, False) if goes_on else (409, True))
 
 
 def test_a_log_is_limited_says_so_in_its_last_line_and_the_run_goes_on(

@@ -4,7 +4,7 @@ import pytest
 
 from tests import factories
 from tests.mod_ci.attempts import shown
-from tests.runners import API, LONG_AGO, lose_lease, runner
+from tests.runners import API, lose_lease, runner
 
 
 def test_an_append_twice_is_harmless_and_a_gap_is_416_with_the_true_offset(
@@ -25,15 +25,20 @@ def test_an_append_twice_is_harmless_and_a_gap_is_416_with_the_true_offset(
     assert log.read_bytes() == b"one\ntwo\n"
 
 
-def test_the_log_is_taken_for_a_minute_after_the_end(app, client, held, raw) -> None:
+@pytest.mark.parametrize(
+    "how", [{}, {"reason": "build_failed", "type": "build"}], ids=["completed", "failed"]
+)
+def test_a_log_is_final_once_its_attempt_has_finished(
+    app, client, held, sample_repository, how
+) -> None:
     held.append(0, b"one\n")
-    held.finish()
+    held.finish(**how)
 
     late = held.append(4, b"two\n")
-    assert (late.status_code, late.json["offset"]) == (200, 8)
-    raw.execute("UPDATE test_progress SET timestamp = ? WHERE status = 'completed'", [LONG_AGO])
-    too_late = held.append(8, b"three\n")
-    assert (too_late.status_code, too_late.json["code"]) == (409, "run_ended")
+
+    assert (late.status_code, late.json["code"]) == (409, "run_ended")
+    log = sample_repository / "LogFiles" / f"{held.run_id}.txt"
+    assert log.read_bytes() == b"one\n"
 
 
 def test_the_log_is_taken_after_a_cancel_which_the_answer_tells(app, client, held) -> None:

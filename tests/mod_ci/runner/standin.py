@@ -260,6 +260,9 @@ class Handler(BaseHTTPRequestHandler):
         """PATCH .../log"""
         offset = int(self.headers["Upload-Offset"])
         assert self.body.endswith(b"\n")
+        if held.ended:
+            self.error(409, "run_ended")
+            return
         if len(held.log) >= self.standin.log_limit:
             self.fine(held, offset=len(held.log), log_full=True)
             return

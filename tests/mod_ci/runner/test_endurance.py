@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mod_ci.runner import attempt, stages
 from mod_ci.runner.loop import serve
 from mod_ci.runner.options import Options
 from mod_ci.runner.shutdown import Shutdown
@@ -76,6 +77,46 @@ def test_a_server_that_restarts_in_the_middle_of_a_run_gets_every_result(
     assert held.finishes == [{"reason": "completed"}]
     for number in range(1, 8):
         assert sum(line.endswith(f"#{number} | {number}") for line in held.lines) == 1
+
+
+@pytest.mark.parametrize("failing", [False, True], ids=["completed", "failed"])
+def test_a_server_that_is_away_at_the_end_gets_the_whole_log_before_the_run_is_finished(
+    server: StandIn, serve_all: Serve, monkeypatch: pytest.MonkeyPatch, *, failing: bool
+) -> None:
+    for module in (attempt, stages):
+        monkeypatch.setattr(module, "FLUSH_S", 2.0)
+    until = 0.0
+
+    def leave(handler: Handler) -> bool:
+        nonlocal until
+        until = time.monotonic() + 3.0
+        if failing:
+            handler.answer(400, {})
+        return failing
+
+    def is_away(handler: Handler) -> bool:
+        """Until its time has come and a heartbeat finds it, or until it is told of the end."""
+        nonlocal until
+        what = handler.path.rsplit("/")[-1]
+        if what == "finish" or (what == "heartbeat" and time.monotonic() > until):
+            until = 0.0
+        if not until:
+            return False
+        handler.answer(503, {}, Retry_After="0")
+        return True
+
+    server.trouble("PUT .*/results/1$", 1, leave)
+    server.trouble("PATCH|heartbeat|finish", 1000, is_away)
+    server.queue.append(offer([regression(1, "-c 'echo printed'")], {1: b"media\n"}))
+
+    serve_all()
+
+    held = server.only()
+    assert [finish["reason"] for finish in held.finishes] == [
+        "internal_error" if failing else "completed"
+    ]
+    assert any(line.endswith("| printed") for line in held.lines)
+    assert held.lines[-1].endswith("400" if failing else "Handing in")
 
 
 def test_retry_after_is_obeyed(server: StandIn, serve_all: Serve) -> None:
