@@ -117,7 +117,8 @@ class Hold:
 class Standing:
     """What every answer to an attempt says: whether to go on, and until when.
 
-    `is_beat_due`: so much of the lease is used up that what comes now should be a heartbeat, too.
+    `is_beat_due`: what comes now should be a heartbeat, too, since much of the lease is used up, or
+    the deadline has passed, which ends the run.
     """
 
     canceled: bool
@@ -165,7 +166,8 @@ def heartbeat(
 ) -> Standing:
     """Renew the lease; note the stage (the first time it is a progress event) and what runs now.
 
-    A run that was canceled answers `canceled`. Raises Conflict `lease_lost` or `run_ended`.
+    A run that was canceled, or is past its deadline, answers `canceled`. Raises Conflict
+    `lease_lost` or `run_ended`.
     """
     row, _ = _lock(hold, lease_seconds, canceled_is_an_answer=True)
     if row is None:
@@ -273,10 +275,11 @@ def check_for_log(hold: Hold, lease_seconds: int) -> Standing:
             raise _ended(row.status)
         return Standing(row.status is TestStatus.canceled, None)
     used = row.renewed_until - row.lease_expires_at
+    is_used_up = used > timedelta(seconds=max(1, lease_seconds // 4))
     return Standing(
         canceled=False,
         lease_expires_at=row.lease_expires_at,
-        is_beat_due=used > timedelta(seconds=max(1, lease_seconds // 4)),
+        is_beat_due=is_used_up or stance is Stance.late,
     )
 
 
@@ -290,8 +293,8 @@ def _lock(
     """Lock the run and make sure that this attempt holds it; its row of `_STANDING`, and the rows
     of `asking`, both read under the lock.
 
-    No row when the run was canceled and that is an answer. Raises Conflict `lease_lost`,
-    `run_ended`.
+    A run past its deadline is ended. No row when the run was canceled, or is so now, and that is an
+    answer. Raises Conflict `lease_lost`, `run_ended`.
     """
     locked, standing, *found = fetch_each(
         (state.LOCK, {"run_id": hold.run_id}),
@@ -309,6 +312,8 @@ def _lock(
         raise _ended(row.status)
     if stance is Stance.late:
         _exceed_deadline(hold)
+        if canceled_is_an_answer:
+            return None, []
         raise Conflict(
             "The run took longer than a run may; it was ended.", "run_ended", canceled=True
         )

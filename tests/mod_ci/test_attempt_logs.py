@@ -4,7 +4,7 @@ import pytest
 
 from tests import factories
 from tests.mod_ci.attempts import shown
-from tests.runners import API, lose_lease, runner
+from tests.runners import API, LONG_AGO, lose_lease, runner
 
 
 def test_an_append_twice_is_harmless_and_a_gap_is_416_with_the_true_offset(
@@ -48,6 +48,21 @@ def test_the_log_is_taken_after_a_cancel_which_the_answer_tells(app, client, hel
     late = held.append(0, b"one\n")
 
     assert (late.status_code, late.json["canceled"]) == (200, True)
+
+
+def test_an_append_past_the_deadline_ends_the_run_and_its_last_words_are_taken(
+    app, client, held, reader, raw
+) -> None:
+    raw.execute("UPDATE run_attempt SET deadline_at = ?", [LONG_AGO])
+
+    for number, words in enumerate((b"one\n", b"two\n")):
+        told = held.append(number * 4, words)
+        assert (told.status_code, told.json["canceled"]) == (200, True)
+        assert told.json["lease"]["expires_at"] is None
+
+    assert shown(client, reader, held.run_id)["status"] == "canceled"
+    assert raw.execute("SELECT end_reason FROM run_attempt") == [("deadline_exceeded",)]
+    assert raw.execute("SELECT lease_expires_at FROM run_record") == [(None,)]
 
 
 def test_the_next_attempt_goes_on_where_the_log_ends(

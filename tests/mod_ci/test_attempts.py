@@ -224,6 +224,15 @@ def test_an_attempt_past_its_deadline_ends_its_run_as_infrastructure(
     assert held.heartbeat().json["canceled"] is True
 
 
+def test_a_heartbeat_past_the_deadline_says_canceled(app, held, raw) -> None:
+    raw.execute("UPDATE run_attempt SET deadline_at = ?", [LONG_AGO])
+
+    for _ in range(2):
+        beat = held.heartbeat()
+        assert (beat.status_code, beat.json["canceled"]) == (200, True)
+    assert raw.execute("SELECT end_reason FROM run_attempt") == [("deadline_exceeded",)]
+
+
 # The end
 
 
