@@ -1,6 +1,7 @@
 """Keeping the logs of ended runs: into the bucket where there is one, with size and hash."""
 
 import hashlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -23,7 +24,7 @@ AT_ONCE = 500
 
 def keep_later(app: Flask, run_id: int) -> None:
     """Keep a run's log in the background; what is missed, `flask logs keep` makes good."""
-    pool.submit(_keep_logged, app, run_id)
+    pool.submit(_keep_in, app, run_id)
 
 
 def keep(run_id: int, *, settings: Settings, repository: Repository) -> bool:
@@ -43,6 +44,7 @@ def keep(run_id: int, *, settings: Settings, repository: Repository) -> bool:
     if len(repository.backends()) > 1:
         report = copy_missing(repository, [log_key(run_id)])
         if report.failed:
+            log.warning("log_not_kept", run_id=run_id, reason=report.failed[log_key(run_id)])
             return False
     with writing():
         db.session.merge(RunLog(test_id=run_id, size=size, sha256=digest, kept_at=utc_now()))
@@ -50,30 +52,49 @@ def keep(run_id: int, *, settings: Settings, repository: Repository) -> bool:
 
 
 def keep_all(*, settings: Settings, repository: Repository) -> int:
-    """Keep what was missed of the runs that our runners executed; how many logs there were."""
+    """Keep what was missed of the runs that our runners executed; how many logs there were.
+
+    One that cannot be kept is noted, and tried again the next time.
+    """
+    count = 0
+    after = 0
+    while missed := _missed(after):
+        count += sum(
+            _keep_noted(run_id, settings=settings, repository=repository) for run_id in missed
+        )
+        after = missed[-1]
+    return count
+
+
+def _missed(after: int) -> Sequence[int]:
+    """The next ended runs of which no log is kept; those that have none stay among them."""
     ended = exists().where(
         Progress.test_id == Run.id,
         Progress.status.in_([TestStatus.completed, TestStatus.canceled]),
     )
     kept = exists().where(RunLog.test_id == Run.id)
     with settled_reading():
-        missed = db.session.scalars(
+        return db.session.scalars(
             select(Run.id)
             .join(RunRecord, RunRecord.test_id == Run.id)
-            .where(RunRecord.attempts > 0, ended, ~kept)
-            .order_by(Run.id.desc())
+            .where(Run.id > after, RunRecord.attempts > 0, ended, ~kept)
+            .order_by(Run.id)
             .limit(AT_ONCE)
         ).all()
-    return sum(keep(run_id, settings=settings, repository=repository) for run_id in missed)
 
 
-def _keep_logged(app: Flask, run_id: int) -> None:
+def _keep_noted(run_id: int, *, settings: Settings, repository: Repository) -> bool:
+    try:
+        return keep(run_id, settings=settings, repository=repository)
+    except Exception:
+        log.exception("log_not_kept", run_id=run_id)
+        return False
+
+
+def _keep_in(app: Flask, run_id: int) -> None:
     with app.app_context():
-        try:
-            keep(
-                run_id,
-                settings=app.extensions["settings"],
-                repository=app.extensions["repository"],
-            )
-        except Exception:
-            log.exception("log_not_kept", run_id=run_id)
+        _keep_noted(
+            run_id,
+            settings=app.extensions["settings"],
+            repository=app.extensions["repository"],
+        )

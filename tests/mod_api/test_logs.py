@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
+from mod_api.services import log_archive
 from mod_sample.storage import copy_missing, log_key
 from mod_test.rollup.settle import settle_marks
 from tests import factories
@@ -288,6 +290,68 @@ def test_what_was_missed_is_kept_by_the_timer(
         f"Kept the logs of {count} runs.\n" for count in (0, 1, 0)
     ]
     assert raw.execute("SELECT size FROM run_log") == [(len(lines(1, 3)),)]
+
+
+@pytest.fixture
+def ended(client: FlaskClient, raw: Raw) -> list[Held]:
+    """Five runs whose end was told by another program, so that nothing has kept their logs."""
+    held = []
+    for _ in range(5):
+        factories.run(tests=[factories.regression_test()])
+        held.append(runner(client).claim())
+    for one in held[0], held[4]:
+        one.append(0, lines(1, 3))
+    raw.execute(
+        "INSERT INTO test_progress (test_id, status, timestamp, message)"
+        " SELECT id, 'completed', ?, '' FROM test",
+        [LONG_AGO[:19]],
+    )
+    return held
+
+
+def test_runs_without_a_log_hide_no_others_from_the_timer(
+    app: Flask, ended: list[Held], raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_archive, "AT_ONCE", 2)
+
+    done = app.test_cli_runner().invoke(args=["logs", "keep"])
+
+    assert done.output == "Kept the logs of 2 runs.\n"
+    assert raw.execute("SELECT test_id FROM run_log ORDER BY 1") == [
+        (ended[0].run_id,), (ended[4].run_id,),
+    ]  # fmt: skip
+
+
+def test_a_log_that_cannot_be_kept_does_not_stop_the_timer(
+    sqlite_app: Flask, ended: list[Held], sample_repository: Path
+) -> None:
+    (sample_repository / log_key(ended[2].run_id)).symlink_to("/nonexistent")
+
+    with capture_logs() as told:
+        done = sqlite_app.test_cli_runner().invoke(args=["logs", "keep"])
+
+    assert done.output == "Kept the logs of 2 runs.\n"
+    assert [(one["event"], one["run_id"]) for one in told] == [("log_not_kept", ended[2].run_id)]
+
+
+def test_a_log_that_the_bucket_does_not_take_is_noted(
+    make_app: Callable[..., Flask], held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held.append(0, lines(1, 3))
+    held.finish()
+    log_archive.pool.submit(lambda: None).result()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
+    app = make_app(gcs_bucket=BUCKET)
+
+    with app.app_context(), capture_logs() as told:
+        kept = log_archive.keep(
+            held.run_id,
+            settings=app.extensions["settings"],
+            repository=app.extensions["repository"],
+        )
+
+    assert not kept
+    assert [(one["event"], one["run_id"]) for one in told] == [("log_not_kept", held.run_id)]
 
 
 def test_a_log_in_the_bucket_only_is_read_by_ranges(
