@@ -23,7 +23,6 @@ from database import (
     fetch_first,
     fetch_value,
     keep,
-    now,
     utc_after,
     utc_now,
 )

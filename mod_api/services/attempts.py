@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config import Settings
-from database import reading, writing, written
+from database import reading, written
 from errors import Invalid, NotFound, OffsetMismatch, Unavailable
 from mod_api.services import caption_changes
 from mod_api.services.log_sources import path_of
@@ -117,8 +117,7 @@ def append_log(hold: Hold, offset: int, data: bytes, *, settings: Settings) -> A
     except OSError as error:
         raise Unavailable("The log could not be written.", retry_after=5) from error
     if standing.is_beat_due:
-        with writing():
-            standing = attempts.heartbeat(hold, lease_seconds=settings.lease_seconds)
+        standing = written(lambda: attempts.heartbeat(hold, lease_seconds=settings.lease_seconds))
     answer = _answer(standing, settings, hold.run_id)
     return Answer(
         answer.canceled, answer.lease, answer.log_interval_ms, appended.offset, appended.full
