@@ -13,6 +13,7 @@ from mod_test.run_filters import RunFilter
 from mod_test.verdict import ResultStatus
 
 TESTS: Any = bindparam("tests", expanding=True)
+STATUS: Any = bindparam("of_result_status")
 Place = tuple[int, int]  # a run and a regression test, by which entries are sorted, both falling
 
 

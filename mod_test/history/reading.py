@@ -7,11 +7,12 @@ from statistics import median
 from typing import NamedTuple
 
 from mod_test.flakiness import figure_of
-from mod_test.history import kept as of_kept
 from mod_test.history import pending as of_pending
+from mod_test.history import totals
 from mod_test.history.entries import Asked, Ended, Entry, Place
-from mod_test.history.kept import Facts, Found, KeptRun
+from mod_test.history.facts import Facts, facts_of
 from mod_test.history.pending import Pending
+from mod_test.history.places import Found, KeptRun, find
 from mod_test.history.runtimes import BACK, LeanRun, Of, Runtimes, Told, look_up, runs_before
 from mod_test.models import Platform
 from mod_test.rollup import kept
@@ -40,8 +41,8 @@ class Page:
 
 def read(asked: Asked) -> Page:
     """The entries that are asked for."""
-    facts = of_kept.facts_of(asked.tests)
-    found = of_kept.find(asked, facts)
+    facts = facts_of(asked.tests)
+    found = find(asked, facts)
     others = Pending() if kept.known().is_quiet else of_pending.read(asked)
     places = found.places
     if others.entries:
@@ -52,7 +53,7 @@ def read(asked: Asked) -> Page:
     return Page(
         [entries[place] for place in places],
         {test: _flakiness(test, facts, others.ended.get(test, ())) for test in tests},
-        of_kept.total(asked) + len(others.entries),
+        totals.total(asked) + len(others.entries),
     )
 
 
@@ -79,8 +80,24 @@ def _entries(
             if place in others.entries:
                 entry = others.entries[place]
                 entry.usual_ms = _usual(told.runtimes, place[1], entry.platform, place[0])
-    entries = {place: of_kept.entry(place, runs[place[0]], tails[place]) for place in of_kept_runs}
+    entries = {place: _entry(place, runs[place[0]], tails[place]) for place in of_kept_runs}
     return entries | others.entries
+
+
+def _entry(place: Place, run: KeptRun, tail: Tail) -> Entry:
+    """The entry of a kept run at a place."""
+    return Entry(
+        run_id=place[0],
+        regression_id=place[1],
+        created_at=run.created_at,
+        commit_sha=run.commit_sha,
+        branch=run.branch or None,
+        platform=run.platform,
+        status=tail.status,
+        runtime_ms=tail.runtime,
+        signature=tail.signature,
+        usual_ms=tail.usual,
+    )
 
 
 def _told(

@@ -1,47 +1,29 @@
-"""The entries of kept runs: which there are, how many, and how they ended."""
+"""Which entries of kept runs there are: the places of a page, without how they ended."""
 
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    CompoundSelect,
-    Integer,
-    Select,
-    and_,
-    bindparam,
-    func,
-    literal,
-    null,
-    select,
-    union_all,
-)
+from sqlalchemy import Integer, Select, and_, bindparam, select, union_all
 
-from database import fetch, fetch_value, in_this_order
+from database import fetch, in_this_order
 from mod_test import run_filters
-from mod_test.flakiness import NEWEST, figure_of
-from mod_test.history.entries import TESTS, Asked, Ended, Entry, Place
+from mod_test.history.entries import STATUS, TESTS, Asked, Place
+from mod_test.history.facts import Facts
 from mod_test.history.runtimes import BACK
 from mod_test.models import Platform, Run
-from mod_test.rollup import kept
 from mod_test.rollup.facts import CUT
-from mod_test.rollup.kept import CONCERNED, IS_KEPT, NONE
-from mod_test.rollup.memory import remembered
-from mod_test.rollup.tables import FailingResult, RunRollup, RunSetMember
+from mod_test.rollup.kept import CONCERNED, IS_KEPT
+from mod_test.rollup.tables import FailingResult, RunRollup
 from mod_test.verdict import ResultStatus, RunStatus
 
 SOME_MORE = 6  # runs that a page may need beyond what its length says
-MORE = 30  # of so many runs marks may concern without asking anew
-OF_SET, OF_TEST = 0, 1
 SETS: Any = bindparam("sets", expanding=True)
 RUNS: Any = bindparam("runs", expanding=True)
 REACH: Any = bindparam("reach", type_=Integer)
 LOOKED_AT: Any = bindparam("looked_at", type_=Integer)
-STATUS: Any = bindparam("of_result_status")
-PASSED = ResultStatus.passed.value
 
 
 class KeptRun(NamedTuple):
@@ -53,173 +35,6 @@ class KeptRun(NamedTuple):
     created_at: datetime
     commit_sha: str
     branch: str
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is kept of some tests: which of them a set has, falling; and how each of them ended in
-    the newest runs that have a result of it, the newest first, some more than its flakiness is
-    made of."""
-
-    tests_of_set: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    newest: dict[int, tuple[Ended, ...]] = field(default_factory=dict)
-
-    def without(self, run_ids: Collection[int]) -> "Facts | None":
-        """The same without these runs; None where then there is less of a test than there was to
-        be found."""
-        if not any(ended.run_id in run_ids for of in self.newest.values() for ended in of):
-            return self
-        newest = {
-            test: tuple(ended for ended in of if ended.run_id not in run_ids)
-            for test, of in self.newest.items()
-        }
-        if any(len(of) < NEWEST <= len(self.newest[test]) for test, of in newest.items()):
-            return None
-        return Facts(self.tests_of_set, newest)
-
-    @functools.cached_property
-    def flakiness(self) -> dict[int, tuple[float, int]]:
-        """How flaky each test is, and of how many results that is made."""
-        return {test: figure_of(ended) for test, ended in self.newest.items()}
-
-
-def facts_of(tests: tuple[int, ...]) -> Facts:
-    """The facts of these tests, in one statement unless they are remembered."""
-    if not tests:
-        return Facts()
-    known = kept.known()
-    whole = remembered(
-        known, ("tests", tests), functools.partial(_facts_of, tests, NONE), also_marked=True
-    )
-    facts = whole.without(known.concerned)
-    return facts if facts is not None else _facts_of(tests, known.concerned)
-
-
-def _facts_of(tests: tuple[int, ...], concerned: Sequence[int]) -> Facts:
-    params: dict[str, Any] = {"tests": list(tests), "concerned_runs": concerned}
-    params |= {f"of_test_{place}": test for place, test in enumerate(tests)}
-    sets: dict[int, list[int]] = {}
-    newest: dict[int, list[Ended]] = {test: [] for test in tests}
-    for kind, key, test, platform, commit, status in fetch(_facts(len(tests)), params):
-        if kind == OF_SET:
-            sets.setdefault(key, []).append(test)
-        else:
-            newest[test].append(Ended(key, commit, platform, status == PASSED))
-    return Facts(
-        {set_id: tuple(sorted(ids, reverse=True)) for set_id, ids in sets.items()},
-        {test: tuple(sorted(ended, reverse=True)) for test, ended in newest.items()},
-    )
-
-
-@functools.cache
-def _facts(tests: int) -> CompoundSelect[Any]:
-    nothing = null()
-    sets = select(
-        literal(OF_SET, Integer).label("kind"),
-        RunSetMember.set_id.label("key"),
-        RunSetMember.regression_test_id.label("test"),
-        nothing.label("platform"),
-        nothing.label("commit"),
-        nothing.label("status"),
-    ).where(RunSetMember.regression_test_id.in_(TESTS))
-    parts = [select(_newest(place).subquery()) for place in range(tests)]
-    # The types of the columns are those of the first part.
-    return union_all(*parts, sets)
-
-
-def _newest(place: int) -> Select[Any]:
-    test: Any = bindparam(f"of_test_{place}")
-    status = func.coalesce(FailingResult.status, literal(PASSED))
-    return in_this_order(
-        select(
-            literal(OF_TEST, Integer).label("kind"),
-            RunRollup.test_id.label("key"),
-            RunSetMember.regression_test_id.label("test"),
-            RunRollup.platform.label("platform"),
-            RunRollup.commit_sha.label("commit"),
-            status.label("status"),
-        )
-        .select_from(RunRollup)
-        .join(
-            RunSetMember,
-            and_(
-                RunSetMember.set_id == RunRollup.set_id,
-                RunSetMember.regression_test_id == test,
-            ),
-        )
-        .outerjoin(FailingResult, _is_failing(test))
-        .where(IS_KEPT, status != ResultStatus.skipped.value)
-        .order_by(RunRollup.test_id.desc())
-        .limit(NEWEST + MORE)
-    )
-
-
-def _is_failing(test: Any) -> ColumnElement[bool]:
-    return and_(
-        FailingResult.test_id == RunRollup.test_id, FailingResult.regression_test_id == test
-    )
-
-
-# How many there are
-
-
-def total(asked: Asked) -> int:
-    """How many entries of kept runs are meant, on all pages."""
-    if not asked.tests:
-        return 0
-    status = asked.wanted.result_status
-    statement, params = _counting(asked.given, status), asked.params
-
-    def count() -> int:
-        return int(fetch_value(statement, params))
-
-    named = tuple((name, str(value)) for name, value in sorted(asked.wanted.runs.params.items()))
-    return remembered(kept.known(), ("entries", asked.tests, named, status), count)
-
-
-@functools.cache
-def _counting(given: frozenset[str], status: ResultStatus | None) -> Select[Any]:
-    """Most runs have the same set of tests, so entries are counted by sets: so many runs times so
-    many tests of the sample; what did not pass is counted by itself."""
-    if status is None:
-        return select(_in_sets(given))
-    if status is ResultStatus.passed:
-        return select(_in_sets(given) - _not_passed(given))
-    return select(_not_passed(given, FailingResult.status == STATUS))
-
-
-def _in_sets(given: frozenset[str]) -> Any:
-    runs = (
-        select(RunRollup.set_id, func.count().label("number"))
-        .where(RunRollup.set_id.is_not(None), IS_KEPT, *run_filters.of_kept(given))
-        .group_by(RunRollup.set_id)
-        .subquery("runs_by_set")
-    )
-    tests = (
-        select(RunSetMember.set_id, func.count().label("number"))
-        .where(RunSetMember.regression_test_id.in_(TESTS))
-        .group_by(RunSetMember.set_id)
-        .subquery("tests_by_set")
-    )
-    number = func.coalesce(func.sum(runs.c.number * tests.c.number), 0)
-    return (
-        select(number).select_from(runs).join(tests, tests.c.set_id == runs.c.set_id)
-    ).scalar_subquery()
-
-
-def _not_passed(given: frozenset[str], *conditions: ColumnElement[bool]) -> Any:
-    found = select(func.count()).select_from(FailingResult)
-    if given:
-        found = found.join(RunRollup, RunRollup.test_id == FailingResult.test_id)
-        found = found.where(*run_filters.of_kept(given))
-    return found.where(
-        FailingResult.regression_test_id.in_(TESTS),
-        FailingResult.test_id.not_in(CONCERNED),
-        *conditions,
-    ).scalar_subquery()
-
-
-# Which they are
 
 
 @dataclass
@@ -420,19 +235,3 @@ def _not_passing(
 def _newest_of(results: Any) -> Any:
     in_order = results.c.test_id.desc(), results.c.regression_test_id.desc()
     return select(results).order_by(*in_order).limit(LOOKED_AT).subquery("newest")
-
-
-def entry(place: Place, run: KeptRun, tail: Any) -> Entry:
-    """The entry at a place, with what depends on results (`reading.Tail`)."""
-    return Entry(
-        run_id=place[0],
-        regression_id=place[1],
-        created_at=run.created_at,
-        commit_sha=run.commit_sha,
-        branch=run.branch or None,
-        platform=run.platform,
-        status=tail.status,
-        runtime_ms=tail.runtime,
-        signature=tail.signature,
-        usual_ms=tail.usual,
-    )

@@ -1,0 +1,71 @@
+"""How many entries of kept runs there are."""
+
+import functools
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select
+
+from database import fetch_value
+from mod_test import run_filters
+from mod_test.history.entries import STATUS, TESTS, Asked
+from mod_test.rollup import kept
+from mod_test.rollup.kept import CONCERNED, IS_KEPT
+from mod_test.rollup.memory import remembered
+from mod_test.rollup.tables import FailingResult, RunRollup, RunSetMember
+from mod_test.verdict import ResultStatus
+
+
+def total(asked: Asked) -> int:
+    """How many entries of kept runs are meant, on all pages."""
+    if not asked.tests:
+        return 0
+    status = asked.wanted.result_status
+    statement, params = _counting(asked.given, status), asked.params
+
+    def count() -> int:
+        return int(fetch_value(statement, params))
+
+    named = tuple((name, str(value)) for name, value in sorted(asked.wanted.runs.params.items()))
+    return remembered(kept.known(), ("entries", asked.tests, named, status), count)
+
+
+@functools.cache
+def _counting(given: frozenset[str], status: ResultStatus | None) -> Select[Any]:
+    """Most runs have the same set of tests, so entries are counted by sets: so many runs times so
+    many tests of the sample; what did not pass is counted by itself."""
+    if status is None:
+        return select(_in_sets(given))
+    if status is ResultStatus.passed:
+        return select(_in_sets(given) - _not_passed(given))
+    return select(_not_passed(given, FailingResult.status == STATUS))
+
+
+def _in_sets(given: frozenset[str]) -> Any:
+    runs = (
+        select(RunRollup.set_id, func.count().label("number"))
+        .where(RunRollup.set_id.is_not(None), IS_KEPT, *run_filters.of_kept(given))
+        .group_by(RunRollup.set_id)
+        .subquery("runs_by_set")
+    )
+    tests = (
+        select(RunSetMember.set_id, func.count().label("number"))
+        .where(RunSetMember.regression_test_id.in_(TESTS))
+        .group_by(RunSetMember.set_id)
+        .subquery("tests_by_set")
+    )
+    number = func.coalesce(func.sum(runs.c.number * tests.c.number), 0)
+    return (
+        select(number).select_from(runs).join(tests, tests.c.set_id == runs.c.set_id)
+    ).scalar_subquery()
+
+
+def _not_passed(given: frozenset[str], *conditions: ColumnElement[bool]) -> Any:
+    found = select(func.count()).select_from(FailingResult)
+    if given:
+        found = found.join(RunRollup, RunRollup.test_id == FailingResult.test_id)
+        found = found.where(*run_filters.of_kept(given))
+    return found.where(
+        FailingResult.regression_test_id.in_(TESTS),
+        FailingResult.test_id.not_in(CONCERNED),
+        *conditions,
+    ).scalar_subquery()
