@@ -26,7 +26,7 @@ from mod_api.schemas.runs import (
     RunSummarySchema,
     run_filter,
 )
-from mod_api.services import comparison, idempotency, progress, run_config, runs
+from mod_api.services import comparison, idempotency, progress, run_actions, run_config, runs
 from mod_api.services.runs import RunView
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
@@ -78,10 +78,12 @@ def create_run(headers: dict[str, Any], body: dict[str, Any]) -> Any:
         if key is not None and key.run_id is not None:
             with reading():
                 return runs.get(key.run_id, base=base_url())
-        starter = runs.known_to_github(by, application.settings(), body["repository"])
+        starter = run_actions.known_to_github(by, application.settings(), body["repository"])
 
         def work() -> RunView:
-            run = runs.create(by=starter, settings=application.settings(), base=base_url(), **body)
+            run = run_actions.create(
+                by=starter, settings=application.settings(), base=base_url(), **body
+            )
             if key is not None:
                 key.answered_with(run.run_id)
             return run
@@ -161,7 +163,7 @@ def get_config(run_id: int) -> Any:
 @bp.fails(400, 401, 403, 404, 415, 429)
 def cancel_run(body: dict[str, Any], run_id: int) -> Any:
     """Cancel a queued or running run; one that has ended stays as it is."""
-    return runs.cancel(run_id, by=current_account(), **body)
+    return run_actions.cancel(run_id, by=current_account(), **body)
 
 
 @bp.post("/<id:run_id>/retry")
@@ -171,4 +173,4 @@ def cancel_run(body: dict[str, Any], run_id: int) -> Any:
 @bp.fails(400, 401, 403, 404, 415, 422, 429)
 def retry_run(body: dict[str, Any], run_id: int) -> Any:
     """Queue a new run of the same commit, set and platform; the source stays as it is."""
-    return runs.retry(run_id, by=current_account(), settings=application.settings(), **body)
+    return run_actions.retry(run_id, by=current_account(), settings=application.settings(), **body)
