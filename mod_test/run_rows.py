@@ -13,14 +13,12 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    exists,
     func,
-    insert,
     select,
 )
 from sqlalchemy.orm import aliased
 
-from database import db, fetch, in_this_order, snapshots, utc_now
+from database import fetch, in_this_order, snapshots
 from mod_auth.models import User
 from mod_test import repositories
 from mod_test.cancellations import EndFailure, end_failure
@@ -36,7 +34,7 @@ from mod_test.models import (
     RunType,
     TestStatus,
 )
-from mod_test.rollup import kept, opened
+from mod_test.rollup import kept
 from mod_test.rollup.kept import IS_KEPT, PENDING
 from mod_test.rollup.tables import RunRollup
 from mod_test.validity import IS_VALID
@@ -361,30 +359,3 @@ def as_run(row: Any, kind: type[Kind] = RunRow) -> Kind:  # type: ignore[assignm
         failed_attempts, requested_by, requester_id, reason, retry_of, environment_id, set_id,
         results, failed, missing_output, skipped, errors,
     )  # fmt: skip
-
-
-def stamp(run_id: int) -> None:
-    """Give a run its record now, and keep it as open, where no trigger has done so."""
-    stamped = exists().where(RunRecord.test_id == run_id)
-    missing = select(Run.id, utc_now()).where(Run.id == run_id, ~stamped)
-    db.session.execute(insert(RunRecord).from_select(["test_id", "created_at"], missing))
-    opened.write_down(run_id)
-
-
-def stamp_unseen() -> None:
-    """Give every run without a record one, where the account may not create triggers, and keep it
-    as open.
-
-    A run gets the time of its first progress, else that of its being seen now.
-    """
-    first = (
-        select(func.min(Progress.timestamp))
-        .where(Progress.test_id == Run.id)
-        .correlate(Run)
-        .scalar_subquery()
-    )
-    unseen = select(Run.id, func.coalesce(first, utc_now())).where(
-        ~exists().where(RunRecord.test_id == Run.id)
-    )
-    db.session.execute(insert(RunRecord).from_select(["test_id", "created_at"], unseen))
-    opened.write_down()

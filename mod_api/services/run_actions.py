@@ -16,7 +16,7 @@ from mod_auth.accounts import Account
 from mod_ci import queue
 from mod_ci.models import EndReason
 from mod_regression.models import RegressionTest
-from mod_test import failures, repositories, run_rows, sets, state
+from mod_test import failures, repositories, sets, state
 from mod_test.models import (
     CustomizedTest,
     Platform,
@@ -29,6 +29,7 @@ from mod_test.models import (
 )
 from mod_test.run_rows import RunRow
 from mod_test.sets import is_active
+from mod_test.stamping import stamp
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def insert_run(
     db.session.add(run)
     db.session.flush()
     ours = {"retry_of": retry_of, "reason": reason, "environment_id": environment_id}
-    run_rows.stamp(run.id)
+    stamp(run.id)
     db.session.execute(update(RunRecord).where(RunRecord.test_id == run.id).values(ours))
     db.session.execute(
         insert(CustomizedTest),
