@@ -1,23 +1,15 @@
-"""Rate limits, headers and refusals that every request passes."""
+"""Rate limits: for whom a request counts, and what a refusal tells."""
 
-import contextlib
 import itertools
-import subprocess
 import time
 
 import pytest
-import redis
 from flask import Flask
 
 from mod_auth.scopes import Scope
-from tests import factories, servers
+from tests import factories
+from tests.mod_api.limits import READ, codes
 from tests.runners import API, Runner
-
-READ = "runs:read"
-
-
-def codes(client, count: int, path: str = f"{API}/runs", **options) -> list[int]:
-    return [client.get(path, **options).status_code for _ in range(count)]
 
 
 @pytest.fixture
@@ -196,163 +188,3 @@ def test_a_stranger_cannot_lock_an_account_out(make_app, site) -> None:
     assert guesses[:3] == [401] * 3
     assert set(guesses[3:]) == {429}
     assert ask(person.password, "198.51.100.7") == 201
-
-
-# The order of refusal
-
-
-def test_the_order_of_refusal(make_app, site) -> None:
-    app = make_app(rate_limit_write="3/minute")
-    client = app.test_client()
-    run = factories.run(requested_by=factories.account("user"))
-    url = f"{API}/runs/{run.id}/cancel"
-    malformed = {"data": b"{", "content_type": "application/json"}
-
-    assert client.post(url, **malformed).status_code == 401
-    no_scope = factories.signed_in("admin", READ)
-    assert client.post(url, headers=no_scope, **malformed).status_code == 403
-    stranger = factories.signed_in("user", "runs:write")
-    assert client.post(url, headers=stranger, **malformed).status_code == 400
-    missing = f"{API}/runs/4711/cancel"
-    assert client.post(missing, headers=stranger, json={"reason": 5}).status_code == 400
-    assert client.post(missing, headers=stranger).status_code == 404
-    assert client.post(url, headers=stranger, **malformed).status_code == 429
-    assert client.post(url, headers=no_scope, **malformed).status_code == 403
-    other = factories.signed_in("user", "runs:write")
-    assert client.post(url, headers=other).status_code == 403
-
-
-# Shared counts
-
-
-def test_two_processes_share_their_counts_over_redis(make_app, site, redis_url) -> None:
-    one, two = (
-        make_app(rate_limit_read="4/minute", redis_url=redis_url).test_client() for _ in range(2)
-    )
-    headers = factories.signed_in("user", READ)
-
-    answers = [client.get(f"{API}/runs", headers=headers) for client in (one, two) * 3]
-
-    assert [answer.status_code for answer in answers] == [200] * 4 + [429] * 2
-
-
-@pytest.fixture
-def own_redis(tmp_path):
-    """A Redis that the test may take away."""
-    if servers.missing_redis():
-        pytest.skip(servers.missing_redis())
-    port = servers.free_port()
-    command = [servers.program("redis-server"), "--bind", "127.0.0.1", "--port", str(port)]
-    command += ["--appendonly", "no", "--save", "", "--dir", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        with redis.Redis(port=port) as asked:
-            for _ in range(200):
-                with contextlib.suppress(redis.ConnectionError):
-                    asked.ping()
-                    break
-                time.sleep(0.05)
-        yield f"redis://127.0.0.1:{port}", process
-    finally:
-        process.kill()
-        process.wait()
-
-
-@pytest.mark.redis
-def test_a_redis_that_goes_away_takes_nothing_with_it(make_app, site, own_redis) -> None:
-    url, process = own_redis
-    client = make_app(
-        rate_limit_read="3/minute", rate_limit_write="50/minute", redis_url=url
-    ).test_client()
-    headers = factories.signed_in("user", READ)
-    assert codes(client, 1, headers=headers) == [200]
-
-    process.kill()
-    process.wait()
-
-    after = codes(client, 5, headers=headers)
-    assert after[0] == 200
-    assert set(after) <= {200, 429}
-    assert after[-1] == 429  # this process counts for itself
-    health = client.get(f"{API}/system/health", environ_base={"REMOTE_ADDR": "192.0.2.9"})
-    assert health.status_code == 200
-    assert health.json["status"] == "degraded"
-
-
-# Headers
-
-
-@pytest.mark.parametrize(
-    "host", ["evil.example", "ci.example.org.evil.example", "ci.example.org:80@evil", "é", "a b"]
-)
-def test_a_forged_host_enters_no_answer(make_app, site, host) -> None:
-    client = make_app(trusted_hosts=("ci.example.org",)).test_client()
-    run = factories.run()
-    headers = {**factories.signed_in("user", READ), "Host": host.encode().decode("latin-1")}
-
-    for path in (f"/runs/{run.id}", "/runs", "/nothing", "/runs/", "//runs"):
-        response = client.get(f"{API}{path}", headers=headers)
-        text = response.text + str(response.headers)
-        assert "evil" not in text
-        assert response.status_code < 500
-
-
-def test_links_are_absolute_where_the_host_is_trusted_or_set(make_app, site) -> None:
-    run = factories.run()
-    headers = {**factories.signed_in("user", READ), "Host": "ci.example.org"}
-
-    def link(**settings) -> str:
-        client = make_app(**settings).test_client()
-        return client.get(f"{API}/runs/{run.id}", headers=headers).json["links"]["self"]
-
-    assert link() == f"/api/v1/runs/{run.id}"
-    assert link(trusted_hosts=("ci.example.org",)) == f"http://ci.example.org/api/v1/runs/{run.id}"
-    assert link(trusted_hosts=(".example.org",)) == f"http://ci.example.org/api/v1/runs/{run.id}"
-    assert link(public_url="https://x.org/ci") == f"https://x.org/ci/api/v1/runs/{run.id}"
-
-
-@pytest.mark.parametrize("given", ["abc-123", "", "a b", "x" * 65, "a\tb", "é"])
-def test_a_request_id_is_kept_where_it_is_harmless(sqlite_app, client, given) -> None:
-    response = client.get(
-        f"{API}/system/health", headers={"X-Request-Id": given.encode().decode("latin-1")}
-    )
-
-    told = response.headers["X-Request-Id"]
-    assert (told == given) is (given == "abc-123")
-    assert told
-
-
-def test_head_is_a_get_without_its_body_and_options_tells_the_methods(sqlite_app, client) -> None:
-    headers = factories.signed_in("user", READ)
-    run = factories.run()
-
-    for path in (f"/runs/{run.id}", "/runs", "/runs/4711", "/runs/0"):
-        got = client.get(f"{API}{path}", headers=headers)
-        head = client.head(f"{API}{path}", headers=headers)
-        assert (head.status_code, head.data) == (got.status_code, b"")
-        assert head.headers["Content-Length"] == got.headers["Content-Length"]
-    options = client.options(f"{API}/runs/{run.id}")
-    assert {"GET", "HEAD", "OPTIONS"} <= set(options.headers["Allow"].split(", "))
-    assert client.head(f"{API}/runs").status_code == 401
-
-
-def test_a_method_that_is_not_taken_is_405_naming_those_that_are(sqlite_app, client) -> None:
-    for method in ("PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"):
-        response = client.open(f"{API}/runs", method=method)
-
-        assert (response.status_code, response.json["code"]) == (405, "method_not_allowed")
-        assert "GET" in response.headers["Allow"]
-
-
-def test_an_error_of_ours_is_500_in_the_one_shape_with_the_requests_id(
-    sqlite_app, client, raw
-) -> None:
-    headers = factories.signed_in("user", READ)
-    run = factories.run(progress=["preparation"])
-    raw.execute("UPDATE test_progress SET timestamp = 'no time at all'")
-
-    response = client.get(f"{API}/runs/{run.id}/progress", headers=headers)
-
-    assert (response.status_code, response.json["code"]) == (500, "internal_error")
-    assert response.json["details"]["request_id"] == response.headers["X-Request-Id"]
-    assert "no time" not in response.text

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,12 @@ BUCKET = "samples"
 def named(content: bytes, extension: str = ".srt") -> str:
     """The key under which this content is kept."""
     return result_key(hashlib.sha256(content).hexdigest(), extension)
+
+
+@pytest.fixture
+def content(request: pytest.FixtureRequest) -> bytes:
+    """Content that no other test has put into the bucket."""
+    return request.node.name.encode() + os.urandom(8)
 
 
 @pytest.fixture(scope="session")
