@@ -11,12 +11,15 @@ from tests.runners import API, LONG_AGO, runner
 
 
 def test_every_call_renews_the_lease(app, client, held, raw, test_) -> None:
-    near = "2999-01-01 00:00:00.000000"
     for call in (
         held.heartbeat,
         lambda: held.report(test_.id, {test_.output.id: test_.output.correct}),
+        lambda: held.append(0, b"line\n"),
     ):
-        raw.execute("UPDATE run_record SET lease_expires_at = ?", [near])
+        near = datetime.now(UTC) + timedelta(seconds=20)
+        raw.execute(
+            "UPDATE run_record SET lease_expires_at = ?", [near.strftime("%Y-%m-%d %H:%M:%S.%f")]
+        )
         response = call()
 
         assert response.status_code == 200
