@@ -32,11 +32,8 @@ class EnumText(TypeDecorator[enum.StrEnum]):
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         return None if value is None else self.kind(value).value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> enum.StrEnum | None:
-        return self._members.get(value)
-
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
-        return self._members.get  # as above, called directly
+        return self._members.get
 
 
 def word(most: int) -> TypeEngine[str]:

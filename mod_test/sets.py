@@ -9,7 +9,6 @@ from database import fetch, fetch_values
 from mod_regression.models import RegressionTest
 from mod_test import catalogue
 from mod_test.models import CustomizedTest, Result, Run
-from mod_test.rollup.tables import RunRollup, RunSetMember
 from mod_test.run_rows import RunRow
 from mod_test.verdict import has_sample
 
@@ -69,17 +68,8 @@ def members_of(ids: Any, live: Any) -> CompoundSelect[Any]:
 
 
 def are_kept(runs: Sequence[RunRow]) -> bool:
-    """Whether the sets of all of `runs` are kept: `kept_members_of` has them, much cheaper."""
+    """Whether the sets of all of `runs` are kept: the catalogue has them, much cheaper."""
     return all(run.set_id is not None for run in runs)
-
-
-def kept_members_of(ids: Any) -> Select[Any]:
-    """`members_of` runs whose sets are kept, of ids or of a parameter for them."""
-    return (
-        select(RunRollup.test_id, RunSetMember.regression_test_id.label("regression_id"))
-        .join(RunSetMember, RunSetMember.set_id == RunRollup.set_id)
-        .where(RunRollup.test_id.in_(ids))
-    )
 
 
 def regression_ids(run: RunRow) -> Collection[int]:

@@ -34,7 +34,8 @@ SENTINEL_GOT = "error"
 
 
 class OutputStatus(enum.StrEnum):
-    """How one expected output of a result reads."""
+    """How one expected output of a result reads; `missing_expected` only where content is served,
+    for who asks for a baseline that is in no storage."""
 
     match = "match"
     diff_mismatch = "diff_mismatch"

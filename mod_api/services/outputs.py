@@ -12,6 +12,7 @@ from mod_api.services.runs import get_row
 from mod_test import outputs
 from mod_test.outputs import ComparedOutput
 from mod_test.rollup.settle import settled_reading
+from mod_test.verdict import OutputStatus
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ def expected(address: Address, *, as_text: bool, shelf: Shelf) -> dict[str, Any]
     """
     with settled_reading():
         output = find(address)
-    return _file(output, output.baseline_hash, "missing_expected", as_text=as_text, shelf=shelf)
+    missing = OutputStatus.missing_expected
+    return _file(output, output.baseline_hash, missing, as_text=as_text, shelf=shelf)
 
 
 def actual(address: Address, *, as_text: bool, shelf: Shelf) -> dict[str, Any] | None:
@@ -45,7 +47,7 @@ def actual(address: Address, *, as_text: bool, shelf: Shelf) -> dict[str, Any] |
     if not output.has_row:
         raise NotFound(
             "output", address.output_id, f"There is no output {address.output_id} in this run.",
-            code="missing_output",
+            code=OutputStatus.missing_output,
         )  # fmt: skip
     if output.actual_hash is None:
         return None
