@@ -1,13 +1,15 @@
 """The database: one session per request, column types, and what differs by dialect.
 
 SQLite and MariaDB (or MySQL) are equals here. What one of them does otherwise than the other
-(beginning a transaction, the clock, exact comparison) is written in this package and nowhere else.
+(beginning a transaction, the clock, exact comparison) is written in this package and nowhere else,
+but for triggers: `mod_test.rollup.triggers` writes them, `mod_test.trigger_owners` knows whose they
+are.
 """
 
 from database import indexes, snapshots
 from database.base import Base, db, given, key, ours
 from database.clock import now
-from database.column_types import Bytewise, EnumText, UtcDateTime, word
+from database.column_types import Bytewise, EnumText, UtcDateTime, long_id, long_text, word
 from database.connections import engine_options, has_trigger, init_database, prepare
 from database.functions import (
     ASCII_LOWER,
@@ -15,7 +17,6 @@ from database.functions import (
     contains_text,
     epoch_ms,
     exact,
-    in_this_order,
     is_commit,
     is_repository,
     is_sha256,
@@ -25,6 +26,7 @@ from database.functions import (
     utc_now,
 )
 from database.giving_way import TableHeldError
+from database.hints import by_index, in_this_order, not_by_index
 from database.prepared import CHOSEN
 from database.statements import (
     Along,
@@ -58,6 +60,7 @@ __all__ = [
     "TableHeldError",
     "UtcDateTime",
     "begin_reading",
+    "by_index",
     "change_along",
     "chosen",
     "contains_text",
@@ -83,6 +86,9 @@ __all__ = [
     "keep",
     "key",
     "last_row_id",
+    "long_id",
+    "long_text",
+    "not_by_index",
     "now",
     "ours",
     "prepare",

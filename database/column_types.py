@@ -4,7 +4,7 @@ import enum
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Dialect, String
+from sqlalchemy import BigInteger, Dialect, Integer, String, Text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine
 
@@ -41,6 +41,17 @@ def word(most: int) -> TypeEngine[str]:
     several times as quick as by a collation."""
     kept = mysql.VARCHAR(most, charset="ascii", collation="ascii_bin")
     return String(most).with_variant(kept, "mysql", "mariadb")
+
+
+def long_text() -> TypeEngine[str]:
+    """A text that may have more than the 65,535 bytes of MariaDB's usual one."""
+    return Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+
+
+def long_id() -> TypeEngine[int]:
+    """The id of a table whose rows come and go so quickly that 32 bits would not last. SQLite gives
+    numbers by itself only to an INTEGER, which has 64."""
+    return BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Bytewise(TypeDecorator[str]):

@@ -4,7 +4,7 @@ import string
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Float, Integer, Select, String
+from sqlalchemy import Float, Integer, String
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import expression
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -162,17 +162,6 @@ def _unindexed_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> st
 @compiles(unindexed, "mariadb")
 def _unindexed_mysql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     return compiler.process(element.clauses, **options)
-
-
-def in_this_order(statement: Select[Any]) -> Select[Any]:
-    """A statement whose tables are joined in the order in which it names them.
-
-    Where a few rows lead to the others, MariaDB sometimes begins at the other end: what it knows
-    of a derived table is a guess. SQLite looks such a table up first by itself.
-    """
-    for dialect in ("mysql", "mariadb"):
-        statement = statement.prefix_with("STRAIGHT_JOIN", dialect=dialect)
-    return statement
 
 
 class contains_text(expression.FunctionElement[bool]):

@@ -4,10 +4,9 @@ import enum
 from datetime import datetime
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint
-from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from database import Base, EnumText, UtcDateTime, given, key, ours
+from database import Base, EnumText, UtcDateTime, given, key, long_text, ours
 
 
 class InputType(enum.StrEnum):
@@ -242,7 +241,5 @@ class DiffClassification(Base):
     message: Mapped[str | None] = mapped_column(Text)
     cue_number: Mapped[int | None]
     start_ms: Mapped[int | None]
-    details: Mapped[str | None] = mapped_column(
-        Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
-    )
+    details: Mapped[str | None] = mapped_column(long_text())
     classified_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))

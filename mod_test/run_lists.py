@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, not_, select
 
-from database import fetch_value
+from database import by_index, fetch_value
 from mod_test import run_filters, run_rows
 from mod_test.models import Run, RunRecord
 from mod_test.rollup import kept
@@ -85,11 +85,7 @@ def _of_status(kept_as: RunStatus | None, ran_out: bool | None) -> Select[Any]:
 def _by_index(source: Select[Any], given: frozenset[str], sort: str) -> Select[Any]:
     indexes = INDEXES[sort]
     name = next((indexes[each] for each in indexes if each in given), indexes.get(None))
-    if name is None:
-        return source
-    for dialect in ("mysql", "mariadb"):
-        source = source.with_hint(RunRollup, f"FORCE INDEX ({name})", dialect)
-    return source
+    return source if name is None else by_index(source, RunRollup, name)
 
 
 def other_runs(given: frozenset[str]) -> Select[Any]:

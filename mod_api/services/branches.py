@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, case, func, select, type_coerce
 
-from database import ASCII_LOWER, exact, fetch, in_this_order, now
+from database import ASCII_LOWER, by_index, exact, fetch, in_this_order, now
 from mod_api.services.paging import Page, page
 from mod_test import repositories
 from mod_test.models import Fork, Run, RunRecord
@@ -119,9 +119,7 @@ def _kept() -> Select[Any]:
         .where(kept.IS_KEPT)
         .group_by(RunRollup.fork_id, RunRollup.branch)
     )
-    for dialect in ("mysql", "mariadb"):
-        groups = groups.with_hint(RunRollup, "FORCE INDEX (ix_run_rollup_branches)", dialect)
-    found = groups.subquery("branches")
+    found = by_index(groups, RunRollup, "ix_run_rollup_branches").subquery("branches")
     whole = select(exact(Run.branch)).where(Run.id == found.c.newest_id).scalar_subquery()
     # As a parameter: SQLite takes no such character in a statement.
     is_cut = func.instr(found.c.branch, bindparam("cut", CUT)) > 0

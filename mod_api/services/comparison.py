@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Integer, Select, bindparam, func, or_, select, union_all
 from sqlalchemy.orm import aliased
 
-from database import exact, fetch, fetch_value, in_this_order
+from database import by_index, exact, fetch, fetch_value, in_this_order
 from errors import NotFound
 from mod_api.services import links
 from mod_api.services.paging import Page, page
@@ -118,8 +118,7 @@ def _newest_of(main_repository: str) -> Select[Any]:
             IS_KEPT,
         )
         # Backwards from the run, however many there are behind it.
-        for dialect in ("mysql", "mariadb"):
-            newest = newest.with_hint(RunRollup, "FORCE INDEX (ix_run_rollup_of_branch)", dialect)
+        newest = by_index(newest, RunRollup, "ix_run_rollup_of_branch")
         last = in_this_order(newest).order_by(RunRollup.test_id.desc()).limit(1)
         return select(last.subquery())
 

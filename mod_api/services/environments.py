@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import CompoundSelect, Select, func, literal, null, select, type_coerce, union_all
 
-from database import epoch_ms, fetch
+from database import by_index, epoch_ms, fetch
 from mod_api.services.paging import Page, page
 from mod_ci.models import Attempt, Maintenance
 from mod_ci.open_runs import among
@@ -89,8 +89,7 @@ def _duration(platform: Platform) -> Select[Any]:
         .limit(RECENT_RUNS)
     )
     # MariaDB would sometimes sort all runs of the platform instead of reading the newest ones.
-    for dialect in ("mysql", "mariadb"):
-        of_kept = of_kept.with_hint(RunRollup, "FORCE INDEX (ix_run_rollup_platform)", dialect)
+    of_kept = by_index(of_kept, RunRollup, "ix_run_rollup_platform")
     pending = among(
         PENDING,
         PENDING.c.test_id,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Integer, Select, and_, bindparam, select, union_all
 
-from database import fetch, in_this_order
+from database import by_index, fetch, in_this_order, not_by_index
 from mod_test import run_filters
 from mod_test.history.entries import STATUS, TESTS, Asked, Place
 from mod_test.history.facts import Facts
@@ -106,23 +106,22 @@ def _listed(given: frozenset[str], only_sets: bool, is_behind: bool) -> Select[A
         runs = runs.where(RunRollup.set_id.in_(SETS))
     if is_behind:
         runs = runs.where(RunRollup.test_id < bindparam("behind_run"))
-    for dialect in ("mysql", "mariadb"):
-        runs = runs.with_hint(RunRollup, _index_of(given), dialect)
+    runs = _by_index(runs, given)
     return runs.order_by(RunRollup.test_id.desc()).limit(bindparam("most_runs", type_=Integer))
 
 
-def _index_of(given: frozenset[str]) -> str:
-    """Along which index MariaDB finds runs, the newest first.
+def _by_index(runs: Select[Any], given: frozenset[str]) -> Select[Any]:
+    """Runs, the newest first, along the index for what is given.
 
-    By itself it reads all of a status or a branch down to the run that a page is behind.
+    By itself MariaDB reads all of a status or a branch down to the run that a page is behind.
     """
     if given <= {"of_run_status", "of_run_branch", "of_run_platform"}:
         if "of_run_branch" in given:
-            return "FORCE INDEX (ix_run_rollup_of_branch)"
+            return by_index(runs, RunRollup, "ix_run_rollup_of_branch")
         if "of_run_status" in given:
-            return "FORCE INDEX (ix_run_rollup_of_status)"
+            return by_index(runs, RunRollup, "ix_run_rollup_of_status")
     # Nearly all runs have one of the sets: looking for each of them would be in vain.
-    return "IGNORE INDEX (ix_run_rollup_set)"
+    return not_by_index(runs, RunRollup, "ix_run_rollup_set")
 
 
 _KEPT_RUN = (

@@ -22,7 +22,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from database import fetch, in_this_order
+from database import by_index, fetch, in_this_order
 from database.spans import Span, joined, padded, spans_as_params, within
 from mod_test.history.entries import TESTS, Place
 from mod_test.models import Platform, Result
@@ -132,9 +132,7 @@ def _runs_within(spans: int) -> Select[Any]:
     runs = select(*lean).where(
         RunRollup.set_id.is_not(None), IS_KEPT, within(RunRollup.test_id, "span", spans)
     )
-    for dialect in ("mysql", "mariadb"):
-        runs = runs.with_hint(RunRollup, "FORCE INDEX (PRIMARY)", dialect)
-    return runs
+    return by_index(runs, RunRollup, "PRIMARY")
 
 
 def _having(
@@ -186,9 +184,7 @@ def _looking_up(groups: tuple[int, ...], shown: int) -> CompoundSelect[Any] | Se
             Result.regression_test_id.in_(bindparam(f"tests_{place}", expanding=True)),
             within(Result.test_id, f"group_{place}", spans),
         )
-        for dialect in ("mysql", "mariadb"):
-            results = results.with_hint(Result, "FORCE INDEX (ix_test_result_runtime)", dialect)
-        parts.append(results)
+        parts.append(by_index(results, Result, "ix_test_result_runtime"))
     if shown:
         parts.append(
             select(

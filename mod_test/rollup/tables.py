@@ -7,14 +7,13 @@ from sqlalchemy import (
     Boolean,
     ForeignKey,
     Index,
-    Integer,
     String,
     UniqueConstraint,
     false,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from database import Base, Bytewise, EnumText, UtcDateTime, ours, word
+from database import Base, Bytewise, EnumText, UtcDateTime, long_id, ours, word
 from mod_test.cancellations import EndFailure
 from mod_test.models import Platform, TestStatus
 
@@ -153,7 +152,7 @@ class RollupMark(Base):
         Index("ix_rollup_mark_run", "run_id"), Index("ix_rollup_mark_kind", "kind", "run_id")
     )
 
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(long_id(), primary_key=True)
     kind: Mapped[str] = mapped_column(String(1))
     run_id: Mapped[int | None]
     regression_id: Mapped[int | None]
@@ -185,7 +184,7 @@ class RollupChange(Base):
     __tablename__ = "rollup_change"
     __table_args__ = ours()
 
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(long_id(), primary_key=True)
     lowest: Mapped[int]
 
 
