@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import (
+    Insert,
     Integer,
     Select,
     Table,
@@ -60,6 +61,7 @@ from mod_test.models import (
 )
 
 LATE_SECONDS = 3600
+Columns = Mapping[str, Any]
 
 # Composed once: a run brings hundreds of results, and building these cost more than the database.
 _RUN_ID = bindparam("run_id", type_=Integer)
@@ -257,16 +259,8 @@ def finish(post: Post) -> Answer:
         found = _under_lock(_EXPECTED_END, post, regression_id=regression_id)
         if found is None:
             return Answer.FAIL
-        if found.reported_in is None:
-            row = {**key, **values, "expected_rc": found.expected_rc or 0}
-            change_along(_INSERT_END, row)
-        else:
-            db.session.execute(
-                update(Result)
-                .filter_by(**key)
-                .values(values)
-                .execution_options(synchronize_session=False)
-            )
+        first = {"expected_rc": found.expected_rc or 0}
+        _write(_INSERT_END, key, values, first, is_there=found.reported_in is not None)
     return Answer.OK
 
 
@@ -349,16 +343,18 @@ def _output(post: Post, *, got: str | None, when_unknown: Answer) -> Answer:
         if found.output_id is None:
             return when_unknown
         values = {"expected": found.correct or "", "got": got}
-        if found.reported_in is None:
-            change_along(_INSERT_OUTPUT, {**key, **values})
-        else:
-            db.session.execute(
-                update(ResultFile)
-                .filter_by(**key)
-                .values(values)
-                .execution_options(synchronize_session=False)
-            )
+        _write(_INSERT_OUTPUT, key, values, {}, is_there=found.reported_in is not None)
     return Answer.OK
+
+
+def _write(
+    inserting: Insert, key: Columns, values: Columns, first: Columns, *, is_there: bool
+) -> None:
+    """Update the row that is there, else insert it, with what only the `first` post tells."""
+    if is_there:
+        db.session.execute(update(inserting.table).filter_by(**key).values(values))
+    else:
+        change_along(inserting, {**key, **values, **first})
 
 
 def _late_file(post: Post, key: str) -> Answer:
