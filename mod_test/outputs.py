@@ -7,6 +7,7 @@ from sqlalchemy import and_, bindparam, select
 from database import fetch_first
 from errors import NotFound
 from mod_test import catalogue, verdict
+from mod_test.compared import Compared
 from mod_test.models import ResultFile
 from mod_test.run_rows import RunRow
 from mod_test.sets import are_kept, has_test, ids_of, members_of
@@ -14,7 +15,7 @@ from mod_test.verdict import OutputStatus
 
 
 @dataclass(frozen=True)
-class ComparedOutput:
+class ComparedOutput(Compared):
     """An output that a regression test should produce, in one run.
 
     `correct` is its baseline today, `expected` that of the run's time, both as the tables have
@@ -44,18 +45,6 @@ class ComparedOutput:
             got=self.got,
             accepted=self.accepted,
             revoked=self.revoked,
-        )
-
-    @property
-    def actual_hash(self) -> str | None:
-        """What came out; None where it matched, or where there is nothing."""
-        return verdict.actual_hash(self.status, expected=self.expected, got=self.got)
-
-    @property
-    def baseline_hash(self) -> str | None:
-        """What the output is held against."""
-        return verdict.baseline_hash(
-            self.status, expected=self.expected, got=self.got, correct=self.correct
         )
 
     @property

@@ -24,6 +24,7 @@ from database import db, fetch
 from database.spans import among, is_among
 from mod_regression.models import RegressionTest, RegressionTestOutput
 from mod_test import verdict
+from mod_test.compared import Compared
 from mod_test.models import Outcome, Result, ResultFile, ResultRecord
 from mod_test.verdict import OutputStatus, ResultStatus
 
@@ -65,7 +66,7 @@ class ResultRow:
 
 
 @dataclass(slots=True)
-class OutputRow:
+class OutputRow(Compared):
     """One output of a result. `correct` is its baseline today, `expected` that of the run's time,
     both as the tables have them; `got` is None where the output matched (`has_row`) or where there
     is none. An ignored output takes no part in any verdict; its `status` only informs."""
@@ -79,18 +80,6 @@ class OutputRow:
     expected: str | None
     got: str | None
     status: OutputStatus
-
-    @property
-    def actual_hash(self) -> str | None:
-        """What came out; None where it matched, or where there is nothing."""
-        return verdict.actual_hash(self.status, expected=self.expected, got=self.got)
-
-    @property
-    def baseline_hash(self) -> str | None:
-        """What the output is held against."""
-        return verdict.baseline_hash(
-            self.status, expected=self.expected, got=self.got, correct=self.correct
-        )
 
 
 def columns(status: ColumnElement[str], run_id: Any) -> tuple[Any, ...]:

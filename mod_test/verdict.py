@@ -98,26 +98,6 @@ def output_status(
     return OutputStatus.match if seen in accepted else OutputStatus.diff_mismatch
 
 
-def actual_hash(status: OutputStatus, *, expected: str | None, got: str | None) -> str | None:
-    """What came out of a compared output; None where it matched, or where there is nothing.
-
-    An output that matched a baseline which was revoked since came out as that baseline, and is
-    shown as such where it reads as a difference.
-    """
-    if got is None and status is OutputStatus.diff_mismatch:
-        return expected or None
-    return got or None
-
-
-def baseline_hash(
-    status: OutputStatus, *, expected: str | None, got: str | None, correct: str | None
-) -> str | None:
-    """What an output is held against: what it matched then, else its baseline of today."""
-    if status is OutputStatus.match and got is None:
-        return expected or None
-    return correct or None
-
-
 def exit_differs(exit_code: int | None, result_rc: int | None, test_rc: int | None) -> bool:
     """Whether the exit code is not the expected one: the result's, else the test's, else 0."""
     return exit_code is None or exit_code != expected_exit_code(result_rc, test_rc)
