@@ -29,6 +29,8 @@ ENV_FILES = [DEPLOY / "compose.env.example", *(DEPLOY / "systemd").glob("*.env.e
 # Read by others than our settings: gunicorn, flask, the compose file itself.
 OF_OTHERS = {"WEB_CONCURRENCY", "FLASK_SKIP_DOTENV", "MARIADB_PASSWORD", "PUBLIC_HOST"}
 IN_COMPOSE = re.compile(r"(?<!\$)\$\{([A-Z_]+)")
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
+DOCUMENTS = ("openapi.json", "openapi.yaml", "docs", "docs/start.js", "docs/swagger-ui.css")
 FLASK = re.compile(r"flask --app run ([a-z ]+)")
 
 
@@ -203,14 +205,58 @@ def test_only_the_proxy_can_be_reached_and_it_reaches_no_metrics() -> None:
     assert "reverse_proxy web:8000" in (DEPLOY / "Caddyfile").read_text("utf-8")
 
 
-def test_the_images_have_all_that_the_program_imports() -> None:
-    dockerfile = (DEPLOY / "Dockerfile").read_text("utf-8")
-    copied = re.findall(r"^COPY (\S+) \S+$", dockerfile, re.MULTILINE)
+def laid_out(image: str, folder: Path) -> Path:
+    """The folder that an image works in, with exactly what its Dockerfile copies there."""
+    stages = re.split(r"^FROM \S+ AS ", DOCKERFILE, flags=re.MULTILINE)[1:]
+    (stage,) = [stage for stage in stages if stage.startswith(f"{image}\n")]
+    for copied in re.findall(r"^COPY (.+)$", stage, re.MULTILINE):
+        *sources, target = copied.split()
+        for source in (found for pattern in sources for found in ROOT.glob(pattern)):
+            into = folder / target / ("" if not target.endswith("/") else source.name)
+            into.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, into)
+    return folder
 
-    packages = {path.name for path in ROOT.glob("mod_*")} | {"database", "migrations"}
-    assert set(copied) >= {"*.py", "requirements.txt", *packages}
-    assert not [name for name in copied if "*" not in name and not (ROOT / name).exists()]
-    assert re.findall(r"^USER (\S+)$", dockerfile, re.MULTILINE) == ["ci", "ci-runner"]
+
+def test_the_images_run_as_nobody_special() -> None:
+    assert re.findall(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE) == ["ci", "ci-runner"]
+
+
+@pytest.mark.parametrize("pattern", re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.MULTILINE))
+def test_all_that_is_copied_into_an_image_is_there(pattern: str) -> None:
+    assert all(list(ROOT.glob(source)) for source in pattern.split())
+
+
+def test_the_web_image_has_all_that_the_program_reads(tmp_path: Path) -> None:
+    root = laid_out("web", tmp_path / "image")
+    environ = {
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'platform.sqlite'}",
+        "SAMPLE_REPOSITORY": str(tmp_path / "repository"),
+    }
+    for command in ("db upgrade", "check"):
+        asked = [sys.executable, "-m", "flask", "--app", "run", *command.split()]
+        subprocess.run(asked, cwd=root, env={**os.environ, **environ}, check=True)
+    server = Server(tmp_path / "log", root=root, **environ).start()
+    try:
+        answers = {path: server.get(f"/api/v1/{path}") for path in DOCUMENTS}
+    finally:
+        server.stop()
+
+    assert {path: answer.status for path, answer in answers.items()} == dict.fromkeys(
+        DOCUMENTS, 200
+    )
+    assert json.loads(answers["openapi.json"].body)["openapi"]
+
+
+def test_the_runners_image_has_all_that_the_runner_reads(tmp_path: Path) -> None:
+    root = laid_out("runner", tmp_path)
+    asked = [sys.executable, "-m", "mod_ci.runner", "--server", "http://127.0.0.1:9"]
+    asked += ["--token-file", "missing", "--extractor", "/bin/true", "--work-dir", "work"]
+
+    told = subprocess.run(asked, cwd=root, capture_output=True, text=True)
+
+    assert told.returncode == 1
+    assert "missing" in told.stderr.splitlines()[-1]
 
 
 def test_the_web_server_of_the_unit_answers_on_mariadb_and_redis(

@@ -29,11 +29,12 @@ DEFAULTS = {
 
 
 class Server:
-    """A server on one port, which can be stopped and started again."""
+    """A server on one port, which can be stopped and started again; `root` has its program."""
 
-    def __init__(self, log: Path, **settings: object) -> None:
+    def __init__(self, log: Path, *, root: Path = ROOT, **settings: object) -> None:
         self.port = free_port()
         self.log = log
+        self._root = root
         chosen = {name.upper(): str(value) for name, value in settings.items()}
         self._environ = {**os.environ, **DEFAULTS, "PORT": str(self.port), **chosen}
         self._process: subprocess.Popen[bytes] | None = None
@@ -42,7 +43,7 @@ class Server:
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn"],
-                cwd=ROOT,
+                cwd=self._root,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
