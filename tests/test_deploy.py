@@ -21,6 +21,7 @@ from tests.mod_api.streaming.serving import Server
 from tests.servers import free_port
 
 DEPLOY = ROOT / "deploy"
+PAPER = ROOT / "docs" / "deploy.md"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 TIMERS = sorted((DEPLOY / "systemd").glob("*.timer"))
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
@@ -31,7 +32,10 @@ OF_OTHERS = {"WEB_CONCURRENCY", "FLASK_SKIP_DOTENV", "MARIADB_PASSWORD", "PUBLIC
 IN_COMPOSE = re.compile(r"(?<!\$)\$\{([A-Z_]+)")
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
 DOCUMENTS = ("openapi.json", "openapi.yaml", "docs", "docs/start.js", "docs/swagger-ui.css")
-FLASK = re.compile(r"flask --app run ([a-z ]+)")
+FLASK = re.compile(r"(?:flask --app run|ci-flask) ([a-z ]+)")
+# `flask` by the hand of an operator; what follows are the properties that it has of the units.
+BY_HAND = DEPLOY / "systemd" / "ci-flask"
+GIVEN_BY_HAND = ("User", "Group", "UMask", "StateDirectory", "EnvironmentFile", "WorkingDirectory")
 
 
 def settings_names() -> set[str]:
@@ -124,13 +128,13 @@ def test_the_runners_environment_can_be_loaded(
 
 
 def commands() -> list[tuple[str, str]]:
-    """Every `flask` command that anything in deploy/ runs, and where."""
+    """Every `flask` command that anything in deploy/ or its paper runs, and where."""
     found = [
         (file.name, command.strip())
-        for file in (*UNITS, DEPLOY / "timers.sh", DEPLOY / "compose.yaml")
+        for file in (*UNITS, DEPLOY / "timers.sh", DEPLOY / "compose.yaml", PAPER)
         for command in FLASK.findall(file.read_text("utf-8").replace("--app run\n", "--app run \n"))
     ]
-    assert len(found) >= 9
+    assert len(found) >= 16
     return found
 
 
@@ -158,6 +162,28 @@ def test_every_unit_is_hardened_and_runs_as_nobody_special(unit: Path) -> None:
     assert not [
         path for path in lines_of(unit, "EnvironmentFile") if not path.startswith("/etc/ci")
     ]
+
+
+def test_a_command_by_hand_has_what_the_units_have(tmp_path: Path) -> None:
+    fake = tmp_path / "systemd-run"
+    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    fake.chmod(0o755)
+    environ = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    asked = [BY_HAND, "accounts", "create", "ann@example.org", "--name", "Ann Other"]
+    told = subprocess.run(asked, env=environ, capture_output=True, text=True, check=True)
+    arguments = told.stdout.splitlines()
+
+    unit = DEPLOY / "systemd" / "ci-queue-expire.service"
+    (program,) = lines_of(unit, "ExecStart")
+    properties = {
+        f"--property={key}={value}" for key in GIVEN_BY_HAND for value in lines_of(unit, key)
+    }
+    assert len(properties) == len(GIVEN_BY_HAND)
+    assert properties < set(arguments)
+    assert [f"--setenv={value}" for value in lines_of(unit, "Environment")] == [
+        argument for argument in arguments if argument.startswith("--setenv")
+    ]
+    assert arguments[-8:] == [*program.split()[:3], *asked[1:]]
 
 
 def test_the_runners_unit_leaves_it_what_its_sandbox_needs() -> None:
