@@ -274,6 +274,14 @@ def test_the_web_image_has_all_that_the_program_reads(tmp_path: Path) -> None:
     assert json.loads(answers["openapi.json"].body)["openapi"]
 
 
+def test_a_secret_can_be_read_by_the_account_that_needs_it() -> None:
+    (account,) = re.findall(r"useradd --uid (\d+) .* ci-runner$", DOCKERFILE, re.MULTILINE)
+    (secret,) = (COMPOSE["secrets"][name]["file"] for name in SERVICES["runner"]["secrets"])
+
+    made = f"install -o root -g {account} -m 640 /dev/null deploy/{Path(secret).name}\n"
+    assert made in PAPER.read_text("utf-8")
+
+
 def test_the_runners_image_has_all_that_the_runner_reads(tmp_path: Path) -> None:
     root = laid_out("runner", tmp_path)
     asked = [sys.executable, "-m", "mod_ci.runner", "--server", "http://127.0.0.1:9"]

@@ -103,7 +103,6 @@ def read_token(path: Path) -> str:
 
 
 def warn_of_readers(path: Path) -> None:
-    """Say so when others than its owner may read the token."""
-    mode = path.stat().st_mode
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        logger.warning("%s can be read by others; chmod 600 it", path)
+    """Say so when everybody may read the token: its owner may be root, its group the runner's."""
+    if path.stat().st_mode & stat.S_IRWXO:
+        logger.warning("%s can be read by others; chmod o= it", path)

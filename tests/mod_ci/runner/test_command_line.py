@@ -104,6 +104,16 @@ def test_a_token_that_others_can_read_is_warned_of(
     assert "spci_" not in stderr
 
 
+def test_a_token_that_only_the_runners_group_can_read_is_as_documented(
+    server: StandIn, runner: Start, token_file: Path
+) -> None:
+    token_file.chmod(0o640)
+
+    _, stderr = runner("--drain").communicate(timeout=20)
+
+    assert "can be read by others" not in stderr
+
+
 def test_a_missing_token_is_named(runner: Start, token_file: Path) -> None:
     token_file.unlink()
 
