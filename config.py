@@ -26,6 +26,8 @@ INSTANCE = ROOT / "instance"
 REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/(?!\.{1,2}$)[A-Za-z0-9_.-]+")
 HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 TRUSTED_HOST = re.compile(r"\.?[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+# What the examples in deploy/ have in the place of a secret.
+PLACEHOLDER = "change-me"
 HIDDEN = ("SECRET_KEY", "GITHUB_CLIENT_SECRET", "REDIS_URL")
 PLATFORMS = ("linux", "windows")
 T = TypeVar("T")
@@ -174,6 +176,8 @@ def _database_url(text: str) -> str:
     if url.drivername != "sqlite":
         if not url.host or not url.database:
             raise ValueError("the host or the name of the database is missing")
+        if PLACEHOLDER in (url.password or ""):
+            raise ValueError("the password is the example's")
         return text
     if not url.database or url.database.startswith((":memory:", "file:")):
         raise ValueError("SQLite must be the path of a file: several connections share it")
@@ -188,6 +192,8 @@ def _folder(text: str) -> Path | None:
 def _secret(text: str) -> str:
     if len(text) < 32:
         raise ValueError("at least 32 characters are needed")
+    if PLACEHOLDER in text:
+        raise ValueError("this is the example's; `openssl rand -base64 48` makes one")
     return text
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
-from config import READERS, ROOT, Settings
+from config import READERS, ROOT, Settings, SettingsError
 from mod_ci.runner.__main__ import parse, parser
 from tests.mod_api.streaming.serving import Server
 from tests.servers import free_port
@@ -53,9 +54,16 @@ def commented(file: Path) -> dict[str, str | None]:
     return dotenv_values(stream=StringIO(text), interpolate=False)
 
 
+def filled_in(file: Path) -> dict[str, str]:
+    """The variables of an example when a person has made the secrets that it asks for."""
+    kept = dotenv_values(file, interpolate=False)
+    secret = secrets.token_hex(24)
+    return {name: (value or secret).replace("change-me", secret) for name, value in kept.items()}
+
+
 def environment_of(service: str) -> dict[str, str]:
     """What a service of the compose file gets, with the example's values."""
-    given = {k: v or "" for k, v in dotenv_values(DEPLOY / "compose.env.example").items()}
+    given = filled_in(DEPLOY / "compose.env.example")
     own = SERVICES[service].get("environment", {})
 
     def filled(text: str) -> str:
@@ -89,10 +97,10 @@ def test_every_variable_of_the_compose_file_is_a_setting_and_is_in_its_example()
 
 @pytest.mark.parametrize("where", ["compose", "systemd"])
 def test_the_example_of_the_environment_can_be_loaded(where: str) -> None:
-    environ: dict[str, str | None] = (
-        dict(environment_of("web"))
+    environ: dict[str, str | None] = dict(
+        environment_of("web")
         if where == "compose"
-        else dict(dotenv_values(DEPLOY / "systemd" / "ci.env.example"))
+        else filled_in(DEPLOY / "systemd" / "ci.env.example")
     )
     if "mysqldb" in (environ["DATABASE_URL"] or ""):
         pytest.importorskip("MySQLdb", reason="requirements-mysqlclient.txt is not installed")
@@ -104,6 +112,23 @@ def test_the_example_of_the_environment_can_be_loaded(where: str) -> None:
     assert settings.metrics_port == 9100
     assert settings.trusted_proxies == 1
     assert environ["WEB_CONCURRENCY"] == "2"
+
+
+@pytest.mark.parametrize("secret", ["DATABASE_URL", "SECRET_KEY"])
+def test_an_example_whose_secrets_nobody_made_is_refused(secret: str) -> None:
+    example = DEPLOY / "systemd" / "ci.env.example"
+    environ = filled_in(example) | {secret: dotenv_values(example)[secret]}
+
+    with pytest.raises(SettingsError, match=f"^{secret} is .*the example's"):
+        Settings.from_environment(environ)
+
+
+def test_compose_starts_nothing_until_its_secrets_are_made() -> None:
+    text = (DEPLOY / "compose.yaml").read_text("utf-8")
+    empty = {name for name, v in dotenv_values(DEPLOY / "compose.env.example").items() if not v}
+
+    assert empty == {"MARIADB_PASSWORD", "SECRET_KEY"}
+    assert empty <= set(re.findall(r"\$\{([A-Z_]+):\?", text))
 
 
 @pytest.mark.parametrize("where", ["compose", "systemd"])
@@ -299,7 +324,7 @@ def test_the_web_server_of_the_unit_answers_on_mariadb_and_redis(
     name = f"deploy_{worker}"
     mariadb.fresh(name)
     port = free_port()
-    environ = dotenv_values(DEPLOY / "systemd" / "ci.env.example") | {
+    environ = filled_in(DEPLOY / "systemd" / "ci.env.example") | {
         "DATABASE_URL": mariadb.url(name),
         "REDIS_URL": redis_url,
         "SAMPLE_REPOSITORY": str(tmp_path / "repository"),
