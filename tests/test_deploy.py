@@ -250,6 +250,18 @@ def test_every_service_has_what_it_needs(name: str) -> None:
     assert set(service["networks"]) <= set(COMPOSE["networks"])
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_container_is_hardened(name: str) -> None:
+    service = SERVICES[name]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "proxy" else [])
+    assert "no-new-privileges:true" in service["security_opt"]
+    # An image of ours says so itself.
+    assert name == "proxy" or "build" in service or service["user"] in ("mysql", "redis")
+
+
 def test_only_the_proxy_can_be_reached_and_it_reaches_no_metrics() -> None:
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
     assert "9100" not in (DEPLOY / "Caddyfile").read_text("utf-8")
