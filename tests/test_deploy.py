@@ -29,7 +29,31 @@ COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ENV_FILES = [DEPLOY / "compose.env.example", *(DEPLOY / "systemd").glob("*.env.example")]
 # Read by others than our settings: gunicorn, flask, the compose file itself.
-OF_OTHERS = {"WEB_CONCURRENCY", "FLASK_SKIP_DOTENV", "MARIADB_PASSWORD", "PUBLIC_HOST"}
+OF_OTHERS = {
+    "WEB_CONCURRENCY",
+    "FLASK_SKIP_DOTENV",
+    "MARIADB_PASSWORD",
+    "PUBLIC_HOST",
+    "RUNNER_MEMORY",
+}
+HARDENED = {
+    "NoNewPrivileges": "yes",
+    "CapabilityBoundingSet": "",
+    "ProtectSystem": "strict",
+    "ProtectHome": "yes",
+    "PrivateDevices": "yes",
+    "SystemCallArchitectures": "native",
+    "SystemCallErrorNumber": "EPERM",
+    "UMask": "0027",
+}
+# bubblewrap makes namespaces and a /proc, which must not be masked in part.
+FORBIDS_SANDBOX = {
+    "RestrictNamespaces",
+    "ProtectKernelTunables",
+    "ProtectKernelLogs",
+    "ProtectHostname",
+    "ProtectProc",
+}
 IN_COMPOSE = re.compile(r"(?<!\$)\$\{([A-Z_]+)")
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
 DOCUMENTS = ("openapi.json", "openapi.yaml", "docs", "docs/start.js", "docs/swagger-ui.css")
@@ -182,7 +206,7 @@ def test_every_unit_is_hardened_and_runs_as_nobody_special(unit: Path) -> None:
     (user,) = lines_of(unit, "User")
 
     assert user in ("ci", "ci-runner")
-    for key, value in (("NoNewPrivileges", "yes"), ("ProtectSystem", "strict")):
+    for key, value in HARDENED.items():
         assert lines_of(unit, key) == [value]
     assert not [
         path for path in lines_of(unit, "EnvironmentFile") if not path.startswith("/etc/ci")
@@ -214,8 +238,25 @@ def test_a_command_by_hand_has_what_the_units_have(tmp_path: Path) -> None:
 def test_the_runners_unit_leaves_it_what_its_sandbox_needs() -> None:
     unit = DEPLOY / "systemd" / "ci-runner.service"
 
-    for key in ("RestrictNamespaces", "ProtectKernelTunables", "ProtectProc", "SystemCallFilter"):
+    text = unit.read_text("utf-8")
+
+    assert lines_of(unit, "SystemCallFilter") == ["@system-service @mount ptrace"]
+    assert "AF_NETLINK" in lines_of(unit, "RestrictAddressFamilies")[0]
+    for key in FORBIDS_SANDBOX:
         assert not lines_of(unit, key)
+        assert key in text, "left open without saying why"
+
+
+def hardening_of(unit: str) -> set[str]:
+    text = (DEPLOY / "systemd" / unit).read_text("utf-8")
+    words = "Protect|Private|Restrict|SystemCall|Capability|NoNew|Lock"
+    return set(re.findall(rf"^((?:{words})[A-Za-z]*)=", text, re.MULTILINE))
+
+
+def test_the_runners_unit_is_otherwise_as_hardened_as_the_others() -> None:
+    others, own = hardening_of("ci-web.service"), hardening_of("ci-runner.service")
+
+    assert others - own == FORBIDS_SANDBOX
 
 
 def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
@@ -266,6 +307,24 @@ def test_only_the_proxy_can_be_reached_and_it_reaches_no_metrics() -> None:
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
     assert "9100" not in (DEPLOY / "Caddyfile").read_text("utf-8")
     assert "reverse_proxy web:8000" in (DEPLOY / "Caddyfile").read_text("utf-8")
+
+
+def test_what_builds_of_strangers_run_in_reaches_only_the_proxy() -> None:
+    networks = {name: set(service["networks"]) for name, service in SERVICES.items()}
+    beside = {name for name in networks if networks[name] & networks["runner"]}
+
+    assert beside == {"runner", "proxy"}
+    assert environment_of("runner")["RUNNER_SERVER"] == "http://proxy:8080"
+    assert "\nhttp://proxy:8080 {" in (DEPLOY / "Caddyfile").read_text("utf-8")
+    assert [name for name in networks if "monitoring" in networks[name]] == ["web"]
+
+
+def test_a_runner_has_the_same_limits_in_a_container_and_in_its_unit() -> None:
+    unit = DEPLOY / "systemd" / "ci-runner.service"
+
+    assert lines_of(unit, "TasksMax") == [str(SERVICES["runner"]["pids_limit"])]
+    assert lines_of(unit, "MemoryMax")
+    assert SERVICES["runner"]["mem_limit"]
 
 
 def laid_out(image: str, folder: Path) -> Path:
