@@ -28,8 +28,9 @@ TIMERS = sorted((DEPLOY / "systemd").glob("*.timer"))
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ENV_FILES = [DEPLOY / "compose.env.example", *(DEPLOY / "systemd").glob("*.env.example")]
-# Read by others than our settings: gunicorn, flask, the compose file itself.
+# Read by others than our settings: gunicorn, flask, Google's library, the compose file itself.
 OF_OTHERS = {
+    "GOOGLE_APPLICATION_CREDENTIALS",
     "WEB_CONCURRENCY",
     "FLASK_SKIP_DOTENV",
     "MARIADB_PASSWORD",
@@ -56,6 +57,7 @@ FORBIDS_SANDBOX = {
 }
 IN_COMPOSE = re.compile(r"(?<!\$)\$\{([A-Z_]+)")
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
+TIMERS_SH = (DEPLOY / "timers.sh").read_text("utf-8")
 DOCUMENTS = ("openapi.json", "openapi.yaml", "docs", "docs/start.js", "docs/swagger-ui.css")
 FLASK = re.compile(r"(?:flask --app run|ci-flask) ([a-z ]+)")
 # `flask` by the hand of an operator; what follows are the properties that it has of the units.
@@ -194,11 +196,35 @@ def test_every_command_exists(where: str, command: str, sqlite_app) -> None:
     assert asked.exit_code == 0, asked.output
 
 
-def test_the_compose_file_and_systemd_do_the_same_on_a_schedule() -> None:
-    in_compose = set(FLASK.findall((DEPLOY / "timers.sh").read_text("utf-8")))
-    timed = {FLASK.findall(timer.with_suffix(".service").read_text("utf-8"))[0] for timer in TIMERS}
+def test_compose_and_systemd_do_what_the_paper_has_on_its_schedule() -> None:
+    paper = (ROOT / "docs" / "operating.md").read_text("utf-8")
+    row = re.compile(r"^\| `flask --app run ([a-z ]+)` \| (an? \w+)", re.MULTILINE)
+    wanted = dict(row.findall(paper))
+    in_compose = {"queue expire": "a minute"} | {
+        command: {"60": "an hour", "1440": "a day", "10080": "a week"}[minutes]
+        for minutes, command in re.findall(r"every (\d+) flask --app run ([a-z ]+)", TIMERS_SH)
+    }
+    timed = {
+        FLASK.findall(timer.with_suffix(".service").read_text("utf-8"))[0]: {
+            "1min": "a minute",
+            "hourly": "an hour",
+            "daily": "a day",
+            "weekly": "a week",
+        }[(lines_of(timer, "OnCalendar") or lines_of(timer, "OnUnitInactiveSec"))[0]]
+        for timer in TIMERS
+    }
 
-    assert timed == in_compose
+    assert len(wanted) == 5
+    assert in_compose == wanted
+    assert timed == wanted
+    assert set(FLASK.findall(TIMERS_SH)) == set(wanted)
+
+
+@pytest.mark.parametrize("timer", TIMERS, ids=lambda timer: timer.name)
+def test_every_timer_is_among_those_that_an_operator_starts(timer: Path) -> None:
+    (enabled,) = re.findall(r"systemctl enable --now ci-web ([^`]+?)\n\n", PAPER.read_text("utf-8"))
+
+    assert timer.name in enabled.split()
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
@@ -370,12 +396,27 @@ def test_the_web_image_has_all_that_the_program_reads(tmp_path: Path) -> None:
     assert json.loads(answers["openapi.json"].body)["openapi"]
 
 
-def test_a_secret_can_be_read_by_the_account_that_needs_it() -> None:
-    (account,) = re.findall(r"useradd --uid (\d+) .* ci-runner$", DOCKERFILE, re.MULTILINE)
-    (secret,) = (COMPOSE["secrets"][name]["file"] for name in SERVICES["runner"]["secrets"])
+@pytest.mark.parametrize(("file", "account"), [("compose", "ci-runner"), ("compose.bucket", "ci")])
+def test_a_secret_can_be_read_by_the_account_that_needs_it(file: str, account: str) -> None:
+    (uid,) = re.findall(rf"useradd --uid (\d+) .* {account}(?: |$)", DOCKERFILE, re.MULTILINE)
+    composed = yaml.safe_load((DEPLOY / f"{file}.yaml").read_text("utf-8"))
+    ((_, secret),) = composed["secrets"].items()
+    name = f"deploy/{Path(secret['file']).name}"
 
-    made = f"install -o root -g {account} -m 640 /dev/null deploy/{Path(secret).name}\n"
-    assert made in PAPER.read_text("utf-8")
+    assert re.search(rf"install -o root -g {uid} -m 640 \S+ {name}\n", PAPER.read_text("utf-8"))
+    for ignoring in (".gitignore", "deploy/Dockerfile.dockerignore"):
+        assert name in (ROOT / ignoring).read_text("utf-8").splitlines()
+
+
+def test_what_needs_the_bucket_gets_its_key_and_reaches_it() -> None:
+    added = yaml.safe_load((DEPLOY / "compose.bucket.yaml").read_text("utf-8"))
+
+    assert set(added["services"]) == {"web", "timers"}
+    for name, service in added["services"].items():
+        (secret,) = service["secrets"]
+        key = service["environment"]["GOOGLE_APPLICATION_CREDENTIALS"]
+        assert key == f"/run/secrets/{secret}"
+        assert any(not COMPOSE["networks"][network] for network in SERVICES[name]["networks"])
 
 
 def test_the_runners_image_has_all_that_the_runner_reads(tmp_path: Path) -> None:

@@ -100,3 +100,7 @@ def test_what_was_broken_off_is_run_again(timers: Timers) -> None:
     timers.run(lambda ran: "rollup verify" in ran, ENDLESS="verify")
 
     assert "rollup verify" in timers.run(all_kept(timers, 3))
+
+
+def test_folder_and_bucket_are_compared_where_there_is_a_bucket(timers: Timers) -> None:
+    assert "repository sync" in timers.run(all_kept(timers, 4), GCS_BUCKET="samples-of-ci")
