@@ -44,6 +44,9 @@ def install(app: Flask, settings: Settings) -> None:
         storage_uri=settings.redis_url or "memory://",
         storage_options=timeouts if settings.redis_url else {},
         in_memory_fallback_enabled=bool(settings.redis_url),
+        # Of requests that wait for a hanging Redis side by side, the first turns to the memory. The
+        # others fail a moment later, and are let through uncounted rather than answered with 500.
+        swallow_errors=True,
         # One name for all, which is no endpoint's: a request that matches no route is limited too,
         # and the limiter's own check, which comes before authentication, finds nothing to do.
         request_identifier=lambda: "api",

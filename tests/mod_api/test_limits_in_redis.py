@@ -1,8 +1,10 @@
 """Rate limits of several processes, which Redis counts for all of them."""
 
 import contextlib
+import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -64,3 +66,19 @@ def test_a_redis_that_goes_away_takes_nothing_with_it(make_app, site, own_redis)
     health = client.get(f"{API}/system/health", environ_base={"REMOTE_ADDR": "192.0.2.9"})
     assert health.status_code == 200
     assert health.json["status"] == "degraded"
+
+
+@pytest.mark.redis
+def test_a_redis_that_hangs_fails_none_of_the_requests_that_wait_for_it(
+    make_app, site, own_redis
+) -> None:
+    url, process = own_redis
+    app = make_app(rate_limit_read="50/minute", redis_url=url)
+    headers = factories.signed_in("user", READ)
+    assert codes(app.test_client(), 1, headers=headers) == [200]
+
+    process.send_signal(signal.SIGSTOP)
+    with ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(codes, app.test_client(), 1, headers=headers) for _ in range(6)]
+
+    assert [one.result() for one in asked] == [[200]] * 6
