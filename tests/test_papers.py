@@ -18,6 +18,15 @@ def test_every_setting_is_described(setting: str) -> None:
     assert f"`{setting}`" in (ROOT / "docs" / "settings.md").read_text("utf-8")
 
 
+@pytest.mark.parametrize("setting", [setting.name.upper() for setting in fields(Settings)])
+def test_whether_several_hosts_must_agree_is_said_of_every_setting(setting: str) -> None:
+    plan = (ROOT / "docs" / "beyond-one-machine.md").read_text("utf-8")
+    (said,) = re.findall(r"^Every setting must be the same .*?\n\n", plan, re.MULTILINE | re.DOTALL)
+    families = re.findall(r"`([A-Z_]+)_\.\.\.`", said)
+
+    assert f"`{setting}`" in said or setting.startswith(tuple(families))
+
+
 @pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
 def test_no_link_leads_nowhere(paper: Path) -> None:
     links = LINK.findall(paper.read_text("utf-8"))
