@@ -29,9 +29,8 @@ from database.giving_way import TableHeldError
 from database.hints import by_index, in_this_order, not_by_index
 from database.prepared import CHOSEN
 from database.statements import (
-    Along,
     Asked,
-    change_along,
+    PendingWrite,
     fetch,
     fetch_chosen,
     fetch_each,
@@ -39,6 +38,7 @@ from database.statements import (
     fetch_value,
     fetch_values,
     replace_rows,
+    write_later,
 )
 from database.units import (
     begin_reading,
@@ -52,16 +52,15 @@ from database.units import (
 __all__ = [
     "ASCII_LOWER",
     "CHOSEN",
-    "Along",
     "Asked",
     "Base",
     "Bytewise",
     "EnumText",
+    "PendingWrite",
     "TableHeldError",
     "UtcDateTime",
     "begin_reading",
     "by_index",
-    "change_along",
     "chosen",
     "contains_text",
     "db",
@@ -99,6 +98,7 @@ __all__ = [
     "utc_after",
     "utc_now",
     "word",
+    "write_later",
     "writing",
     "written",
 ]

@@ -11,7 +11,7 @@ from sqlalchemy import Dialect, Engine, event, text
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DisconnectionError
 
-from database import giving_way, messages, moments
+from database import giving_way, moments, pipeline
 from database.base import db
 from database.timing import time_statements
 
@@ -45,7 +45,7 @@ def engine_options(url: str) -> dict[str, Any]:
         "max_overflow": 40,
         "isolation_level": "REPEATABLE READ",
         "connect_args": {
-            "client_flag": messages.CLIENT_FLAGS,
+            "client_flag": pipeline.CLIENT_FLAGS,
             "charset": "utf8mb4",
             "connect_timeout": 5,
             "read_timeout": 60,
@@ -57,7 +57,7 @@ def engine_options(url: str) -> dict[str, Any]:
 
 USED, ASKED_AFTER_SECONDS = "used at", 2.0
 IMPATIENT = "waits for locks less than others do"
-READ_COMMITTED = messages.Statement("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+READ_COMMITTED = pipeline.Statement("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
 
 def prepare(engine: Engine) -> None:
@@ -70,7 +70,7 @@ def prepare(engine: Engine) -> None:
     else:
         event.listen(engine, "checkout", functools.partial(_checked_out_mysql, engine.dialect))
         event.listen(engine, "connect", _connected_mysql)
-        messages.speak_briefly(engine)
+        pipeline.install(engine)
         event.listen(engine, "do_execute", giving_way.execute)
         event.listen(engine, "begin", _begun_mysql)
         event.listen(engine, "checkin", functools.partial(_patient_again_mysql, engine.dialect))
@@ -121,7 +121,7 @@ def _begun_mysql(connection: Connection) -> None:
     if options.get("writes") and not options.get("snapshot"):
         # For this transaction only: SQLAlchemy's own option changes the session, changes it back,
         # and commits both times.
-        messages.leave(connection, READ_COMMITTED)
+        pipeline.defer(connection, READ_COMMITTED)
     if (seconds := options.get("patience")) is not None:
         connection.info[IMPATIENT] = True
         with closing(connection.connection.cursor()) as cursor:

@@ -17,7 +17,7 @@ from sqlalchemy import BindParameter, Dialect
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from database.messages import Statement
+from database.pipeline import Statement
 
 Process = Callable[[Any], Any]
 Row = Any
@@ -87,7 +87,7 @@ class Prepared:
         self._processed: tuple[tuple[int, Process], ...] = ()
 
     def change(self, given: Mapping[str, Any]) -> Statement:
-        """What writes: heard are how many rows it wrote, and the id of the one that it inserted."""
+        """What writes; the result is how many rows it wrote, and the id of the one it inserted."""
         return Statement(*self._filled(given), _written)
 
     def values(self, given: Mapping[str, Any]) -> Statement:

@@ -14,7 +14,7 @@ from sqlalchemy.sql import Executable
 
 from database import snapshots, writers
 from database.base import Base, db
-from database.messages import Statement, exchange, leave
+from database.pipeline import Statement, defer, send
 from database.prepared import CHOSEN, Prepared, Row, prepared
 
 Params = Mapping[str, Any]
@@ -27,25 +27,25 @@ _NONE_CHOSEN = Statement(f"SET {CHOSEN.text} = NULL")
 def fetch(statement: Executable, params: Params = _NONE) -> list[Row]:
     """The rows of a statement that is composed once, in the session's unit of work."""
     connection, known = _here(statement)
-    rows: list[Row] = exchange(connection, (known.rows(params),))[0]
+    rows: list[Row] = send(connection, (known.rows(params),))[0]
     return rows
 
 
 def fetch_each(*asked: Asked) -> list[list[Row]]:
-    """The rows of each of several statements, in one question where the database allows it.
+    """The rows of each of several statements, in one message where the database allows it.
 
-    They are asked in this order; where one fails, those after it are not.
+    They are executed in this order; where one fails, those after it are not.
     """
     connection = _connection()
     dialect = connection.dialect
-    return exchange(
+    return send(
         connection, [prepared(statement, dialect).rows(params) for statement, params in asked]
     )
 
 
-def fetch_chosen(choosing: Asked, *asked: Asked, along: Sequence[Asked] = ()) -> list[list[Row]]:
-    """The rows of `along`, of `choosing` and of those `asked` after it, in one question where the
-    database allows it.
+def fetch_chosen(choosing: Asked, *asked: Asked, before: Sequence[Asked] = ()) -> list[list[Row]]:
+    """The rows of those asked `before`, of `choosing` and of those `asked` after it, in one message
+    where the database allows it.
 
     In `asked`, a parameter that is `CHOSEN` has the value of the first column of `choosing`, which
     is a `chosen(...)`, and there are no rows where it chose none. `choosing` gives one row at most.
@@ -53,11 +53,11 @@ def fetch_chosen(choosing: Asked, *asked: Asked, along: Sequence[Asked] = ()) ->
     connection = _connection()
     dialect = connection.dialect
 
-    def said(each: Sequence[Asked]) -> list[Statement]:
+    def statements(each: Sequence[Asked]) -> list[Statement]:
         return [prepared(statement, dialect).rows(params) for statement, params in each]
 
     if dialect.name == "sqlite":
-        *found, rows = exchange(connection, said([*along, choosing]))
+        *found, rows = send(connection, statements([*before, choosing]))
         if not rows:
             return [*found, rows, *([] for _ in asked)]
         value = rows[0][0]
@@ -68,13 +68,10 @@ def fetch_chosen(choosing: Asked, *asked: Asked, along: Sequence[Asked] = ()) ->
             )
             for statement, params in asked
         ]
-        return [*found, rows, *exchange(connection, said(known))]
-    before = said(along)
-    return [
-        rows
-        for rows in exchange(connection, [*before, _NONE_CHOSEN, *said([choosing, *asked])])
-        if rows is not None
-    ]
+        return [*found, rows, *send(connection, statements(known))]
+    at_first, at_last = statements(before), statements([choosing, *asked])
+    results = send(connection, [*at_first, _NONE_CHOSEN, *at_last])
+    return [rows for rows in results if rows is not None]
 
 
 def fetch_first(statement: Executable, params: Params = _NONE) -> Row | None:
@@ -86,7 +83,7 @@ def fetch_first(statement: Executable, params: Params = _NONE) -> Row | None:
 def fetch_values(statement: Executable, params: Params = _NONE) -> list[Any]:
     """The first value of each of its rows."""
     connection, known = _here(statement)
-    values: list[Any] = exchange(connection, (known.values(params),))[0]
+    values: list[Any] = send(connection, (known.values(params),))[0]
     return values
 
 
@@ -103,39 +100,39 @@ class Change(NamedTuple):
     row_id: int
 
 
-class Along:
-    """What a statement that goes along has done, once it was said."""
+class PendingWrite:
+    """A write that is sent later; its result, once it was."""
 
     def __init__(self) -> None:
-        self._done: Change | None = None
+        self._result: Change | None = None
 
     @property
-    def done(self) -> Change:
-        """Raises RuntimeError before it was said; after the unit of work it always was."""
-        if self._done is None:
-            raise RuntimeError("this statement was not said yet")
-        return self._done
+    def result(self) -> Change:
+        """Raises RuntimeError before it was sent; after the unit of work it always was."""
+        if self._result is None:
+            raise RuntimeError("this statement was not sent yet")
+        return self._result
 
-    def hear(self, rows: int, row_id: int) -> None:
-        self._done = Change(rows, row_id)
+    def resolve(self, rows: int, row_id: int) -> None:
+        self._result = Change(rows, row_id)
 
 
-def change_along(statement: Executable, params: Params) -> Along:
-    """Send a statement that writes one row or what it chooses along with what this unit of work
-    asks next, at the latest with its COMMIT: there it is raised what it is refused with, and the
-    unit can only be rolled back. Where something else is raised before, that is raised alone.
+def write_later(statement: Executable, params: Params) -> PendingWrite:
+    """Send a statement that writes along with what this unit of work sends next, at the latest its
+    COMMIT. Its error is raised there, and then the unit can only be rolled back; where something
+    else is raised before, that is raised alone.
 
     `params` are its parameters; of an INSERT the values of the columns that it has no value for,
     always the same ones: no default is put in.
     """
     connection = _writer()
-    along = Along()
-    said = _heard_by(along, _change(connection, statement, params))
+    pending = PendingWrite()
+    resolving = _resolving(pending, _change(connection, statement, params))
     if connection.dialect.name == "sqlite" or writers.current() is None:
-        exchange(connection, (said,))
+        send(connection, (resolving,))
     else:
-        leave(connection, said)
-    return along
+        defer(connection, resolving)
+    return pending
 
 
 def replace_rows(
@@ -171,11 +168,11 @@ def _writer() -> Connection:
     return writers.current() or db.session.connection()
 
 
-def _heard_by(along: Along, said: Statement) -> Statement:
-    hear = said.heard
-    if hear is None:
-        raise TypeError("what writes says what it has done")
-    return said._replace(heard=lambda cursor: along.hear(*hear(cursor)))
+def _resolving(pending: PendingWrite, statement: Statement) -> Statement:
+    read = statement.read
+    if read is None:
+        raise TypeError("what writes has a result")
+    return statement._replace(read=lambda cursor: pending.resolve(*read(cursor)))
 
 
 def _change(connection: Connection, statement: Executable, params: Params) -> Statement:

@@ -16,7 +16,6 @@ from sqlalchemy import Integer, and_, bindparam, or_, select, update
 
 from database import (
     Asked,
-    change_along,
     db,
     fetch,
     fetch_each,
@@ -25,6 +24,7 @@ from database import (
     keep,
     utc_after,
     utc_now,
+    write_later,
 )
 from errors import Conflict, Unauthorized, Unavailable
 from mod_auth import credentials
@@ -389,7 +389,7 @@ def _give_back(hold: Hold) -> None:
 
 
 def _renew(hold: Hold, until: datetime) -> Standing:
-    change_along(_RENEW, {"run_id": hold.run_id, "until": until})
+    write_later(_RENEW, {"run_id": hold.run_id, "until": until})
     return Standing(canceled=False, lease_expires_at=until)
 
 

@@ -28,9 +28,8 @@ from sqlalchemy import (
 
 from database import (
     CHOSEN,
-    Along,
     Asked,
-    change_along,
+    PendingWrite,
     chosen,
     db,
     fetch,
@@ -40,6 +39,7 @@ from database import (
     last_row_id,
     reading,
     utc_now,
+    write_later,
     written,
 )
 from mod_auth import again
@@ -172,7 +172,7 @@ class Claim:
     version of regression tests. All is of the moment when it was taken.
     """
 
-    written: Along
+    written: PendingWrite
     number: int
     credential: str
     run_id: int
@@ -186,7 +186,7 @@ class Claim:
     @property
     def attempt_id(self) -> int:
         """Known once the claim is committed; RuntimeError before."""
-        return self.written.done.row_id
+        return self.written.result.row_id
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def claim(
     # seen under it. Of the few oldest, others may be taking each one at this moment.
     wanted = {"platform": platform, "after": 0, "most": FIRST_CANDIDATES}
     token, locked, *told = fetch_chosen(
-        (_LOCK_OLDEST, wanted), *_ABOUT_IT, along=[again.asking(caller)]
+        (_LOCK_OLDEST, wanted), *_ABOUT_IT, before=[again.asking(caller)]
     )
     account = again.check(token, caller, Scope.RUNS_EXECUTE).account
     taker = _Taker(platform, runner_name, account, lease_seconds, run_time_limit)
@@ -346,10 +346,10 @@ def _write(
     credential: str,
     until: datetime,
     deadline: datetime,
-) -> Along:
+) -> PendingWrite:
     """Write down that a locked run is taken; its new attempt, along with the COMMIT."""
     run_id, number = held.test_id, held.attempts + 1
-    attempt = change_along(
+    attempt = write_later(
         _ATTEMPT,
         {
             "test_id": run_id,
@@ -362,16 +362,16 @@ def _write(
             "deadline_at": deadline,
         },
     )
-    change_along(
+    write_later(
         *state.event(
             run_id, TestStatus.preparation, f"Attempt {number}: taken by {taker.runner_name}."
         )
     )
-    change_along(_RECORD, {"run_id": run_id, "number": number})
+    write_later(_RECORD, {"run_id": run_id, "number": number})
     if held.has_files:
         # Those whose result never came: this attempt reports both together.
-        change_along(_DROP_FILES, {"run_id": run_id})
-    change_along(
+        write_later(_DROP_FILES, {"run_id": run_id})
+    write_later(
         _LEASE,
         {
             "run_id": run_id,

@@ -24,7 +24,7 @@ from sqlalchemy import (
     select,
 )
 
-from database import change_along, db, fetch, utc_now
+from database import db, fetch, utc_now, write_later
 from errors import Invalid, NotFound, Unavailable, Unprocessable
 from mod_regression.models import RegressionTest, RegressionTestOutput
 from mod_sample.storage import Readable, Repository, StorageUnavailable, UnsafeName, result_key
@@ -229,7 +229,7 @@ def replace(
             db.session.execute(
                 delete(table).filter_by(**key).execution_options(synchronize_session=False)
             )
-    change_along(
+    write_later(
         _INSERT_RESULT,
         {
             **key,
@@ -240,7 +240,7 @@ def replace(
     )
     for output_id, sha256 in report.outputs.items():
         correct = expected.outputs[output_id].correct
-        change_along(
+        write_later(
             _INSERT_FILE,
             {
                 **key,
@@ -249,7 +249,7 @@ def replace(
                 "got": None if sha256 == correct else sha256,
             },
         )
-    change_along(
+    write_later(
         _INSERT_RECORD,
         {
             **key,

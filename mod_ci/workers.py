@@ -26,7 +26,6 @@ from sqlalchemy import (
 )
 
 from database import (
-    change_along,
     db,
     fetch,
     fetch_each,
@@ -34,6 +33,7 @@ from database import (
     reading,
     utc_after,
     utc_now,
+    write_later,
     writing,
 )
 from errors import Unavailable
@@ -354,7 +354,7 @@ def _write(
     if is_there:
         db.session.execute(update(inserting.table).filter_by(**key).values(values))
     else:
-        change_along(inserting, {**key, **values, **first})
+        write_later(inserting, {**key, **values, **first})
 
 
 def _late_file(post: Post, key: str) -> Answer:

@@ -9,7 +9,7 @@ from typing import cast
 
 from sqlalchemy import Table, bindparam, insert, select, update
 
-from database import Asked, change_along, db, fetch_each, last_row_id, utc_now
+from database import Asked, db, fetch_each, last_row_id, utc_now, write_later
 from mod_test.models import (
     Progress,
     ProgressCause,
@@ -79,15 +79,15 @@ def append(
     step: int | None = None,
     holds: bool = False,
 ) -> None:
-    """Append one event to a locked run, along with what is said next.
+    """Append one event to a locked run, along with what is sent next.
 
     `holds`: the event is the current attempt's, so that losing the lease makes the run wait again.
     """
-    change_along(*event(run_id, status, message))
+    write_later(*event(run_id, status, message))
     told = {"cause": cause, "account_id": account_id, "attempt_id": attempt_id, "step": step}
-    change_along(RECORD, told)
+    write_later(RECORD, told)
     if holds:
-        change_along(HOLD, {"run_id": run_id})
+        write_later(HOLD, {"run_id": run_id})
 
 
 def event(run_id: int, status: TestStatus, message: str) -> Asked:

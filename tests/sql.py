@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import Executable, event, literal, select
 
-from database import change_along, db, fetch
+from database import db, fetch, write_later
 from database.statements import Change
 
 _NOTHING = select(literal(1))
@@ -33,7 +33,7 @@ def counted(app: Flask) -> Iterator[list[str]]:
 
 
 def change_now(statement: Executable, params: Mapping[str, Any]) -> Change:
-    """What a statement that writes has done, said at once."""
-    along = change_along(statement, params)
+    """What a statement that writes has done, sent at once."""
+    pending = write_later(statement, params)
     fetch(_NOTHING)
-    return along.done
+    return pending.result

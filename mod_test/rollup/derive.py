@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from database import change_along, db, fetch, fetch_values, replace_rows
+from database import db, fetch, fetch_values, replace_rows, write_later
 from mod_regression.models import RegressionTest
 from mod_test import failures
 from mod_test.cancellations import end_failure
@@ -132,14 +132,14 @@ def _keep_open(still_open: set[int], run_ids: list[int]) -> None:
     known = {row.test_id: row.settled for row in fetch(_OPEN, {"ids": run_ids})}
     stamped = set(fetch_values(_STAMPED, {"ids": run_ids}))
     for run_id in sorted(known.keys() - still_open):
-        change_along(_CLOSE, {"run_id": run_id})
+        write_later(_CLOSE, {"run_id": run_id})
     _insert(
         OpenRun,
         [{"test_id": run_id, "settled": run_id in stamped} for run_id in still_open - known.keys()],
     )
     for run_id in sorted(still_open & stamped & known.keys()):
         if not known[run_id]:
-            change_along(_SETTLE, {"run_id": run_id})
+            write_later(_SETTLE, {"run_id": run_id})
 
 
 def _in_runs(statement: Any, run_ids: list[int]) -> list[Row]:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from database import change_along, db, fetch, reading, snapshots, utc_now, writing
+from database import db, fetch, reading, snapshots, utc_now, write_later, writing
 from mod_test.models import Progress, RunRecord
 from mod_test.rollup import derive, kept, triggers
 from mod_test.rollup.kept import Version, by_definitions, by_own_marks, remember
@@ -244,7 +244,7 @@ def _forget(marks: Iterable[int]) -> None:
     anything of a run would stand still.
     """
     for mark_id in marks:
-        change_along(_FORGET, {"mark_id": mark_id})
+        write_later(_FORGET, {"mark_id": mark_id})
 
 
 _FORGET = (

@@ -1,4 +1,4 @@
-"""Statements that are said together: carried out in order, none after one that fails, none lost."""
+"""Statements in one message: executed in order, none after one that fails, none lost."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +13,6 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from database import (
     CHOSEN,
-    change_along,
     chosen,
     db,
     fetch,
@@ -22,9 +21,10 @@ from database import (
     fetch_value,
     keep,
     last_row_id,
-    messages,
+    pipeline,
     reading,
     timing,
+    write_later,
     writing,
     written,
 )
@@ -55,19 +55,19 @@ def unit(app: Flask) -> Iterator[None]:
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The messages that go to the database from now on: how each of their statements begins."""
-    sent: list[list[str]] = []
-    say = messages._said
+    messages: list[list[str]] = []
+    send = pipeline._send
 
     def noting(
-        driver: object, statements: list[messages.Statement], *, left: int = 0
+        driver: object, statements: list[pipeline.Statement], *, deferred: int = 0
     ) -> list[object]:
-        sent.append([one.text.split()[0] for one in statements])
-        return say(driver, statements, left=left)
+        messages.append([one.text.split()[0] for one in statements])
+        return send(driver, statements, deferred=deferred)
 
-    monkeypatch.setattr(messages, "_said", noting)
-    return sent
+    monkeypatch.setattr(pipeline, "_send", noting)
+    return messages
 
 
 def on_mariadb(app: Flask) -> bool:
@@ -76,40 +76,40 @@ def on_mariadb(app: Flask) -> bool:
 
 def test_each_statement_is_answered_by_its_own_rows() -> None:
     with writing():
-        one, two = (change_along(ADD, {"name": name}) for name in ("100%;'", "b"))
+        one, two = (write_later(ADD, {"name": name}) for name in ("100%;'", "b"))
         found = fetch_each(
             (NAMED, {"name": "b"}), (NAMED, {"name": ""}), (NAMED, {"name": "100%;'"})
         )
 
-    assert (one.done.rows, two.done.rows) == (1, 1)
-    assert found == [[("b", two.done.row_id)], [], [("100%;'", one.done.row_id)]]
+    assert (one.result.rows, two.result.rows) == (1, 1)
+    assert found == [[("b", two.result.row_id)], [], [("100%;'", one.result.row_id)]]
     assert found[0][0].name == "b"
 
 
-def test_what_goes_along_is_carried_out_before_what_comes_next(raw: Raw) -> None:
+def test_what_is_deferred_is_executed_before_what_comes_next(raw: Raw) -> None:
     with writing():
-        change_along(ADD, {"name": "a"})
+        write_later(ADD, {"name": "a"})
         assert [row.name for row in fetch(NAMED, {"name": "a"})] == ["a"]
-        change_along(ADD, {"name": "b"})
+        write_later(ADD, {"name": "b"})
         # By way of the session as well.
         assert db.session.scalars(select(User.name).order_by(User.name)).all() == ["a", "b"]
-        change_along(ADD, {"name": "c"})
+        write_later(ADD, {"name": "c"})
         db.session.execute(sa.insert(User), [{"name": name, "password": ""} for name in "df"])
-        change_along(ADD, {"name": "e"})
+        write_later(ADD, {"name": "e"})
 
     assert raw.execute(NAMES) == [(name,) for name in "abcdef"]
 
 
-def test_a_unit_of_work_says_little(app: Flask, said: list[list[str]]) -> None:
+def test_a_unit_of_work_sends_few_messages(app: Flask, sent: list[list[str]]) -> None:
     with writing():
         fetch_each((NAMED, {"name": "a"}), (NAMED, {"name": "b"}))
-        change_along(ADD, {"name": "a"})
-        change_along(ADD, {"name": "b"})
+        write_later(ADD, {"name": "a"})
+        write_later(ADD, {"name": "b"})
 
     if on_mariadb(app):
-        assert said == [["SET", "SELECT", "SELECT"], ["INSERT", "INSERT", "COMMIT"]]
+        assert sent == [["SET", "SELECT", "SELECT"], ["INSERT", "INSERT", "COMMIT"]]
     else:
-        assert said == [["SELECT"], ["SELECT"], ["INSERT"], ["INSERT"]]
+        assert sent == [["SELECT"], ["SELECT"], ["INSERT"], ["INSERT"]]
 
 
 CHOOSE = select(chosen(User.id).label("id"), User.name).where(User.name == bindparam("name"))
@@ -118,16 +118,16 @@ ABOUT = select(User.name, bindparam("mark", type_=sa.Integer)).where(User.id == 
 
 @pytest.mark.parametrize("is_watched", [False, True])
 def test_what_is_chosen_is_asked_about_in_the_same_message(
-    app: Flask, said: list[list[str]], is_watched: bool
+    app: Flask, sent: list[list[str]], is_watched: bool
 ) -> None:
     factories.account(name="a")
     b = factories.account(name="b")
-    said.clear()
+    sent.clear()
     about = (ABOUT, {"of": CHOSEN, "mark": 7})
     with counted(app) if is_watched else nullcontext(), writing():
-        along = [(NAMED, {"name": "a"})]
-        found = fetch_chosen((CHOOSE, {"name": "b"}), about, about, along=along)
-        none = fetch_chosen((CHOOSE, {"name": "nobody"}), about, about, along=along)
+        before = [(NAMED, {"name": "a"})]
+        found = fetch_chosen((CHOOSE, {"name": "b"}), about, about, before=before)
+        none = fetch_chosen((CHOOSE, {"name": "nobody"}), about, about, before=before)
 
     assert [[tuple(row)[:2] for row in rows] for rows in found[1:]] == [
         [(b.id, "b")], [("b", 7)], [("b", 7)],
@@ -136,24 +136,24 @@ def test_what_is_chosen_is_asked_about_in_the_same_message(
     # What was chosen before is not asked about again.
     assert none == [found[0], [], [], []]
     if on_mariadb(app) and not is_watched:
-        assert said == [
+        assert sent == [
             ["SET", "SELECT", "SET", "SELECT", "SELECT", "SELECT"],
             ["SELECT", "SET", "SELECT", "SELECT", "SELECT"],
         ]
 
 
-def test_what_goes_along_says_what_it_has_done_once_it_is_said(app: Flask, raw: Raw) -> None:
+def test_a_deferred_write_has_a_result_once_it_was_sent(app: Flask, raw: Raw) -> None:
     with writing():
-        a = change_along(ADD, {"name": "a"})
+        a = write_later(ADD, {"name": "a"})
         if on_mariadb(app):
             with pytest.raises(RuntimeError):
-                _ = a.done
-        b = change_along(ADD, {"name": "b"})
-        note = change_along(NOTE, {"of": 0, "to": "x"})
+                _ = a.result
+        b = write_later(ADD, {"name": "b"})
+        note = write_later(NOTE, {"of": 0, "to": "x"})
 
     rows = raw.execute("SELECT id, name FROM user ORDER BY id")
-    assert rows == [(a.done.row_id, "a"), (b.done.row_id, "b")]
-    assert (a.done.rows, note.done.rows) == (1, 0)
+    assert rows == [(a.result.row_id, "a"), (b.result.row_id, "b")]
+    assert (a.result.rows, note.result.rows) == (1, 0)
 
 
 def test_the_last_row_is_the_one_that_was_inserted_right_before(raw: Raw) -> None:
@@ -165,8 +165,8 @@ def test_the_last_row_is_the_one_that_was_inserted_right_before(raw: Raw) -> Non
     )
     with writing():
         for name in "ab":
-            change_along(ADD, {"name": name})
-            change_along(note, {"to": name * 2})
+            write_later(ADD, {"name": name})
+            write_later(note, {"to": name * 2})
 
     assert raw.execute("SELECT name, password FROM user ORDER BY name") == [
         ("a", "aa"), ("b", "bb"),
@@ -175,9 +175,9 @@ def test_the_last_row_is_the_one_that_was_inserted_right_before(raw: Raw) -> Non
 
 def test_who_watches_sees_each_statement(app: Flask, raw: Raw) -> None:
     with counted(app) as statements, writing():
-        change_along(ADD, {"name": "a"})
+        write_later(ADD, {"name": "a"})
         fetch_each((NAMED, {"name": "a"}), (NAMED, {"name": "b"}))
-        change_along(ADD, {"name": "b"})
+        write_later(ADD, {"name": "b"})
 
     kinds = [statement.split()[0] for statement in statements]
     assert [kind for kind in kinds if kind != "SET"] == ["INSERT", "SELECT", "SELECT", "INSERT"]
@@ -188,28 +188,28 @@ def test_each_statement_counts() -> None:
     before = timing.statements_of_this_thread()
     with writing():
         fetch_each((NAMED, {"name": "a"}), (NAMED, {"name": "b"}))
-        change_along(ADD, {"name": "a"})
+        write_later(ADD, {"name": "a"})
 
     assert timing.statements_of_this_thread() - before == 3
 
 
-def test_what_is_raised_undoes_what_goes_along_too(raw: Raw) -> None:
+def test_what_is_raised_undoes_what_is_deferred_too(raw: Raw) -> None:
     with pytest.raises(KeyError), writing():
-        change_along(ADD, {"name": "a"})
+        write_later(ADD, {"name": "a"})
         fetch(NAMED, {"name": "a"})
-        change_along(ADD, {"name": "b"})
+        write_later(ADD, {"name": "b"})
         raise KeyError
 
     with writing():
-        change_along(ADD, {"name": "c"})
+        write_later(ADD, {"name": "c"})
     assert raw.execute(NAMES) == [("c",)]
 
 
-def test_what_is_kept_takes_along_what_was_left(raw: Raw) -> None:
+def test_what_is_kept_includes_what_was_deferred(raw: Raw) -> None:
     with pytest.raises(KeyError), writing():
-        change_along(ADD, {"name": "kept"})
+        write_later(ADD, {"name": "kept"})
         keep()
-        change_along(ADD, {"name": "not kept"})
+        write_later(ADD, {"name": "not kept"})
         raise KeyError
 
     assert raw.execute(NAMES) == [("kept",)]
@@ -221,9 +221,9 @@ def test_a_refusal_at_the_end_undoes_all_and_is_raised(raw: Raw) -> None:
     before = raw.execute(NAMES)
 
     with pytest.raises(IntegrityError), writing():
-        change_along(ADD, {"name": "before"})
-        change_along(ADD, {"name": "refused", "id": taken})
-        change_along(ADD, {"name": "after"})
+        write_later(ADD, {"name": "before"})
+        write_later(ADD, {"name": "refused", "id": taken})
+        write_later(ADD, {"name": "after"})
 
     assert raw.execute(NAMES) == before
     with writing():
@@ -240,16 +240,16 @@ def test_a_refused_unit_is_undone_even_where_somebody_else_bears_the_refusal(
     before = raw.execute(NAMES)
 
     with counted(app) if is_watched else nullcontext(), pytest.raises(IntegrityError), writing():
-        change_along(ADD, {"name": "before"})
-        change_along(ADD, {"name": "refused", "id": taken})
+        write_later(ADD, {"name": "before"})
+        write_later(ADD, {"name": "refused", "id": taken})
         if is_borne:
-            change_along(ADD, {"name": "after"})
+            write_later(ADD, {"name": "after"})
             with suppress(IntegrityError), db.session.begin_nested():
                 db.session.add(User(name="somebody else's", password=""))
 
     assert raw.execute(NAMES) == before
     with writing():  # on the same connection, most likely
-        change_along(NOTE, {"of": taken, "to": "x"})
+        write_later(NOTE, {"of": taken, "to": "x"})
     assert raw.execute(NAMES) == before
 
 
@@ -259,7 +259,7 @@ def test_after_a_refusal_nothing_more_is_carried_out(place: int, raw: Raw) -> No
     asked.insert(place, (WRONG, {}))
 
     with pytest.raises(DBAPIError), writing():
-        change_along(ADD, {"name": "a"})
+        write_later(ADD, {"name": "a"})
         fetch_each(*asked)
 
     assert raw.execute(NAMES) == []
@@ -270,16 +270,16 @@ def test_after_a_refusal_nothing_more_is_carried_out(place: int, raw: Raw) -> No
 def test_what_cannot_be_read_leaves_the_connection_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     with reading():
         connection = db.session.connection()
-        failing = messages.Statement("SELECT 1", (), lambda cursor: 1 // 0)
+        failing = pipeline.Statement("SELECT 1", (), lambda cursor: 1 // 0)
         with pytest.raises(ZeroDivisionError):
-            messages.exchange(connection, [failing, messages.Statement("SELECT 2")])
-        rows = messages.Statement("SELECT 3", (), lambda cursor: cursor.fetchall())
-        assert [tuple(row) for row in messages.exchange(connection, [rows])[0]] == [(3,)]
+            pipeline.send(connection, [failing, pipeline.Statement("SELECT 2")])
+        rows = pipeline.Statement("SELECT 3", (), lambda cursor: cursor.fetchall())
+        assert [tuple(row) for row in pipeline.send(connection, [rows])[0]] == [(3,)]
 
 
 def test_after_its_commit_a_connection_begins_anew(raw: Raw) -> None:
     with writing():
-        change_along(ADD, {"name": "a"})
+        write_later(ADD, {"name": "a"})
     with pytest.raises(KeyError), writing():
         fetch_each((NAMED, {"name": "a"}))
         change_now(ADD, {"name": "b"})
@@ -307,8 +307,8 @@ def test_a_victim_of_a_deadlock_is_done_again(app: Flask, at_the_end: bool, raw:
                 if len(tries) <= 2:
                     both.wait()  # each has the row that the other one wants
             if at_the_end:
-                change_along(NOTE, {"of": theirs, "to": name})
-                change_along(NOTE, {"of": mine, "to": name})
+                write_later(NOTE, {"of": theirs, "to": name})
+                write_later(NOTE, {"of": mine, "to": name})
             else:
                 change_now(NOTE, {"of": theirs, "to": name})
                 change_now(NOTE, {"of": mine, "to": name})
@@ -342,10 +342,10 @@ def test_a_victim_of_a_deadlock_is_done_again(app: Flask, at_the_end: bool, raw:
 def test_a_connection_that_broke_is_replaced(raw: Raw) -> None:
     with pytest.raises(DBAPIError) as raised, writing():
         ((number,),) = fetch_each((select(sa.func.connection_id()), {}))[0:1]
-        change_along(ADD, {"name": "lost"})
+        write_later(ADD, {"name": "lost"})
         raw.execute(f"KILL {number[0]}")
 
     assert raised.value.connection_invalidated
     with writing():
-        change_along(ADD, {"name": "found"})
+        write_later(ADD, {"name": "found"})
     assert raw.execute(NAMES) == [("found",)]
