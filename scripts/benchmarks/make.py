@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.engine import URL, make_url
 
-from database import db, reading, writing
+from database import db, reading
 from mod_test.rollup import rebuild, triggers
 from run import create_app
 from scripts.benchmarks import contents, definitions, histories
@@ -26,6 +26,9 @@ from scripts.benchmarks.loading import connect_arguments, loading
 from scripts.benchmarks.places import Place, add_options, described, places
 
 VERSION = 3  # of what is generated: another one is made anew
+UNFINISHED = "unfinished"  # the size of a database that is being made
+UNKNOWN_DATABASE = 1049  # as MariaDB says it
+MARKER = "bench_database"
 FOUND = "SELECT size, version FROM bench_database"
 MARKS = (
     "CREATE TABLE IF NOT EXISTS bench_database (size VARCHAR(20), version INTEGER)",
@@ -51,19 +54,20 @@ def main(asked: argparse.Namespace) -> int:
 def made(place: Place, *, again: bool = False, rebuilt: bool = False) -> bool:
     """Make the database at `place` unless it is there; whether it took as long as it may."""
     began = time.monotonic()
-    url = make_url(place.url)
-    is_there = not again and _is_made(url, place)
+    is_there = _is_of(place, (place.size.name, VERSION)) and not again
     if not is_there:
-        _empty(url)
+        _empty(make_url(place.url))
     app = _application(place)
     with app.app_context():
         try:
+            if not is_there:
+                _mark(UNFINISHED)
             flask_migrate.upgrade()
             if is_there:
                 print(f"{described(place.url)} has {place.size.name} already.")
             else:
                 _fill(place)
-                _mark(place)
+                _mark(place.size.name)
             seconds = 0.0 if _is_rolled_up(place) and not rebuilt else _rolled_up()
         finally:
             db.engine.dispose()
@@ -77,30 +81,34 @@ def _application(place: Place) -> Flask:
     return create_app(place.settings)
 
 
-def _is_made(url: URL, place: Place) -> bool:
-    """Whether the database has this size, made by this generator."""
+def _is_of(place: Place, wanted: tuple[str, int]) -> bool:
+    """Whether a benchmark has made the database of this size, by this generator.
+
+    One that is neither a benchmark's nor absent or empty is refused, and so is what does not tell.
+    """
+    url = make_url(place.url)
+    if url.drivername == "sqlite" and not Path(str(url.database)).exists():
+        return False
     engine = sa.create_engine(url)
     try:
         with engine.connect() as connection:
-            row = connection.execute(sa.text(FOUND)).first()
-    except sa.exc.DBAPIError:
-        return False  # no such database, or none of ours
+            inspector = sa.inspect(connection)
+            tables = {*inspector.get_table_names(), *inspector.get_view_names()}
+            if not tables:
+                return False
+            if MARKER not in tables:
+                raise SystemExit(f"{described(place.url)} has tables that no benchmark made.")
+            return connection.execute(sa.text(FOUND)).first() == wanted
+    except sa.exc.DBAPIError as error:
+        if error.orig is not None and error.orig.args[0] == UNKNOWN_DATABASE:
+            return False
+        raise SystemExit(f"{described(place.url)} cannot be read: {error.orig}") from None
     finally:
         engine.dispose()
-    return row is not None and tuple(row) == (place.size.name, VERSION)
 
 
 def _empty(url: URL) -> None:
-    """Make an empty database. One with tables that are none of a benchmark's is refused."""
-    engine = sa.create_engine(url)
-    try:
-        tables = set(sa.inspect(engine).get_table_names())
-    except sa.exc.DBAPIError:
-        tables = set()
-    finally:
-        engine.dispose()
-    if tables and "bench_database" not in tables and not _is_unfinished(url):
-        raise SystemExit(f"{described(str(url))} has tables that no benchmark made.")
+    """Make an empty database in the place of one that `_is_of` has looked at."""
     if url.drivername == "sqlite":
         Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
         for end in ("", "-wal", "-shm"):
@@ -112,11 +120,6 @@ def _empty(url: URL) -> None:
         cursor.execute(
             f"CREATE DATABASE `{url.database}` CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
         )
-
-
-def _is_unfinished(url: URL) -> bool:
-    """Whether the name says that a database, broken off while it was made, is a benchmark's."""
-    return Path(str(url.database)).name.startswith("bench_")
 
 
 def _fill(place: Place) -> None:
@@ -191,9 +194,9 @@ def _is_rolled_up(place: Place) -> bool:
     return bool(kept == size.runs)
 
 
-def _mark(place: Place) -> None:
-    """Say in the database what it is, so that it is found again."""
-    values = {"size": place.size.name, "version": VERSION}
-    with writing():
+def _mark(size: str) -> None:
+    """Say in the database what it is, so that it is found again, and may be made anew."""
+    values = {"size": size, "version": VERSION}
+    with db.engine.begin() as connection:
         for statement in MARKS:
-            db.session.execute(sa.text(statement), values if ":size" in statement else {})
+            connection.execute(sa.text(statement), values if ":size" in statement else {})

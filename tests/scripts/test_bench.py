@@ -113,6 +113,47 @@ def test_a_database_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
         assert connection.execute("SELECT COUNT(*) FROM precious").fetchone() == (0,)
 
 
+def test_a_database_that_somebody_holds_locked_is_not_touched(tmp_path: Path) -> None:
+    file = tmp_path / "platform.sqlite"
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE precious (id INTEGER)")
+        connection.execute("BEGIN EXCLUSIVE")
+
+        done = bench("make", "--size", "tiny", "--sqlite", file)
+
+        connection.execute("COMMIT")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "cannot be read: database is locked" in done.stderr
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM precious").fetchone() == (0,)
+
+
+def test_a_file_that_is_no_database_is_not_touched(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("precious")
+
+    done = bench("make", "--size", "tiny", "--sqlite", file)
+
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "cannot be read: file is not a database" in done.stderr
+    assert file.read_text() == "precious"
+
+
+def test_a_database_whose_making_was_broken_off_is_made_anew(tmp_path: Path) -> None:
+    file, in_the_way = tmp_path / "tiny.sqlite", tmp_path / "files" / "TestResults"
+    in_the_way.parent.mkdir()
+    in_the_way.touch()
+    options = ("--size", "tiny", "--sqlite", file, "--repository", in_the_way.parent)
+    assert bench("make", *options).returncode == 1
+    in_the_way.unlink()
+
+    done = bench("make", *options)
+
+    assert done.returncode == 0, done.stderr
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM test").fetchone() == (12,)
+
+
 def test_every_get_is_measured_and_answered(tiny: Path, tmp_path: Path) -> None:
     kept = tmp_path / "figures.json"
 
@@ -172,6 +213,20 @@ def test_the_same_on_mariadb(tiny_mariadb: Site) -> None:
 
     assert tiny_mariadb.one("SELECT COUNT(*) FROM run_rollup") == (12,)
     assert newest[0] == histories.NEWEST.replace(tzinfo=None)
+
+
+def test_a_name_does_not_make_a_database_the_benchmarks(mariadb: MariaDB, worker: str) -> None:
+    name = f"bench_{worker}_precious"
+    mariadb.fresh(name)
+    try:
+        mariadb.execute(f"CREATE TABLE `{name}`.precious (id INTEGER)")
+
+        done = bench("make", "--size", "tiny", "--database", mariadb.url(name))
+
+        assert "has tables that no benchmark made" in done.stderr
+        mariadb.execute(f"SELECT COUNT(*) FROM `{name}`.precious")
+    finally:
+        mariadb.drop(name)
 
 
 @pytest.mark.parametrize(
