@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import json
 import re
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from http.client import HTTPConnection
@@ -26,7 +25,7 @@ from scripts.benchmarks.operations import API, LEFT_OUT, LINES, Line
 from scripts.benchmarks.places import Place, add_options, described, places
 from scripts.benchmarks.report import Measured
 from scripts.benchmarks.serving import API as PLATFORM
-from scripts.benchmarks.serving import BARE, keep_quiet, served
+from scripts.benchmarks.serving import BARE, quiet, served
 from scripts.benchmarks.sizes import SIZES
 from scripts.benchmarks.subjects import subjects
 from scripts.benchmarks.timing import Asked, WrongAnswer, in_turn
@@ -92,7 +91,7 @@ def main(asked: argparse.Namespace) -> int:
         for place in found:
             make.made(place)
         app = create_app(found[-1].settings)
-        keep_quiet(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-log-"))))
+        stack.enter_context(quiet())
         unknown = operations.missing(app)
         if unknown:
             raise SystemExit(f"Neither measured nor left out with a reason: {', '.join(unknown)}")

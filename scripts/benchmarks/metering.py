@@ -5,17 +5,15 @@ On SQLite, with counters in files in memory as in production. For each request t
 """
 
 import argparse
-import os
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import metrics_files
+from scripts.benchmarks.places import environment_of
 
-SECRET = "only-for-measuring-0123456789abcdefghijklmnop"  # noqa: S105  of a database that is thrown away
 RECORDERS = ("request_answered", "statements_done", "transaction_ended", "storage_done")
 
 
@@ -44,16 +42,11 @@ def compare(folder: Path, rounds: int) -> None:
     from mod_auth.models import Role
     from mod_auth.scopes import Scope
     from run import create_app
+    from scripts.benchmarks.serving import quiet
     from tests import factories
 
-    settings = Settings(
-        database_url=f"sqlite:///{folder / 'bench.sqlite'}",
-        sample_repository=folder / "repository",
-        secret_key=SECRET,
-        rate_limit_read=None,
-        rate_limit_write=None,
-        rate_limit_auth=None,
-        rate_limit_runner=None,
+    settings = Settings.from_environment(
+        dict(environment_of(f"sqlite:///{folder / 'bench.sqlite'}", folder / "repository"))
     )
     timing = connections.time_statements
     measured = create_app(settings)
@@ -76,17 +69,17 @@ def compare(folder: Path, rounds: int) -> None:
         for name, recorder in recorders.items():
             setattr(metrics, name, recorder)
 
-    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  the log of requests, until the end
-    for path in ("/system/health", f"/runs/{runs[0].id}", "/runs?limit=50"):
-        costs: dict[str, list[float]] = {"with": [], "without": []}
-        for turn in range(rounds):
-            kinds = [("without", plain, without), ("with", measured, with_them)]
-            for name, app, prepare in kinds if turn % 2 else reversed(kinds):
-                prepare()
-                costs[name].append(one(app, path, headers))
-            if turn == rounds // 10:  # whatever is done once is done
-                costs = {"with": [], "without": []}
-        tell(path, costs)
+    with quiet():
+        for path in ("/system/health", f"/runs/{runs[0].id}", "/runs?limit=50"):
+            costs: dict[str, list[float]] = {"with": [], "without": []}
+            for turn in range(rounds):
+                kinds = [("without", plain, without), ("with", measured, with_them)]
+                for name, app, prepare in kinds if turn % 2 else reversed(kinds):
+                    prepare()
+                    costs[name].append(one(app, path, headers))
+                if turn == rounds // 10:  # whatever is done once is done
+                    costs = {"with": [], "without": []}
+            tell(path, costs)
 
 
 def one(app: Any, path: str, headers: dict[str, str]) -> float:

@@ -6,7 +6,6 @@ with 1 when the bound is broken in this process.
 """
 
 import argparse
-import logging
 import statistics
 import tempfile
 import time
@@ -15,19 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import flask_migrate
-import structlog
 from flask import Flask
 
 from config import Settings
 from database import db
 from run import create_app
-from scripts.benchmarks.serving import API, BARE, served
+from scripts.benchmarks.places import environment_of
+from scripts.benchmarks.serving import API, BARE, quiet, served
 from scripts.benchmarks.timing import Asked
 from tests import factories
 
 BOUND_MS = 6.0
 WARM_UP = 30
-SECRET = "only-for-measuring-0123456789abcdefghijklmnop"  # noqa: S105  of a database that is thrown away
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,38 +38,28 @@ def main(options: argparse.Namespace) -> int:
     """Measure; 0 when the bound is kept."""
     with tempfile.TemporaryDirectory(prefix="bench-run-") as name:
         folder = Path(name)
-        app = prepared(folder)
-        path, headers = run_with_results(app, options.tests)
-        if options.profile:
-            profile(app, path, headers)
-        kept = in_process(app, path, headers, options.rounds)
-        through_gunicorn(folder, path, headers, options.rounds)
-        with app.app_context():
-            db.engine.dispose()
+        environment = environment_of(
+            f"sqlite:///{folder / 'platform.sqlite'}", folder / "repository"
+        )
+        # A limit that nobody reaches costs what one costs that somebody may.
+        limited = {**environment, "RATE_LIMIT_READ": "1000000/minute"}
+        app = create_app(Settings.from_environment(dict(limited)))
+        with quiet():
+            path, headers = run_with_results(app, options.tests)
+            if options.profile:
+                profile(app, path, headers)
+            kept = in_process(app, path, headers, options.rounds)
+            through_gunicorn(environment, path, headers, options.rounds)
+            with app.app_context():
+                db.engine.dispose()
     return 0 if kept else 1
-
-
-def prepared(folder: Path) -> Flask:
-    """The application on an empty database, silent, without limits."""
-    settings = Settings(
-        database_url=f"sqlite:///{folder / 'platform.sqlite'}",
-        sample_repository=folder / "repository",
-        secret_key=SECRET,
-        rate_limit_read="1000000/minute",
-    )
-    app = create_app(settings)
-    structlog.configure(
-        logger_factory=structlog.WriteLoggerFactory(file=(folder / "log").open("w"))
-    )
-    logging.disable()
-    with app.app_context():
-        flask_migrate.upgrade()
-        factories.bind(db.engine)
-    return app
 
 
 def run_with_results(app: Flask, count: int) -> tuple[str, dict[str, str]]:
     """An ended run among others: its path, and the headers of who may read it."""
+    with app.app_context():
+        flask_migrate.upgrade()
+        factories.bind(db.engine)
     tests = [factories.regression_test() for _ in range(count)]
     for _ in range(20):
         run = factories.run(tests=tests, progress=["preparation", "testing", "completed"])
@@ -95,14 +83,10 @@ def in_process(app: Flask, path: str, headers: dict[str, str], rounds: int) -> b
     return told("in this process", *cost)
 
 
-def through_gunicorn(folder: Path, path: str, headers: dict[str, str], rounds: int) -> None:
-    settings = {
-        "DATABASE_URL": f"sqlite:///{folder / 'platform.sqlite'}",
-        "SAMPLE_REPOSITORY": str(folder / "repository"),
-        "SECRET_KEY": SECRET,
-        **{f"RATE_LIMIT_{kind}": "off" for kind in ("READ", "WRITE", "AUTH", "RUNNER")},
-    }
-    with served(BARE, settings) as bare, served(API, settings) as api:
+def through_gunicorn(
+    environment: dict[str, str], path: str, headers: dict[str, str], rounds: int
+) -> None:
+    with served(BARE, environment) as bare, served(API, environment) as api:
         plain, full = Asked(bare.connect(), "/bare", {}), Asked(api.connect(), path, headers)
         cost = difference(plain.once, full.once, rounds)
     told("through gunicorn", *cost)

@@ -25,18 +25,22 @@ class Place:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings of an application there, without limits."""
-        return {
-            "FLASK_SKIP_DOTENV": "1",
-            "DATABASE_URL": self.url,
-            "SAMPLE_REPOSITORY": str(self.repository),
-            "SECRET_KEY": SECRET,
-            **{f"RATE_LIMIT_{kind}": "off" for kind in ("READ", "WRITE", "AUTH", "RUNNER")},
-        }
+        return environment_of(self.url, self.repository)
 
     @property
     def settings(self) -> Settings:
         return Settings.from_environment(dict(self.environment))
+
+
+def environment_of(url: str, repository: Path) -> dict[str, str]:
+    """The settings of an application with this database and these files, without limits."""
+    return {
+        "FLASK_SKIP_DOTENV": "1",
+        "DATABASE_URL": url,
+        "SAMPLE_REPOSITORY": str(repository),
+        "SECRET_KEY": SECRET,
+        **{f"RATE_LIMIT_{kind}": "off" for kind in ("READ", "WRITE", "AUTH", "RUNNER")},
+    }
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

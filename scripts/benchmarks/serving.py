@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import logging
 import os
 import signal
 import subprocess
@@ -10,15 +11,17 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
+import structlog
 
 from config import ROOT
 from tests.servers import free_port
 
 API, BARE = "run:create_app()", "scripts.benchmarks.bare:create_app()"
 PROCESSES = 2
+# Of this process's variables; a developer's own settings are not what is measured.
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH")
 START_SECONDS, STOP_SECONDS = 60, 60
 
 
@@ -46,7 +49,7 @@ class Server:
 def served(application: str, environment: Mapping[str, str]) -> Iterator[Server]:
     """Serve an application with these settings until the end. Raises ServerEnded."""
     port = free_port()
-    known = {name: value for name, value in os.environ.items() if not name.startswith("GUNICORN")}
+    known = {name: os.environ[name] for name in INHERITED if name in os.environ}
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", application],
@@ -91,13 +94,15 @@ def resident(process: psutil.Process) -> int:
     return size
 
 
-def keep_quiet(folder: Path) -> None:
-    """Let an application in this process log to a file."""
-    import logging
-
-    import structlog
-
-    structlog.configure(
-        logger_factory=structlog.WriteLoggerFactory(file=(folder / "log").open("w"))
-    )
-    logging.disable()
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Meanwhile an application in this process logs to a file that is thrown away."""
+    before = structlog.get_config()
+    with tempfile.TemporaryFile("w") as log:
+        structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=log))
+        logging.disable()
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)
+            structlog.configure(**before)

@@ -21,10 +21,12 @@ from config import ROOT
 from scripts.benchmarks import histories, operations, report
 from scripts.benchmarks.definitions import Definitions, Row
 from scripts.benchmarks.operations import LINES, Kind, Line
+from scripts.benchmarks.places import environment_of
 from scripts.benchmarks.report import Measured
+from scripts.benchmarks.serving import API, BARE, served
 from scripts.benchmarks.sizes import SIZES
 from scripts.benchmarks.timing import Asked
-from tests.servers import MariaDB
+from tests.servers import MariaDB, free_port
 
 
 def bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -166,6 +168,16 @@ def test_every_get_is_measured_and_answered(tiny: Path, tmp_path: Path) -> None:
     assert all(
         figures.statements or "health" in name for name, figures in report.saved(kept).items()
     )
+
+
+def test_what_is_served_has_none_of_a_developers_settings(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METRICS_ADDRESS", f"127.0.0.1:{free_port()}")  # that both would want
+    environment = environment_of(f"sqlite:///{tiny}", tmp_path)
+
+    with served(BARE, environment) as bare, served(API, environment) as api:
+        assert len(bare.workers()) == len(api.workers()) == 2
 
 
 def test_a_get_without_a_measurement_is_named(sqlite_app: Flask) -> None:
