@@ -14,7 +14,7 @@ REASON = "The new captions are right."
 
 
 @schemathesis.hook
-def map_case(context: HookContext, case: Case) -> Case:
+def map_case(context: HookContext, case: Case[Any]) -> Case[Any]:
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
         return case
     # Both are what an answer before said; the tests of pages and streams have the wrong ones.

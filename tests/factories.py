@@ -354,6 +354,7 @@ def run(
     if requested_by:
         _insert(RunRequester(test_id=row.id, user_id=requested_by.id))
     at = created_at
+    rest: list[Any]  # a message and a time
     for entry in progress:
         status, *rest = (entry,) if isinstance(entry, str) else entry
         at = rest[1] if len(rest) > 1 else at + timedelta(minutes=1)

@@ -103,7 +103,7 @@ class Runner:
     def claim(self, platform: str = "linux", **options: Any) -> Held:
         response = self.ask(platform, **options)
         assert response.status_code == 201, response.data
-        return Held(self.client, response.json)
+        return Held(self.client, response.get_json())
 
 
 def runner(client: FlaskClient) -> Runner:

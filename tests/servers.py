@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import psutil
 import pymysql
@@ -152,7 +153,7 @@ def _stop_keeper(pid: int) -> None:
         keeper.wait(30)
 
 
-def _shared(name: str) -> dict[str, object]:
+def _shared(name: str) -> dict[str, Any]:
     """The address of the session's server `name`; whoever asks first starts its keeper."""
     folder = Path(os.environ[FOLDER_VARIABLE])
     address = folder / f"{name}.json"
@@ -160,7 +161,7 @@ def _shared(name: str) -> dict[str, object]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not address.exists():
             _start_keeper(name, folder, address)
-    found: dict[str, object] = json.loads(address.read_text())
+    found: dict[str, Any] = json.loads(address.read_text())
     return found
 
 

@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import metrics_files
 from scripts.benchmarks.places import environment_of
@@ -48,11 +49,9 @@ def compare(folder: Path, rounds: int) -> None:
     settings = Settings.from_environment(
         dict(environment_of(f"sqlite:///{folder / 'bench.sqlite'}", folder / "repository"))
     )
-    timing = connections.time_statements
     measured = create_app(settings)
-    connections.time_statements = lambda engine: None
-    plain = create_app(settings)
-    connections.time_statements = timing
+    with mock.patch.object(connections, "time_statements", lambda engine: None):
+        plain = create_app(settings)
     with measured.app_context():
         flask_migrate.upgrade()
         factories.bind(db.engine)

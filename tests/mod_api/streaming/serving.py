@@ -81,8 +81,9 @@ class Server:
         process, self._process = self._process, None
         if process is None:
             return
-        for one in (*_children(process.pid), process):
-            one.kill()
+        for child in _children(process.pid):
+            child.kill()
+        process.kill()
         process.wait(STOP_SECONDS)
 
     def restart(self) -> None:
