@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 
+from scripts.benchmarks.options import Refused
+
 # Each command's module has `arguments(parser)` and `main(asked) -> int`, the exit status.
 COMMANDS = {
     "make": ("scripts.benchmarks.make", "make a database of a given size"),
@@ -38,11 +40,14 @@ def main() -> int:
             loaded = importlib.import_module(module)
             command.description = loaded.__doc__
             loaded.arguments(command)
-            command.set_defaults(main=loaded.main)
+            command.set_defaults(main=loaded.main, refuse=command.error)
     asked = parser.parse_args()
     # Also who is told to end stops the servers it started, and undoes what it wrote.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    status: int = asked.main(asked)
+    try:
+        status: int = asked.main(asked)
+    except Refused as told:
+        asked.refuse(str(told))
     return status
 
 

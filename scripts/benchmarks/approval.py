@@ -13,6 +13,7 @@ from typing import Any
 
 from scripts.benchmarks import make
 from scripts.benchmarks.measure import HEADERS
+from scripts.benchmarks.options import at_least
 from scripts.benchmarks.places import add_options, places
 from scripts.benchmarks.queued import connected
 from scripts.benchmarks.serving import API, served
@@ -41,13 +42,17 @@ TAKE_BACK = (
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser)
-    parser.add_argument("--runs", type=int, default=5000, help="that it concerns at least (5000)")
-    parser.add_argument("--turns", type=int, default=5, help="of accepting and taking back (5)")
+    parser.add_argument(
+        "--runs", type=at_least(1), default=5000, help="that it concerns at least (5000)"
+    )
+    parser.add_argument(
+        "--turns", type=at_least(1), default=5, help="of accepting and taking back (5)"
+    )
 
 
 def main(asked: argparse.Namespace) -> int:
     """Measure; 0 when the bound is kept."""
-    with places(asked, asked.size) as (place,):
+    with places(asked, asked.size, only_mariadb=True) as (place,):
         make.made(place)
         with (
             contextlib.closing(connected(place)) as other,

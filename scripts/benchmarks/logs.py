@@ -22,6 +22,7 @@ from mod_test.logs.guesses import Level, Source
 from mod_test.logs.index import path_of, read_test_page
 from mod_test.logs.pages import Order, Page, read_page
 from mod_test.logs.source import FileLog
+from scripts.benchmarks.options import at_least
 
 STARTED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 MEGABYTE = 1_000_000
@@ -29,7 +30,7 @@ PAGE_RATIO, SCAN_RATIO, FILTER_SPEED, MEMORY_MIB, FOLLOWER_KB = 1.5, 0.5, 50, 16
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--lines", type=int, default=200_000, help="how long the log is")
+    parser.add_argument("--lines", type=at_least(1), default=200_000, help="how long the log is")
 
 
 def main(asked: argparse.Namespace) -> int:

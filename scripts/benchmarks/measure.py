@@ -12,7 +12,6 @@ import re
 import time
 from dataclasses import asdict, dataclass
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -22,7 +21,14 @@ from run import create_app
 from scripts.benchmarks import make, mariadb, operations, report, statements
 from scripts.benchmarks.definitions import token_of
 from scripts.benchmarks.operations import API, LEFT_OUT, LINES, Line
-from scripts.benchmarks.places import Place, add_options, described, places
+from scripts.benchmarks.options import Refused, at_least, writable
+from scripts.benchmarks.places import (
+    Place,
+    add_options,
+    described,
+    kind_of_database,
+    places,
+)
 from scripts.benchmarks.report import Measured
 from scripts.benchmarks.serving import API as PLATFORM
 from scripts.benchmarks.serving import BARE, quiet, served
@@ -72,21 +78,34 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--compare-sizes", nargs=2, choices=SIZES, metavar=("SMALL", "LARGE"),
         help="two databases of the same server in one run; instead of --size",
     )  # fmt: skip
-    parser.add_argument("--only", default="", metavar="TEXT", help="lines whose names contain it")
-    parser.add_argument("--rounds", type=int, default=100, help="requests of each kind (100)")
+    parser.add_argument(
+        "--only", default="", type=_part_of_a_name, metavar="TEXT",
+        help="lines whose names contain it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rounds", type=at_least(1), default=100, help="requests of each kind (100)"
+    )
     parser.add_argument(
         "--seconds", type=float, default=6.0, help="at most for a line, of three rounds at least"
     )
     parser.add_argument("--explain", action="store_true", help="print the plan of each statement")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="keep the figures")
-    parser.add_argument("--against", type=Path, metavar="FILE", help="show ratios with kept ones")
+    parser.add_argument("--save", type=writable, metavar="FILE", help="keep the figures")
+    parser.add_argument(
+        "--against", type=report.saved, metavar="FILE",
+        help="show ratios with kept ones, of the same size and kind of database",
+    )  # fmt: skip
+
+
+def _part_of_a_name(text: str) -> str:
+    if not any(text in line.name for line in LINES):
+        raise argparse.ArgumentTypeError(f"no line's name contains {text!r}")
+    return text
 
 
 def main(asked: argparse.Namespace) -> int:
     """Measure; 0 when every bound is kept."""
-    if asked.compare_sizes and (asked.database or asked.sqlite):
-        raise SystemExit("--compare-sizes needs --mariadb: two databases of one server")
     sizes = asked.compare_sizes or [asked.size]
+    _refuse_what_does_not_go_together(asked, sizes[-1])
     with places(asked, *sizes) as found, contextlib.ExitStack() as stack:
         for place in found:
             make.made(place)
@@ -100,9 +119,28 @@ def main(asked: argparse.Namespace) -> int:
     if asked.save:
         report.save(asked.save, results, _about(found))
     print(report.summary(results))
+    for name in _gone(asked):
+        print(f"GONE SINCE: {name}")
     for told in refused:
         print(f"NOT ANSWERED: {told}")
     return 1 if refused or any(each.broken for each in results) else 0
+
+
+def _refuse_what_does_not_go_together(asked: argparse.Namespace, size: str) -> None:
+    if asked.compare_sizes and (asked.database or asked.sqlite):
+        raise Refused("--compare-sizes needs --mariadb: two databases of one server")
+    of = size, kind_of_database(asked)
+    if asked.against and asked.against.of != of:
+        then, now = (" on ".join(each) for each in (asked.against.of, of))
+        raise Refused(f"--against: those are figures of {then}, these would be of {now}")
+
+
+def _gone(asked: argparse.Namespace) -> list[str]:
+    """The lines of the earlier run that there are no more."""
+    if not asked.against:
+        return []
+    names = {line.name for line in LINES}
+    return [name for name in asked.against.lines if asked.only in name and name not in names]
 
 
 def _measure(
@@ -126,7 +164,7 @@ def _measure(
         )
         for place in found
     ]
-    before = report.saved(asked.against) if asked.against else {}
+    before = asked.against.lines if asked.against else {}
     print(f"\n{report.HEAD}")
     results: list[Measured] = []
     refused: list[str] = []

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from scripts.benchmarks import make
 from scripts.benchmarks.measure import HEADERS
 from scripts.benchmarks.operations import LINES
+from scripts.benchmarks.options import at_least
 from scripts.benchmarks.places import add_options, places
 from scripts.benchmarks.serving import API, Server, resident, served
 from scripts.benchmarks.subjects import subjects
@@ -25,8 +26,8 @@ MIB = 1024 * 1024
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser)
-    parser.add_argument("--requests", type=int, default=20_000)
-    parser.add_argument("--warm-up", type=int, default=2_000)
+    parser.add_argument("--requests", type=at_least(1), default=20_000)
+    parser.add_argument("--warm-up", type=at_least(0), default=2_000)
 
 
 def main(asked: argparse.Namespace) -> int:

@@ -13,13 +13,14 @@ from typing import Any
 from unittest import mock
 
 import metrics_files
+from scripts.benchmarks.options import at_least
 from scripts.benchmarks.places import environment_of
 
 RECORDERS = ("request_answered", "statements_done", "transaction_ended", "storage_done")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rounds", type=int, default=1000, help="requests of each kind")
+    parser.add_argument("--rounds", type=at_least(10), default=1000, help="requests of each kind")
 
 
 def main(asked: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from flask import Flask
 from config import Settings
 from database import db
 from run import create_app
+from scripts.benchmarks.options import at_least
 from scripts.benchmarks.places import environment_of
 from scripts.benchmarks.serving import API, BARE, quiet, served
 from scripts.benchmarks.timing import Asked
@@ -29,8 +30,8 @@ WARM_UP = 30
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rounds", type=int, default=300, help="requests of each kind")
-    parser.add_argument("--tests", type=int, default=20, help="regression tests in the run")
+    parser.add_argument("--rounds", type=at_least(1), default=300, help="requests of each kind")
+    parser.add_argument("--tests", type=at_least(1), default=20, help="regression tests in the run")
     parser.add_argument("--profile", action="store_true", help="say where the time goes")
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.engine import make_url
 
 from config import INSTANCE, Settings
 from scripts.benchmarks import mariadb
+from scripts.benchmarks.options import Refused
 from scripts.benchmarks.sizes import SIZES, Size
 
 SECRET = "only-for-measuring-0123456789abcdefghijklmnop"  # noqa: S105  of databases made by us
@@ -69,9 +70,20 @@ def add_place_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def kind_of_database(asked: argparse.Namespace) -> str:
+    """What the options name, as in URLs: `sqlite` or `mysql`."""
+    if asked.sqlite:
+        return "sqlite"
+    return make_url(asked.database).get_backend_name() if asked.database else "mysql"
+
+
 @contextlib.contextmanager
-def places(asked: argparse.Namespace, *sizes: str) -> Iterator[list[Place]]:
-    """The places of these sizes; a MariaDB of our own runs meanwhile."""
+def places(
+    asked: argparse.Namespace, *sizes: str, only_mariadb: bool = False
+) -> Iterator[list[Place]]:
+    """The places of these sizes; a MariaDB of our own runs meanwhile. Raises Refused."""
+    if only_mariadb and kind_of_database(asked) == "sqlite":
+        raise Refused("this is measured on MariaDB: --mariadb FOLDER or --database URL")
     with contextlib.ExitStack() as stack:
         if asked.database or asked.sqlite:
             file = asked.sqlite and asked.sqlite.expanduser().resolve()

@@ -14,6 +14,7 @@ from typing import Any
 
 from scripts.benchmarks import make
 from scripts.benchmarks.measure import HEADERS
+from scripts.benchmarks.options import at_least
 from scripts.benchmarks.places import Place, add_options, places
 from scripts.benchmarks.queued import Queued, connected, queued, send
 from scripts.benchmarks.serving import API, BARE, Server, served
@@ -28,15 +29,17 @@ LEASE_SECONDS = 3600
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser)
-    parser.add_argument("--runs", type=int, default=2000, help="queued runs (2000)")
-    parser.add_argument("--claims", type=int, default=300, help="that are measured (300)")
-    parser.add_argument("--runners", type=int, default=50, help="at once (50)")
-    parser.add_argument("--at-once", type=int, default=600, help="claims by all of them (600)")
+    parser.add_argument("--runs", type=at_least(1), default=2000, help="queued runs (2000)")
+    parser.add_argument("--claims", type=at_least(1), default=300, help="that are measured (300)")
+    parser.add_argument("--runners", type=at_least(1), default=50, help="at once (50)")
+    parser.add_argument(
+        "--at-once", type=at_least(1), default=600, help="claims by all of them (600)"
+    )
 
 
 def main(asked: argparse.Namespace) -> int:
     """Measure; 0 when the bound is kept and no run was lost or doubled."""
-    with places(asked, asked.size) as (place,):
+    with places(asked, asked.size, only_mariadb=True) as (place,):
         make.made(place)
         environment = {**place.environment, "LEASE_SECONDS": str(LEASE_SECONDS)}
         with (

@@ -19,10 +19,6 @@ BRANCH, MACHINE = "bench-queue", "bench-queue-"
 BATCH = 100
 
 
-class WrongPlace(Exception):
-    """The measurement needs MariaDB."""
-
-
 @dataclass(frozen=True)
 class Queued:
     """The queued runs and the regression tests that each of them is of."""
@@ -33,11 +29,8 @@ class Queued:
 
 
 def connected(place: Place) -> "pymysql.Connection[pymysql.cursors.Cursor]":
-    """A plain connection that begins transactions as the application's do. Raises WrongPlace."""
-    url = make_url(place.url)
-    if url.drivername == "sqlite":
-        raise WrongPlace("Runners are measured on MariaDB: --mariadb FOLDER or --database URL.")
-    return pymysql.connect(**{**connect_arguments(url), "autocommit": False})
+    """A plain connection to MariaDB that begins transactions as the application's do."""
+    return pymysql.connect(**{**connect_arguments(make_url(place.url)), "autocommit": False})
 
 
 @contextlib.contextmanager

@@ -1,11 +1,15 @@
 """What was measured, as a table and as a file that a later run is held against."""
 
 import json
+from argparse import ArgumentTypeError
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sqlalchemy.engine import make_url
+
 from scripts.benchmarks.operations import Line
+from scripts.benchmarks.sizes import SIZES
 
 MOST_STATEMENTS = 6
 MOST_GROWTH = 1.3
@@ -105,10 +109,32 @@ def save(path: Path, found: Iterable[Measured], about: dict[str, str]) -> None:
     path.write_text(json.dumps(kept, indent=1) + "\n")
 
 
-def saved(path: Path) -> dict[str, Measured]:
-    """An earlier measurement, by the names of its lines."""
-    lines = [Measured(**line) for line in json.loads(path.read_text())["lines"]]
-    return {line.name: line for line in lines}
+@dataclass(frozen=True)
+class Saved:
+    """An earlier measurement: what was measured, and its figures by the names of their lines."""
+
+    about: dict[str, str]
+    lines: dict[str, Measured]
+
+    @property
+    def of(self) -> tuple[str, str]:
+        """The size that was measured, the larger of two, and the kind of its database."""
+        size, url = [known for known in self.about.items() if known[0] in SIZES][-1]
+        return size, make_url(url).get_backend_name()
+
+
+def saved(name: str) -> Saved:
+    """Reads an earlier measurement."""
+    try:
+        kept = json.loads(Path(name).read_text())
+        lines = [Measured(**line) for line in kept["lines"]]
+        found = Saved(kept["about"], {line.name: line for line in lines})
+        found.of  # noqa: B018  that it can be told
+    except OSError as error:
+        raise ArgumentTypeError(f"{name} cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, LookupError):
+        raise ArgumentTypeError(f"{name} holds no figures of `measure`") from None
+    return found
 
 
 def _or_empty(value: float | None, width: int) -> str:

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from scripts.benchmarks import make
 from scripts.benchmarks.measure import HEADERS
+from scripts.benchmarks.options import at_least
 from scripts.benchmarks.places import add_options, places
 from scripts.benchmarks.queued import Queued, connected, queued, send
 from scripts.benchmarks.serving import API, BARE, served
@@ -37,12 +38,14 @@ FILE = (
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser)
-    parser.add_argument("--results", type=int, default=250, help="of each run (250)")
+    parser.add_argument(
+        "--results", type=at_least(WARM_UP + 1), default=250, help="of each run (250)"
+    )
 
 
 def main(asked: argparse.Namespace) -> int:
     """Measure; 0 when the bound is kept by every kind of request."""
-    with places(asked, asked.size) as (place,):
+    with places(asked, asked.size, only_mariadb=True) as (place,):
         make.made(place)
         with (
             queued(place, 3) as waiting,

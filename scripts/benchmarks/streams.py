@@ -26,6 +26,7 @@ import flask_migrate
 from config import Settings
 from database import db
 from run import create_app
+from scripts.benchmarks.options import at_least
 from tests import factories
 from tests.mod_api.streaming.serving import DEFAULTS, Server
 from tests.runners import Held, runner
@@ -37,10 +38,12 @@ RUNS = "/api/v1/runs"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--followers", type=int, default=1000)
-    parser.add_argument("--logs", type=int, default=20)
-    parser.add_argument("--seconds", type=int, default=15, help="how long each part takes")
-    parser.add_argument("--refused", type=int, default=2000, help="streams beyond the limit")
+    parser.add_argument("--followers", type=at_least(1), default=1000)
+    parser.add_argument("--logs", type=at_least(1), default=20)
+    parser.add_argument("--seconds", type=at_least(1), default=15, help="how long each part takes")
+    parser.add_argument(
+        "--refused", type=at_least(1), default=2000, help="streams beyond the limit"
+    )
     parser.add_argument("--gunicorn", default="", help="options for gunicorn, to compare workers")
 
 

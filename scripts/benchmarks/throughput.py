@@ -14,6 +14,7 @@ from typing import Any
 
 from scripts.benchmarks import make
 from scripts.benchmarks.measure import HEADERS
+from scripts.benchmarks.options import at_least
 from scripts.benchmarks.places import add_options, places
 from scripts.benchmarks.serving import API, BARE, Server, served
 from scripts.benchmarks.timing import Asked
@@ -25,8 +26,8 @@ REFERENCE = "/reference?name=runs&limit=50"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser)
-    parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--turns", type=int, default=5, help="of each")
+    parser.add_argument("--clients", type=at_least(1), default=8)
+    parser.add_argument("--turns", type=at_least(1), default=5, help="of each")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each turn")
 
 

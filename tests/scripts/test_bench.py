@@ -164,10 +164,69 @@ def test_every_get_is_measured_and_answered(tiny: Path, tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert "NOT ANSWERED" not in done.stdout
-    assert set(report.saved(kept)) == {line.name for line in LINES}, done.stderr
-    assert all(
-        figures.statements or "health" in name for name, figures in report.saved(kept).items()
-    )
+    figures = report.saved(str(kept)).lines
+    assert set(figures) == {line.name for line in LINES}, done.stderr
+    assert all(line.statements or "health" in name for name, line in figures.items())
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("measure", "--rounds", "0"), "'0' is not a whole number from 1"),
+        (("measure", "--only", "/nothing"), "no line's name contains '/nothing'"),
+        (("measure", "--save", "/nowhere/figures.json"), "cannot be written: No such file"),
+        (("measure", "--against", "/nowhere/figures.json"), "cannot be read: No such file"),
+        (("measure", "--against", "pyproject.toml"), "holds no figures of `measure`"),
+        (("measure", "--compare-sizes", "tiny", "small", "--sqlite", "x"), "needs --mariadb"),
+        (("throughput", "--turns", "0"), "'0' is not a whole number from 1"),
+        (("throughput", "--clients", "0"), "'0' is not a whole number from 1"),
+        (("queue", "--sqlite", "x"), "is measured on MariaDB"),
+        (("import", "--sqlite", "x"), "is measured on MariaDB"),
+        (("approval", "--database", "sqlite:///x"), "is measured on MariaDB"),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_anything_is_made(
+    command: tuple[str, ...], told: str
+) -> None:
+    done = bench(*command)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("size", "url", "told"),
+    [
+        ("small", "sqlite:///x", "those are figures of small on sqlite"),
+        ("tiny", "mysql+pymysql://platform@127.0.0.1/x", "those are figures of tiny on mysql"),
+    ],
+)
+def test_figures_of_another_size_or_kind_of_database_are_not_compared(
+    tmp_path: Path, size: str, url: str, told: str
+) -> None:
+    kept = tmp_path / "figures.json"
+    report.save(kept, [], {size: url})
+
+    done = bench("measure", "--size", "tiny", "--sqlite", tmp_path / "x", "--against", kept)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{told}, these would be of tiny on sqlite" in done.stderr
+
+
+def test_a_line_that_there_is_no_more_is_named(tiny: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "figures.json"
+    lines = [Line("Runs.get_run", path) for path in ("/environments/old", "/elsewhere")]
+    figures = [
+        report.measured(line, bare=1.0, p50=2.0, p95=3.0, size=4, statements=5) for line in lines
+    ]
+    report.save(kept, figures, {"tiny": "sqlite:///x"})
+
+    done = bench(
+        "measure", "--size", "tiny", "--sqlite", tiny, "--rounds", "1", "--only", "/environments",
+        "--against", kept,
+    )  # fmt: skip
+
+    assert re.findall("GONE SINCE: .*", done.stdout) == ["GONE SINCE: /environments/old"]
 
 
 def test_what_is_served_has_none_of_a_developers_settings(
