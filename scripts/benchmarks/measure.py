@@ -13,12 +13,13 @@ import time
 from dataclasses import asdict, dataclass
 from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Flask
 
 from mod_auth.models import Role
 from run import create_app
-from scripts.benchmarks import make, mariadb, operations, report, statements
+from scripts.benchmarks import make, mariadb, operations, references, report, statements
 from scripts.benchmarks.definitions import token_of
 from scripts.benchmarks.operations import API, LEFT_OUT, LINES, Line
 from scripts.benchmarks.options import Refused, at_least, writable
@@ -29,6 +30,7 @@ from scripts.benchmarks.places import (
     kind_of_database,
     places,
 )
+from scripts.benchmarks.references import WITHOUT
 from scripts.benchmarks.report import Measured
 from scripts.benchmarks.serving import API as PLATFORM
 from scripts.benchmarks.serving import BARE, quiet, served
@@ -155,6 +157,8 @@ def _measure(
         print(f"{name}: {text}")
     for endpoint in sorted(set(LEFT_OUT) & set(app.view_functions)):
         print(f"left out: {endpoint}, {LEFT_OUT[endpoint]}")
+    for name, reason in sorted(WITHOUT.items()):
+        print(f"without a reference: {name}, {reason}")
     beside = stack.enter_context(served(BARE, found[-1].environment)).connect()
     sites = [
         Site(
@@ -164,8 +168,9 @@ def _measure(
         )
         for place in found
     ]
-    before = asked.against.lines if asked.against else {}
-    print(f"\n{report.HEAD}")
+    before = asked.against.lines if asked.against else None
+    table = report.Table(two_sizes=len(found) > 1, before=before)
+    print(f"\n{table.head}")
     results: list[Measured] = []
     refused: list[str] = []
     for line in lines:
@@ -175,7 +180,7 @@ def _measure(
             refused.append(str(error))
             continue
         results.append(result)
-        print(report.row(result, before.get(line.name)), flush=True)
+        print(table.row(result), flush=True)
         if asked.explain:
             sent = statements.statements_of(app, url, HEADERS)
             print(statements.explained(app, sent), flush=True)
@@ -188,7 +193,7 @@ def _line(
     """A line's figures, and the URL that was asked for at the largest size."""
     bare = Asked(beside, "/bare", HEADERS)
     of_sites = [site.asked(line) for site in sites]
-    reference = _reference(beside, sites[-1], line)
+    reference = _reference(beside, sites[-1], line, of_sites[-1])
     as_many = _as_many(line, of_sites)
     in_turn([bare, *reference, *of_sites, *as_many], asked.rounds, asked.seconds)
     last = of_sites[-1]
@@ -211,13 +216,16 @@ def _line(
     return result, last.url
 
 
-def _reference(beside: HTTPConnection, site: Site, line: Line) -> list[Asked]:
-    if line.reference is None:
+def _reference(beside: HTTPConnection, site: Site, line: Line, of_site: Asked) -> list[Asked]:
+    """The reference's request for the same page, where there is one."""
+    name = references.name_of(line)
+    if name is None:
         return []
-    limit = dict(line.query)["limit"]
-    named = f"/reference?name={line.reference.replace(' ', '%20')}&limit={limit}"
-    ids = "".join(f"&{name}={site.values[name]}" for name in ("run", "sample"))
-    return [Asked(beside, named + ids, HEADERS)]
+    asked = references.asked_of(line, site.values)
+    if "limit" in asked:
+        of_site.once()
+        asked["offset"] = str(json.loads(of_site.body)["pagination"]["offset"])
+    return [Asked(beside, f"/reference?{urlencode({'reference': name, **asked})}", HEADERS)]
 
 
 def _as_many(line: Line, of_sites: list[Asked]) -> list[Asked]:

@@ -29,7 +29,7 @@ class Kind(enum.Enum):
 class Line:
     """One request: its endpoint, path and query, with names of `Subjects` in braces.
 
-    `deep`: a page far behind the first, by cursor. `reference` names one of `REFERENCES`.
+    `deep`: a page far behind the first, by cursor.
     """
 
     endpoint: str
@@ -37,7 +37,6 @@ class Line:
     query: tuple[tuple[str, str], ...] = ()
     kind: Kind = Kind.OBJECT
     deep: bool = False
-    reference: str | None = None
 
     @property
     def name(self) -> str:
@@ -72,22 +71,15 @@ def _objects(endpoint: str, path: str, *queries: str) -> list[Line]:
     return [Line(endpoint, path, _pairs(query)) for query in queries or ("",)]
 
 
-def _list(
-    endpoint: str,
-    path: str,
-    *queries: str,
-    deep: Iterable[str] = (),
-    references: dict[str, str] | None = None,
-) -> list[Line]:
+def _list(endpoint: str, path: str, *queries: str, deep: Iterable[str] = ()) -> list[Line]:
     """Each query with 50 and with 100 rows; those in `deep` also as a deep page of 50."""
     found = []
     for query in ("", *queries):
-        reference = (references or {}).get(query)
         for kind, limit in ((Kind.LIST, "50"), (Kind.MANY, "100")):
             pairs = (*_pairs(query), ("limit", limit))
-            found.append(Line(endpoint, path, pairs, kind, reference=reference))
+            found.append(Line(endpoint, path, pairs, kind))
         if query in deep:
-            found.append(replace(found[-2], deep=True, reference=None))
+            found.append(replace(found[-2], deep=True))
     return found
 
 
@@ -111,7 +103,6 @@ LINES: tuple[Line, ...] = (
         "sort=created_at", "sort=-started_at", "sort=started_at", "sort=-run_id", "sort=run_id",
         "include=summary",
         deep=("", "status=fail", "sort=-started_at", "platform=windows"),
-        references={"": "runs", "status=fail": "failed runs"},
     ),
     *_objects("Runs.get_run", _ONE_RUN),
     *_objects("Runs.get_run", "/runs/{canceled}"),
@@ -123,7 +114,6 @@ LINES: tuple[Line, ...] = (
         "Results.list_results", _ONE_RUN + "/samples",
         "status=pass", "status=fail", "status=missing_output", "name=recording-00", "tag=dvb",
         "category=General", "sample_id={failing_sample}",
-        references={"": "results"},
     ),
     *_objects("Results.get_result", _RESULT),
     *_objects("Results.get_result", "/runs/{run}/samples/{passing_test}"),
@@ -151,7 +141,7 @@ LINES: tuple[Line, ...] = (
     *_list("Errors and Logs.read_test_log", _RESULT + "/logs"),
     *_list(
         "Samples.list_samples", "/samples", "name=recording-00", "tag=dvb", "status=active",
-        "extension=ts", "sha256={sample_sha}", references={"": "samples"},
+        "extension=ts", "sha256={sample_sha}",
     ),
     *_objects("Samples.get_sample", "/samples/{sample}"),
     *_list(
@@ -161,24 +151,21 @@ LINES: tuple[Line, ...] = (
         "branch=master", "branch={branch}", "regression_id={sample}",
         "created_after=2026-10-31T12:00:00Z",
         deep=("", "status=fail", "result_status=fail"),
-        references={"": "history", "result_status=fail": "failing history"},
     ),
     *_list(
         "Regression tests.list_regression_tests", "/regression-tests", "active=true",
         "category=General", "tag=dvb", "sample_id={sample}",
-        references={"": "regression tests"},
     ),
     *_objects("Regression tests.get_regression_test", "/regression-tests/{sample}", "",
               "format=text"),
     *_list(
         "Baselines.list_approvals", "/baseline-approvals", "status=approved",
         "status=pending_review", "regression_id={sample}", "requester=user@bench.invalid",
-        references={"": "approvals"},
     ),
     *_objects("Baselines.get_approval", "/baseline-approvals/6"),
     *_list(
         "Audit log.list_audit_log", "/audit-log", "action=run.retried", "account_id=3",
-        "subject_type=run&subject_id={run}", references={"": "audit log"},
+        "subject_type=run&subject_id={run}",
     ),
     *_list("Auth.list_tokens", "/auth/tokens"),
     *_objects("System.get_health", "/system/health"),

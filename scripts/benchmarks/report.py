@@ -2,7 +2,7 @@
 
 import json
 from argparse import ArgumentTypeError
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -44,6 +44,11 @@ class Measured:
         return self.p50 - self.bare
 
     @property
+    def by_reference(self) -> float | None:
+        """How many times the reference it costs, p50."""
+        return None if self.reference is None else self.p50 / self.reference
+
+    @property
     def growth(self) -> float | None:
         """How many times the smaller size as many rows cost, without what exact totals may cost."""
         if self.small is None:
@@ -74,22 +79,64 @@ def measured(
     return Measured(**known, **figures)  # type: ignore[arg-type]  # each by its name
 
 
-HEAD = (
-    f"{'GET':58} {'bare':>6} {'ref':>7} {'p50':>8} {'p95':>8} {'over':>8} {'bound':>5} "
-    f"{'bytes':>8} {'SQL':>4} {'small':>8} {'same':>8} {'ratio':>6} {'then':>6}  breaks"
+@dataclass(frozen=True)
+class Column:
+    """A column of the table: its head, and how its numbers are shown."""
+
+    head: str
+    value: Callable[[Measured], float | None]
+    width: int = 7
+    shape: str = ".2f"
+
+    def shown(self, found: Measured) -> str:
+        value = self.value(found)
+        return " " * self.width if value is None else f"{value:{self.width}{self.shape}}"
+
+
+NAME_WIDTH = 58
+COLUMNS = (
+    Column("bare", lambda found: found.bare, 6),
+    Column("ref", lambda found: found.reference),
+    Column("p50", lambda found: found.p50),
+    Column("p95", lambda found: found.p95),
+    Column("/bare", lambda found: found.p50 / found.bare, 6, ".1f"),
+    Column("/ref", lambda found: found.by_reference, 6),
+    Column("over", lambda found: found.over),
+    Column("bound", lambda found: found.bound, 5, ".0f"),
+    Column("bytes", lambda found: found.size, 7, "d"),
+    Column("SQL", lambda found: found.statements, 3, "d"),
+)
+OF_TWO_SIZES = (
+    Column("small", lambda found: found.small),
+    Column("same", lambda found: found.same),
+    Column("ratio", lambda found: found.growth, 6),
 )
 
 
-def row(found: Measured, before: Measured | None) -> str:
-    """One line of the table; `then` is the ratio with an earlier run, above the bare route."""
-    then = None if before is None else found.over / max(0.1, before.over)
-    name = found.name if len(found.name) <= 58 else found.name[:57] + "…"
-    return (
-        f"{name:58} {found.bare:6.2f} {_or_empty(found.reference, 7)} {found.p50:8.2f} "
-        f"{found.p95:8.2f} {found.over:8.2f} {found.bound:5.0f} {found.size:8d} "
-        f"{found.statements:4d} {_or_empty(found.small, 8)} {_or_empty(found.same, 8)} "
-        f"{_or_empty(found.growth, 6)} {_or_empty(then, 6)}  {', '.join(found.broken)}"
-    )
+class Table:
+    """The figures as text, line by line, with the columns that this measurement fills."""
+
+    def __init__(self, *, two_sizes: bool, before: Mapping[str, Measured] | None) -> None:
+        self.columns = COLUMNS + (OF_TWO_SIZES if two_sizes else ())
+        if before is not None:
+            self.columns += (Column("then", lambda found: _then(found, before), 6),)
+
+    @property
+    def head(self) -> str:
+        heads = [f"{column.head:>{column.width}}" for column in self.columns]
+        return " ".join([f"{'GET':{NAME_WIDTH}}", *heads, " breaks"])
+
+    def row(self, found: Measured) -> str:
+        is_short = len(found.name) <= NAME_WIDTH
+        name = found.name if is_short else found.name[: NAME_WIDTH - 1] + "…"
+        numbers = [column.shown(found) for column in self.columns]
+        return " ".join([f"{name:{NAME_WIDTH}}", *numbers, f" {', '.join(found.broken)}"])
+
+
+def _then(found: Measured, before: Mapping[str, Measured]) -> float | None:
+    """The ratio with an earlier run, above the bare route."""
+    earlier = before.get(found.name)
+    return None if earlier is None else found.over / max(0.1, earlier.over)
 
 
 def summary(found: list[Measured]) -> str:
@@ -135,7 +182,3 @@ def saved(name: str) -> Saved:
     except (ValueError, TypeError, LookupError):
         raise ArgumentTypeError(f"{name} holds no figures of `measure`") from None
     return found
-
-
-def _or_empty(value: float | None, width: int) -> str:
-    return " " * width if value is None else f"{value:{width}.2f}"

@@ -21,7 +21,7 @@ from scripts.benchmarks.timing import Asked
 
 LEAST = 1 / 3
 RUNS = "/api/v1/runs?limit=50"
-REFERENCE = "/reference?name=runs&limit=50"
+REFERENCE = "/reference?reference=Runs.list_runs&limit=50&offset=0"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

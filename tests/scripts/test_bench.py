@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,13 +18,16 @@ import pytest
 from flask import Flask
 
 from config import ROOT
-from scripts.benchmarks import histories, operations, report
+from run import create_app
+from scripts.benchmarks import bare, histories, operations, references, report
 from scripts.benchmarks.definitions import Definitions, Row
+from scripts.benchmarks.measure import HEADERS
 from scripts.benchmarks.operations import LINES, Kind, Line
-from scripts.benchmarks.places import environment_of
+from scripts.benchmarks.places import Place, environment_of
 from scripts.benchmarks.report import Measured
-from scripts.benchmarks.serving import API, BARE, served
+from scripts.benchmarks.serving import API, BARE, quiet, served
 from scripts.benchmarks.sizes import SIZES
+from scripts.benchmarks.subjects import subjects
 from scripts.benchmarks.timing import Asked
 from tests.servers import MariaDB, free_port
 
@@ -239,6 +242,45 @@ def test_what_is_served_has_none_of_a_developers_settings(
         assert len(bare.workers()) == len(api.workers()) == 2
 
 
+def test_each_line_has_a_reference_or_a_reason_for_none() -> None:
+    named = {references.name_of(line) for line in LINES}
+    reasons = {references.reason_of(line) for line in LINES}
+
+    assert references.without() == []
+    assert set(references.REFERENCES) == named - {None}
+    assert set(references.WITHOUT.values()) == reasons - {None}
+
+
+def counts(answer: dict[str, Any]) -> tuple[int, int | None]:
+    """How many rows there are on the page, and in all."""
+    rows = answer.get("data", answer.get("matrix", [answer]))
+    return len(rows), answer.get("pagination", {}).get("total")
+
+
+def unlike(place: Place) -> list[str]:
+    """The lines whose reference gives another number of rows, on a page or in all."""
+    found = []
+    values = asdict(subjects(place.size))
+    client = create_app(place.settings).test_client()
+    with quiet(), closing(bare.connected(place.url)) as connection:
+        for line in LINES:
+            name = references.name_of(line)
+            if name is None or line.deep:
+                continue
+            asked = {**references.asked_of(line, values), "offset": "0"}
+            reference = bare.answer(connection, references.REFERENCES[name], asked)
+            answer = client.get(line.url(values), headers=HEADERS).get_json()
+            if counts(answer) != counts(reference):
+                found.append(line.name)
+    return found
+
+
+def test_references_give_the_rows_of_the_api(tiny: Path) -> None:
+    place = Place(SIZES["tiny"], f"sqlite:///{tiny}", tiny.parent / "repository_tiny")
+
+    assert unlike(place) == []
+
+
 def test_a_get_without_a_measurement_is_named(sqlite_app: Flask) -> None:
     assert operations.missing(sqlite_app) == []
 
@@ -298,6 +340,24 @@ def test_a_name_does_not_make_a_database_the_benchmarks(mariadb: MariaDB, worker
         mariadb.execute(f"SELECT COUNT(*) FROM `{name}`.precious")
     finally:
         mariadb.drop(name)
+
+
+def test_references_give_the_rows_of_the_api_on_mariadb(tiny_mariadb: Site) -> None:
+    *_, url, _, files = map(str, tiny_mariadb.options)
+
+    assert unlike(Place(SIZES["tiny"], url, Path(files))) == []
+
+
+def test_ratios_are_shown_beside_the_figures() -> None:
+    line = Line("Runs.get_run", "/runs/{run}")
+    figures = report.measured(
+        line, bare=2.0, p50=6.0, p95=7.0, size=8, statements=1, reference=1.5, small=3.0
+    )
+    table = report.Table(two_sizes=True, before={line.name: figures})
+
+    shown = dict(zip(table.head.split(), table.row(figures).split(), strict=False))
+
+    assert [shown[head] for head in ("/bare", "/ref", "over")] == ["3.0", "4.00", "4.00"]
 
 
 @pytest.mark.parametrize(
