@@ -19,7 +19,7 @@ from flask import Flask
 
 from mod_auth.models import Role
 from run import create_app
-from scripts.benchmarks import make, mariadb, operations, references, report, statements
+from scripts.benchmarks import busy, make, mariadb, operations, references, report, statements
 from scripts.benchmarks.definitions import token_of
 from scripts.benchmarks.operations import API, LEFT_OUT, LINES, Line
 from scripts.benchmarks.options import Refused, at_least, writable
@@ -90,6 +90,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=6.0, help="at most for a line, of three rounds at least"
     )
+    parser.add_argument(
+        "--busy", action="store_true", help=f"measure while {busy.TOLD}, and put it back in the end"
+    )
     parser.add_argument("--explain", action="store_true", help="print the plan of each statement")
     parser.add_argument("--save", type=writable, metavar="FILE", help="keep the figures")
     parser.add_argument(
@@ -116,10 +119,13 @@ def main(asked: argparse.Namespace) -> int:
         unknown = operations.missing(app)
         if unknown:
             raise SystemExit(f"Neither measured nor left out with a reason: {', '.join(unknown)}")
+        if asked.busy:
+            for place in found:
+                stack.enter_context(busy.written_to(place))
         lines = [line for line in LINES if asked.only in line.name]
         results, refused = _measure(asked, app, found, lines, stack)
     if asked.save:
-        report.save(asked.save, results, _about(found))
+        report.save(asked.save, results, _about(asked, found))
     print(report.summary(results))
     for name in _gone(asked):
         print(f"GONE SINCE: {name}")
@@ -153,7 +159,7 @@ def _measure(
     stack: contextlib.ExitStack,
 ) -> tuple[list[Measured], list[str]]:
     """The figures of the lines, and what was not answered with success."""
-    for name, text in _about(found).items():
+    for name, text in _about(asked, found).items():
         print(f"{name}: {text}")
     for endpoint in sorted(set(LEFT_OUT) & set(app.view_functions)):
         print(f"left out: {endpoint}, {LEFT_OUT[endpoint]}")
@@ -252,8 +258,10 @@ def _total(asked: Asked) -> int | None:
     return total if isinstance(total, int) else None
 
 
-def _about(found: list[Place]) -> dict[str, str]:
+def _about(asked: argparse.Namespace, found: list[Place]) -> dict[str, str]:
     about = {place.size.name: described(place.url) for place in found}
     if any(place.url.startswith("mysql") for place in found):
         about["MariaDB of our own"] = " ".join(mariadb.SETTINGS)
+    if asked.busy:
+        about["meanwhile"] = busy.TOLD
     return about | {"API": API, "gunicorn": "gunicorn.conf.py, 2 processes, limits off"}

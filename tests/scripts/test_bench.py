@@ -172,6 +172,25 @@ def test_every_get_is_measured_and_answered(tiny: Path, tmp_path: Path) -> None:
     assert all(line.statements or "health" in name for name, line in figures.items())
 
 
+def test_what_is_changed_while_a_busy_database_is_measured_is_put_back(tiny: Path) -> None:
+    def state() -> tuple[list[Any], int]:
+        with closing(sqlite3.connect(tiny)) as connection:
+            results = connection.execute("SELECT * FROM test_result").fetchall()
+            ((marks,),) = connection.execute(
+                "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'rollup_mark'"
+            )
+        return results, marks
+
+    results, marks = state()
+
+    done = bench("measure", "--size", "tiny", "--sqlite", tiny, "--busy", "--only", "/runs?limit")
+
+    now = state()
+    assert "meanwhile: another connection changes a result" in done.stdout
+    assert now[0] == results
+    assert now[1] > marks + 1
+
+
 @pytest.mark.parametrize(
     ("command", "told"),
     [
