@@ -158,16 +158,11 @@ def save(path: Path, found: Iterable[Measured], about: dict[str, str]) -> None:
 
 @dataclass(frozen=True)
 class Saved:
-    """An earlier measurement: what was measured, and its figures by the names of their lines."""
+    """An earlier measurement: the size that was measured and the kind of its database, and its
+    figures by the names of their lines."""
 
-    about: dict[str, str]
+    of: tuple[str, str]
     lines: dict[str, Measured]
-
-    @property
-    def of(self) -> tuple[str, str]:
-        """The size that was measured, the larger of two, and the kind of its database."""
-        size, url = [known for known in self.about.items() if known[0] in SIZES][-1]
-        return size, make_url(url).get_backend_name()
 
 
 def saved(name: str) -> Saved:
@@ -175,10 +170,14 @@ def saved(name: str) -> Saved:
     try:
         kept = json.loads(Path(name).read_text())
         lines = [Measured(**line) for line in kept["lines"]]
-        found = Saved(kept["about"], {line.name: line for line in lines})
-        found.of  # noqa: B018  that it can be told
+        return Saved(_subject(kept["about"]), {line.name: line for line in lines})
     except OSError as error:
         raise ArgumentTypeError(f"{name} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, LookupError):
         raise ArgumentTypeError(f"{name} holds no figures of `measure`") from None
-    return found
+
+
+def _subject(about: Mapping[str, str]) -> tuple[str, str]:
+    """The size that was measured, the larger of two, and the kind of its database."""
+    size, url = [known for known in about.items() if known[0] in SIZES][-1]
+    return size, make_url(url).get_backend_name()

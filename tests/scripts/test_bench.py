@@ -183,7 +183,10 @@ def test_what_is_changed_while_a_busy_database_is_measured_is_put_back(tiny: Pat
 
     results, marks = state()
 
-    done = bench("measure", "--size", "tiny", "--sqlite", tiny, "--busy", "--only", "/runs?limit")
+    done = bench(
+        "measure", "--size", "tiny", "--sqlite", tiny, "--busy", "--only", "/runs?limit",
+        "--seconds", "1",
+    )  # fmt: skip
 
     now = state()
     assert "meanwhile: another connection changes a result" in done.stdout
