@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import flask_migrate
 
@@ -65,7 +66,7 @@ def main(asked: argparse.Namespace) -> int:
     return 0 if all(kept) else 1
 
 
-def site_of(folder: Path) -> dict[str, str]:
+def site_of(folder: Path) -> dict[str, Any]:
     """The settings of a site in a folder."""
     return {
         "database_url": f"sqlite:///{folder / 'bench.sqlite'}",
