@@ -1,7 +1,7 @@
 """Lists of runs: the kept ones by their indexes, the rest derived, as one."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, not_, select
@@ -10,7 +10,7 @@ from database import by_index, fetch_value
 from mod_test import run_filters, run_rows
 from mod_test.models import Run, RunRecord
 from mod_test.rollup import kept
-from mod_test.rollup.kept import IS_KEPT
+from mod_test.rollup.kept import CONCERNED, IS_KEPT
 from mod_test.rollup.memory import remembered
 from mod_test.rollup.tables import RunRollup
 from mod_test.verdict import RunStatus, lease_ran_out
@@ -54,6 +54,12 @@ def kept_sources(
 ) -> list[Select[Any]]:
     """The kept runs that are meant, by `run_id`, where the filter has these parameters: statements
     that share no run. `forks`: how many repositories are asked for."""
+    sources = _rolled_up(given, status=status, forks=forks)
+    return [_by_index(source.where(IS_KEPT), given, sort) for source in sources]
+
+
+def _rolled_up(given: frozenset[str], *, status: RunStatus | None, forks: int) -> list[Select[Any]]:
+    """The same of all runs that are rolled up, whether marks concern them or not."""
     sources = [_of_status(*part) for part in _by_status(status)]
     if "of_run_repository" in given:
         sources = [
@@ -62,7 +68,7 @@ def kept_sources(
             for place in range(max(1, forks))
         ]
     conditions = run_filters.of_kept(given - {"of_run_status", "of_run_repository"})
-    return [_by_index(source.where(IS_KEPT, *conditions), given, sort) for source in sources]
+    return [source.where(*conditions) for source in sources]
 
 
 def _by_status(status: RunStatus | None) -> list[tuple[RunStatus | None, bool | None]]:
@@ -73,7 +79,7 @@ def _by_status(status: RunStatus | None) -> list[tuple[RunStatus | None, bool | 
 
 
 def _of_status(kept_as: RunStatus | None, ran_out: bool | None) -> Select[Any]:
-    runs = select(RunRollup.test_id.label("run_id"))
+    runs = select(RunRollup.test_id.label("run_id")).select_from(RunRollup)
     if kept_as is not None:
         runs = runs.where(RunRollup.status == kept_as.value)
     if ran_out is not None:
@@ -98,28 +104,42 @@ def other_runs(given: frozenset[str]) -> Select[Any]:
 def total(
     given: frozenset[str], params: Mapping[str, Any], *, status: RunStatus | None, forks: int
 ) -> int:
-    """How many runs are meant."""
+    """How many runs are meant.
+
+    All that are rolled up are counted once for each version of them; of these, those that marks
+    concern are few, and counted otherwise.
+    """
     marks = kept.known()
-    statement = _counting(given, status, forks, marks.is_quiet)
+    asked = tuple((name, str(value)) for name, value in sorted(params.items()))
 
     def count() -> int:
-        found: int = fetch_value(statement, params)
-        return found
+        return int(fetch_value(_counting(given, status, forks), params))
 
-    if status in _LIVE:  # a lease runs out by itself
-        return count()
-    asked = tuple((name, str(value)) for name, value in sorted(params.items()))
-    return remembered(marks, ("runs", asked), count)
+    # Of runs that go on, a lease runs out by itself.
+    is_lasting = status not in _LIVE
+    whole = remembered(marks, ("runs", asked), count, also_marked=True) if is_lasting else count()
+    if marks.is_quiet:
+        return whole
+    return whole + int(fetch_value(_correcting(given, status, forks), params))
 
 
 @functools.lru_cache(maxsize=512)
-def _counting(
-    given: frozenset[str], status: RunStatus | None, forks: int, is_quiet: bool
-) -> Select[Any]:
-    parts: list[ColumnElement[int]] = [
-        source.with_only_columns(func.count()).scalar_subquery()
-        for source in kept_sources(given, "created_at", status=status, forks=forks)
-    ]
-    if not is_quiet:
-        parts.append(other_runs(given).with_only_columns(func.count()).scalar_subquery())
-    return select(functools.reduce(lambda one, other: one + other, parts))
+def _counting(given: frozenset[str], status: RunStatus | None, forks: int) -> Select[Any]:
+    """How many of those that are meant are rolled up."""
+    sources = _rolled_up(given, status=status, forks=forks)
+    return _sum_of(_by_index(source, given, "created_at") for source in sources)
+
+
+@functools.lru_cache(maxsize=512)
+def _correcting(given: frozenset[str], status: RunStatus | None, forks: int) -> Select[Any]:
+    """How many more there are, as it is derived, or fewer where that is negative."""
+    sources = _rolled_up(given, status=status, forks=forks)
+    concerned = _sum_of(source.where(RunRollup.test_id.in_(CONCERNED)) for source in sources)
+    return select(_sum_of([other_runs(given)]).scalar_subquery() - concerned.scalar_subquery())
+
+
+def _sum_of(sources: Iterable[Select[Any]]) -> Select[Any]:
+    counts: Iterable[ColumnElement[int]] = (
+        source.with_only_columns(func.count()).scalar_subquery() for source in sources
+    )
+    return select(functools.reduce(lambda one, other: one + other, counts))

@@ -191,9 +191,11 @@ def json_part(name: str, *, most: int) -> dict[str, Any]:
 def file_parts(*, besides: str) -> dict[str, FileStorage]:
     """The files of a multipart body, by name, without the part `besides`.
 
-    Raises Invalid for a part that comes twice, and for one that is no file.
+    Raises Invalid for a part that comes twice or has no name, and for one that is no file.
     """
     parts = (request.files, request.form)
+    if any(name is None for part in parts for name in part):
+        raise Invalid.fields(body="Each part must have a name.")
     twice = [name for part in parts for name, values in part.lists() if len(values) > 1]
     if twice:
         raise Invalid.fields(**dict.fromkeys((name[:100] for name in twice), "Was given twice."))

@@ -1,4 +1,8 @@
-"""How many entries of kept runs there are."""
+"""How many entries of kept runs there are.
+
+All that is rolled up is counted once for each version of it; of runs that marks concern, which are
+few, it is counted again and taken off.
+"""
 
 import functools
 from typing import Any
@@ -9,7 +13,7 @@ from database import fetch_value
 from mod_test import run_filters
 from mod_test.history.entries import STATUS, TESTS, Asked
 from mod_test.rollup import kept
-from mod_test.rollup.kept import CONCERNED, IS_KEPT
+from mod_test.rollup.kept import CONCERNED, NONE
 from mod_test.rollup.memory import remembered
 from mod_test.rollup.tables import FailingResult, RunRollup, RunSetMember
 from mod_test.verdict import ResultStatus
@@ -20,30 +24,35 @@ def total(asked: Asked) -> int:
     if not asked.tests:
         return 0
     status = asked.wanted.result_status
-    statement, params = _counting(asked.given, status), asked.params
 
-    def count() -> int:
-        return int(fetch_value(statement, params))
+    def count(*, is_concerned: bool = False) -> int:
+        return int(fetch_value(_counting(asked.given, status, is_concerned), asked.params))
 
     named = tuple((name, str(value)) for name, value in sorted(asked.wanted.runs.params.items()))
-    return remembered(kept.known(), ("entries", asked.tests, named, status), count)
+    marks, key = kept.known(), ("entries", asked.tests, named, status)
+    whole = remembered(marks, key, count, also_marked=True)
+    return whole if marks.concerned == NONE else whole - count(is_concerned=True)
 
 
 @functools.cache
-def _counting(given: frozenset[str], status: ResultStatus | None) -> Select[Any]:
+def _counting(
+    given: frozenset[str], status: ResultStatus | None, is_concerned: bool
+) -> Select[Any]:
     """Most runs have the same set of tests, so entries are counted by sets: so many runs times so
-    many tests of the sample; what did not pass is counted by itself."""
+    many tests of the sample; what did not pass is counted by itself. `is_concerned`: of runs that
+    marks concern only."""
     if status is None:
-        return select(_in_sets(given))
+        return select(_in_sets(given, is_concerned))
     if status is ResultStatus.passed:
-        return select(_in_sets(given) - _not_passed(given))
-    return select(_not_passed(given, FailingResult.status == STATUS))
+        return select(_in_sets(given, is_concerned) - _not_passed(given, is_concerned))
+    return select(_not_passed(given, is_concerned, FailingResult.status == STATUS))
 
 
-def _in_sets(given: frozenset[str]) -> Any:
+def _in_sets(given: frozenset[str], is_concerned: bool) -> Any:
     runs = (
         select(RunRollup.set_id, func.count().label("number"))
-        .where(RunRollup.set_id.is_not(None), IS_KEPT, *run_filters.of_kept(given))
+        .where(RunRollup.set_id.is_not(None), *run_filters.of_kept(given))
+        .where(*_among(RunRollup, is_concerned))
         .group_by(RunRollup.set_id)
         .subquery("runs_by_set")
     )
@@ -59,13 +68,17 @@ def _in_sets(given: frozenset[str]) -> Any:
     ).scalar_subquery()
 
 
-def _not_passed(given: frozenset[str], *conditions: ColumnElement[bool]) -> Any:
+def _not_passed(given: frozenset[str], is_concerned: bool, *conditions: ColumnElement[bool]) -> Any:
     found = select(func.count()).select_from(FailingResult)
     if given:
         found = found.join(RunRollup, RunRollup.test_id == FailingResult.test_id)
         found = found.where(*run_filters.of_kept(given))
     return found.where(
         FailingResult.regression_test_id.in_(TESTS),
-        FailingResult.test_id.not_in(CONCERNED),
+        *_among(FailingResult, is_concerned),
         *conditions,
     ).scalar_subquery()
+
+
+def _among(table: Any, is_concerned: bool) -> list[ColumnElement[bool]]:
+    return [table.test_id.in_(CONCERNED)] if is_concerned else []

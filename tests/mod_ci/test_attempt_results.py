@@ -203,6 +203,22 @@ def test_a_part_that_is_none_of_a_result_is_refused(
     assert response.json["details"]["fields"]
 
 
+@pytest.mark.parametrize("disposition", ["form-data", 'form-data; filename="f"'])
+def test_a_part_without_a_name_is_refused(sqlite_app, client, held, test_, disposition) -> None:
+    parts = (("form-data; name=result", json.dumps(RESULT)), (disposition, "x"))
+    body = "".join(f"--x\r\nContent-Disposition: {head}\r\n\r\n{text}\r\n" for head, text in parts)
+
+    response = client.put(
+        f"{held.url}/results/{test_.id}",
+        data=f"{body}--x--\r\n",
+        content_type="multipart/form-data; boundary=x",
+        headers=held.headers,
+    )
+
+    assert response.status_code == 400
+    assert response.json["details"]["fields"] == {"body": "Each part must have a name."}
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "status"),
     [
