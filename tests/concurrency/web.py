@@ -103,6 +103,9 @@ class Answer:
 
     @property
     def json(self) -> Any:
+        return self.get_json()
+
+    def get_json(self) -> Any:
         return self._json()
 
 
