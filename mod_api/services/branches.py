@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, func, select, type_coerce
+from sqlalchemy import Select, bindparam, case, func, null, select, type_coerce, union_all
+from sqlalchemy.orm import aliased
 
 from database import ASCII_LOWER, by_index, exact, fetch, in_this_order, now
 from mod_api.services.paging import Page, page
@@ -77,10 +78,14 @@ def _branches() -> Sequence[Found]:
     """All branches in their order."""
     known = kept.known()
     names = _names()
+    rows = remembered(known, "rows of branches", lambda: fetch(_ROLLED_UP), also_marked=True)
     if known.is_quiet:
         of_forks = tuple(sorted(names.items()))
-        return remembered(known, ("branches", of_forks), lambda: _collected(fetch(_KEPT), names))
-    return _collected([*fetch(_KEPT), *fetch(_PENDING)], names)
+        return remembered(known, ("branches", of_forks), lambda: _collected(rows, names))
+    others = fetch(_OTHERS)
+    again = {(row.fork_id, row.branch) for row in others}
+    left = [row for row in rows if (row.fork_id, row.branch) not in again]
+    return _collected([*left, *(row for row in others if row.newest_id is not None)], names)
 
 
 def _names() -> dict[int, str]:
@@ -92,7 +97,7 @@ def _names() -> dict[int, str]:
 def _collected(rows: Iterable[Any], names: Mapping[int, str]) -> list[Found]:
     """The branches of these repositories; the rows of forks that are one repository are one."""
     found: dict[tuple[str, str], Found] = {}
-    for fork_id, name, newest_id, last_used_at in rows:
+    for fork_id, _, name, newest_id, last_used_at in rows:
         repository = names.get(fork_id)
         if repository is None or not name:
             continue
@@ -107,45 +112,82 @@ def _collected(rows: Iterable[Any], names: Mapping[int, str]) -> list[Found]:
     return sorted(found.values(), key=lambda branch: branch.key)
 
 
-def _kept() -> Select[Any]:
-    """Fork, name, newest run and last use of every branch that has kept runs."""
-    groups = (
-        select(
-            RunRollup.fork_id,
-            RunRollup.branch,
-            func.max(RunRollup.test_id).label("newest_id"),
-            func.max(RunRollup.created_at).label("last_used_at"),
-        )
-        .where(kept.IS_KEPT)
-        .group_by(RunRollup.fork_id, RunRollup.branch)
+def _rolled_up() -> Select[Any]:
+    """The row of every branch that has runs which are rolled up, whether marks concern them or
+    not."""
+    groups = select(
+        RunRollup.fork_id,
+        RunRollup.branch,
+        func.max(RunRollup.test_id).label("newest_id"),
+        func.max(RunRollup.created_at).label("last_used_at"),
+    ).group_by(RunRollup.fork_id, RunRollup.branch)
+    return _named(by_index(groups, RunRollup, "ix_run_rollup_branches"))
+
+
+def _again() -> Select[Any]:
+    """The rows of the branches of runs that marks concern, without these runs; of a branch that has
+    no others without a newest run."""
+    of_concerned = (
+        select(RunRollup.fork_id, RunRollup.branch)
+        .where(RunRollup.test_id.in_(kept.CONCERNED))
+        .distinct()
+        .subquery("of_concerned")
     )
-    found = by_index(groups, RunRollup, "ix_run_rollup_branches").subquery("branches")
+
+    def first_of(column: str, index: str) -> Any:
+        other = aliased(RunRollup)
+        wanted = getattr(other, column)
+        found = select(wanted).where(
+            other.fork_id == of_concerned.c.fork_id,
+            other.branch == of_concerned.c.branch,
+            other.test_id.not_in(kept.CONCERNED),
+        )
+        return by_index(found.order_by(wanted.desc()).limit(1), other, index).scalar_subquery()
+
+    return _named(
+        select(
+            of_concerned.c.fork_id,
+            of_concerned.c.branch,
+            first_of("test_id", "ix_run_rollup_branches").label("newest_id"),
+            first_of("created_at", "ix_run_rollup_branch").label("last_used_at"),
+        )
+    )
+
+
+def _named(groups: Select[Any]) -> Select[Any]:
+    """Fork, branch as it is kept, its name, newest run and last use."""
+    found = groups.subquery("branches")
     whole = select(exact(Run.branch)).where(Run.id == found.c.newest_id).scalar_subquery()
     # As a parameter: SQLite takes no such character in a statement.
     is_cut = func.instr(found.c.branch, bindparam("cut", CUT)) > 0
     return select(
         found.c.fork_id,
+        found.c.branch,
         type_coerce(case((is_cut, whole), else_=found.c.branch), RunRollup.branch.type),
         found.c.newest_id,
         found.c.last_used_at,
     )
 
 
-_KEPT = _kept()
-# The same of the branches that the other runs have.
-_PENDING = in_this_order(
-    select(
-        Run.fork_id,
-        type_coerce(exact(Run.branch), RunRollup.branch.type),
-        func.max(Run.id),
-        func.max(RunRecord.created_at),
+def _pending() -> Select[Any]:
+    """The same of the branches that runs have which are derived; these are not kept as anything."""
+    return in_this_order(
+        select(
+            Run.fork_id,
+            null(),
+            type_coerce(exact(Run.branch), RunRollup.branch.type),
+            func.max(Run.id),
+            func.max(RunRecord.created_at),
+        )
+        .select_from(kept.PENDING)
+        .join(Run, Run.id == kept.PENDING.c.test_id)
+        .join(Fork, Fork.id == Run.fork_id)
+        .join(RunRecord, RunRecord.test_id == Run.id)
+        .where(*IS_VALID)
+        .group_by(Run.fork_id, exact(Run.branch))
     )
-    .select_from(kept.PENDING)
-    .join(Run, Run.id == kept.PENDING.c.test_id)
-    .join(Fork, Fork.id == Run.fork_id)
-    .join(RunRecord, RunRecord.test_id == Run.id)
-    .where(*IS_VALID)
-    .group_by(Run.fork_id, exact(Run.branch))
-)
+
+
+_ROLLED_UP, _OTHERS = _rolled_up(), union_all(_again(), _pending())
 _FORKS = select(Fork.id, Fork.github)
 _HEADS = select(Run.id, Run.commit).where(Run.id.in_(bindparam("ids", expanding=True)))

@@ -38,14 +38,17 @@ NONE = (0,)  # no run's id: an empty list would cost the database more
 class Known:
     """What this snapshot knows of marks: the runs that they concern, or NONE.
 
-    `is_quiet`: no mark waits, and every run is kept; nothing has to be derived. `version` is that
-    of what is kept, its generation and newest change; None where nobody knows. `definitions` is
-    that of regression tests; None also while marks of them wait.
+    `is_quiet`: no mark waits, and every run is kept; nothing has to be derived. `is_whole`: what is
+    kept is what it was when its version began, also of the runs that marks concern; of one that is
+    gone, the rows went with it. `version` is that of what is kept, its generation and newest
+    change; None where nobody knows. `definitions` is that of regression tests; None also while
+    marks of them wait.
     """
 
     concerned: tuple[int, ...] = NONE
     version: Version | None = None
     is_quiet: bool = False
+    is_whole: bool = False
     definitions: Version | None = None
 
 
@@ -77,12 +80,13 @@ def remember(
     *,
     version: Version | None,
     is_quiet: bool,
+    is_whole: bool,
     definitions: Version | None,
 ) -> None:
     """Let `known` answer this for the rest of the snapshot that is being read."""
     snapshot = snapshots.current()
     if snapshot is not None:
-        snapshot.notes[KNOWN] = Known(_sorted(run_ids), version, is_quiet, definitions)
+        snapshot.notes[KNOWN] = Known(_sorted(run_ids), version, is_quiet, is_whole, definitions)
 
 
 def first_mark_of_definitions() -> ScalarSelect[int | None]:

@@ -83,7 +83,8 @@ def remembered(
 ) -> T:
     """What `compute` gives for this key at this version of what is kept, while nothing else is to
     be looked at; `also_marked`: it looks at what is kept only, marked or not."""
-    if known.version is None or not (known.is_quiet or also_marked):
+    may = known.is_whole if also_marked else known.is_quiet
+    if known.version is None or not may:
         return compute()
     generation, change = known.version
     values, place = _memory(generation).of_versions, (change, key)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    true,
     union_all,
     update,
 )
@@ -34,6 +35,7 @@ from mod_test.rollup.tables import (
     RollupChange,
     RollupMark,
     RollupState,
+    RunRollup,
 )
 
 log = structlog.get_logger("rollup")
@@ -122,11 +124,13 @@ def note_looked(row: Any) -> None:
 
 
 def _what_waits() -> CompoundSelect[Any]:
-    """The runs that marks concern, as pairs with the reason why."""
-    found = [select(literal(OWN).label("why"), by_own_marks().subquery().c.run_id)]
+    """The runs that marks concern, with the reason why and whether they are rolled up."""
+    own = by_own_marks().subquery("own")
+    is_rolled_up = exists().where(RunRollup.test_id == own.c.run_id)
+    found = [select(literal(OWN).label("why"), own.c.run_id, is_rolled_up.label("is_rolled_up"))]
     for runs in by_definitions():
         few = runs.limit(FEW + 1).subquery()
-        found.append(select(literal(OF_DEFINITION), few.c.test_id))
+        found.append(select(literal(OF_DEFINITION), few.c.test_id, true()))
     return union_all(*found)
 
 
@@ -147,13 +151,18 @@ def _look() -> tuple[bool, bool]:
         # Without a mark, and with every run kept, nothing else is asked. Where nothing marks what
         # changes (generation 0), no run is kept, and nobody has anything to settle.
         is_quiet = version is not None and state.are_settled in (None, 1)
-        remember((), version=version, is_quiet=is_quiet, definitions=definitions)
+        remember((), version=version, is_quiet=is_quiet, is_whole=True, definitions=definitions)
         return False, False
     rows = fetch(WHAT_WAITS)
-    must = len({run_id for why, run_id in rows if why == OF_DEFINITION}) > FEW
+    must = len({row.run_id for row in rows if row.why == OF_DEFINITION}) > FEW
     if not must:
-        concerned = {run_id for _, run_id in rows}
-        remember(concerned, version=version, is_quiet=False, definitions=definitions)
+        remember(
+            {row.run_id for row in rows},
+            version=version,
+            is_quiet=False,
+            is_whole=all(row.is_rolled_up for row in rows),
+            definitions=definitions,
+        )
     return must, True
 
 

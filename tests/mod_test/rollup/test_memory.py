@@ -57,6 +57,19 @@ def test_nothing_is_remembered_while_a_mark_waits(raw: Raw, remembered, settled)
     assert remembered(compute, also_marked=True) == 1  # of what is kept nothing has changed
 
 
+def test_nothing_is_remembered_while_a_run_is_gone_whose_rows_went_with_it(
+    raw: Raw, remembered, settled
+) -> None:
+    """The version is still that of when they were there."""
+    runs = [factories.run(progress=["testing", "completed"]) for _ in range(2)]
+    settled()
+    compute = Counted()
+    remembered(compute, also_marked=True)
+    raw.execute("DELETE FROM test WHERE id = ?", (runs[0].id,))
+
+    assert [remembered(compute, also_marked=True) for _ in range(2)] == [2, 3]
+
+
 def test_another_generation_forgets_all(app: Flask, remembered, settled) -> None:
     settled()
     compute = Counted()
