@@ -170,7 +170,7 @@ def _named(groups: Select[Any]) -> Select[Any]:
 
 
 def _pending() -> Select[Any]:
-    """The same of the branches that runs have which are derived; these are not kept as anything."""
+    """The same of the branches of runs that are derived: what they are kept as is NULL."""
     return in_this_order(
         select(
             Run.fork_id,

@@ -86,7 +86,7 @@ def _missed(after: int) -> Sequence[int]:
 def _keep_noted(run_id: int, *, settings: Settings, repository: Repository) -> bool:
     try:
         return keep(run_id, settings=settings, repository=repository)
-    except Exception:
+    except Exception:  # whatever it is, the logs of other runs are kept
         log.exception("log_not_kept", run_id=run_id)
         return False
 

@@ -70,6 +70,13 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
+def runs_behind(run_id: int, most: int) -> list[int]:
+    """The next runs by id."""
+    return list(
+        db.session.scalars(select(Run.id).where(Run.id > run_id).order_by(Run.id).limit(most))
+    )
+
+
 def roll_up(run_ids: Collection[int]) -> list[int]:
     """Derive these runs anew, and keep what can be kept of them; those that have ended, now or
     before, and those that are gone."""

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import cast
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Table, delete, insert, update
 
 from database import Base, db, writing
-from mod_test.models import Run
 from mod_test.rollup import derive, facts, opened, triggers
 from mod_test.rollup.settle import begin_generation, settling, write_down_change
 from mod_test.rollup.tables import TABLES, FailingResult, OpenRun, RollupState, RunRollup
@@ -40,11 +39,7 @@ def rebuild(*, after: int = 0) -> Iterator[tuple[int, int]]:
     done = 0
     while True:
         with settling():
-            ids = list(
-                db.session.scalars(
-                    select(Run.id).where(Run.id > after).order_by(Run.id).limit(BATCH)
-                )
-            )
+            ids = derive.runs_behind(after, BATCH)
             changed = derive.roll_up(ids)
             if ids:
                 write_down_change(min(changed, default=ids[0]))

@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import select
 
 from database import db
-from mod_test.models import Run
 from mod_test.rollup import derive, facts
 from mod_test.rollup.settle import settling
 from mod_test.rollup.tables import FailingResult, OpenRun, RollupState, RunRollup
@@ -41,17 +40,12 @@ def differences() -> Iterator[Difference]:
     after = 0
     while True:
         with settling():
-            ids = _runs_behind(after)
+            ids = derive.runs_behind(after, BATCH)
             found = list(_of_runs(ids))
         if not ids:
             return
         after = ids[-1]
         yield from found
-
-
-def _runs_behind(run_id: int) -> list[int]:
-    behind = select(Run.id).where(Run.id > run_id).order_by(Run.id).limit(BATCH)
-    return list(db.session.scalars(behind))
 
 
 def _of_runs(ids: list[int]) -> Iterator[Difference]:

@@ -183,7 +183,7 @@ def test_a_database_that_hangs_has_nothing_to_do_for_former_scrapes(
     for _ in range(3):
         page({"REQUEST_METHOD": "GET", "PATH_INFO": "/metrics"}, lambda status, headers: None)
     hung_database.break_off()
-    time.sleep(0.5)
+    time.sleep(0.5)  # what former scrapes had left to be asked would be asked now
 
     assert len(hung_database.taken) == 1
 
