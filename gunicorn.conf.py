@@ -27,7 +27,7 @@ host = f"[{settings.host}]" if ":" in settings.host else settings.host
 bind = [f"{host}:{settings.port}"]
 
 # WEB_CONCURRENCY says how many processes there are, 1 unless it is set.
-worker_class = "mod_api.streaming.worker.PlatformWorker"
+worker_class = "server.worker.PlatformWorker"
 # More at once would only take turns. Claims that wait have threads of their own, MAX_WAITERS.
 threads = 16
 # Beyond these a process refuses with 503; each stream is one of them.

@@ -8,13 +8,14 @@ from limits.strategies import FixedWindowRateLimiter
 import mod_sample.models  # noqa: F401  both bring every table into the metadata
 from config import ROOT, Settings
 from database import db, init_database
+from demo.commands import demo
 from mod_api import init_api
 from mod_api.commands import check
 from mod_api.log_commands import logs
 from mod_api.rollup_commands import rollup
 from mod_auth.commands import accounts
 from mod_auth.throttle import Throttle
-from mod_ci.commands import demo, queue, repository
+from mod_ci.commands import queue, repository
 from mod_sample.storage import open_repository
 
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from typing import Any
+from wsgiref.types import WSGIApplication
 
 from flask import Flask
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from mod_api.services import run_metrics
-from mod_api.streaming.answer import Wsgi
 
 
-def page_of(app: Flask) -> Wsgi:
+def page_of(app: Flask) -> WSGIApplication:
     """A WSGI application that answers with the metrics of `app`, and 404 to everything else."""
 
     database = run_metrics.probe(app)

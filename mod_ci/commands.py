@@ -1,25 +1,19 @@
-"""`flask queue`, `repository` and `demo`: what a timer or a person runs beside the site."""
-
-from pathlib import Path
+"""`flask queue` and `flask repository`: commands for timers and operators."""
 
 import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from config import INSTANCE
-from database import reading, writing
+from database import reading
 from mod_auth.commands import told_in_one_line
 from mod_ci import queue as services
 from mod_ci import stored_files
-from mod_ci.demo import build
-from mod_ci.demo import seed as demo_seed
 from mod_sample.storage import Repository, StorageError, copy_missing
 
 DAY_SECONDS = 24 * 3600
 
 queue = AppGroup("queue", help="The queue of runs.")
 repository = AppGroup("repository", help="The stored files.")
-demo = AppGroup("demo", help="The demonstration's data.")
 
 
 @queue.command("expire")
@@ -73,29 +67,6 @@ def sync() -> None:
     )
     if report.failed:
         raise SystemExit(1)
-
-
-@demo.command("seed")
-@click.option(
-    "--folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=INSTANCE / "demo",
-    help="Where the demonstration's own files are made.",
-)
-@told_in_one_line
-def seed(folder: Path) -> None:
-    """Make the demonstration's samples, baselines and regression tests; what is there stays."""
-    made = build(folder)
-    try:
-        demo_seed.store_files(made, _repository())
-    except StorageError as error:
-        raise click.ClickException(str(error)) from None
-    with writing():
-        added = demo_seed.insert_rows(made)
-    click.echo(
-        f"Regression tests added: {added}, of {len(made.tests)}. Good commit: {made.good_commit}. "
-        f"Regressed commit: {made.regressed_commit}."
-    )
 
 
 def _repository() -> Repository:

@@ -28,6 +28,8 @@ from run import create_app
 from tests import factories, servers
 from tests.openapi import CheckedClient
 from tests.raw import Raw
+from tests.runners import Held, Runner, runner
+from tests.web_server import Server
 
 SETTINGS_DEFAULTS: dict[str, Any] = {
     "secret_key": "only-for-tests-0123456789abcdefghijklmnopqrstuv",
@@ -325,3 +327,61 @@ def redis_url(worker: str) -> str:
     with redis.Redis.from_url(url) as client:
         client.flushdb()
     return url
+
+
+@pytest.fixture(scope="session")
+def shared_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
+    """One server for each database, since starting one takes seconds."""
+    servers: dict[str, Server] = {}
+    yield servers
+    for server in servers.values():
+        server.kill()
+
+
+@pytest.fixture
+def server(
+    site: Site, shared_servers: dict[str, Server], tmp_path_factory: pytest.TempPathFactory
+) -> Server:
+    """A server with the usual settings that is up, whatever the tests before did to it."""
+    if site.url not in shared_servers:
+        log = tmp_path_factory.mktemp("server") / "log"
+        shared_servers[site.url] = Server(
+            log, database_url=site.url, sample_repository=site.repository
+        )
+    server = shared_servers[site.url]
+    server.log.write_text("")
+    return server if server.is_running else server.start()
+
+
+@pytest.fixture
+def serve(site: Site, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """`serve(**settings)`: a server of the test's own, ended with it."""
+    servers: list[Server] = []
+
+    def start(**settings: object) -> Server:
+        log = tmp_path / f"server-{len(servers)}.log"
+        chosen = {"database_url": site.url, "sample_repository": site.repository, **settings}
+        servers.append(Server(log, **chosen))
+        return servers[-1].start()
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture
+def someone(site: Site) -> dict[str, str]:
+    """The headers of somebody who may read logs and runs."""
+    return factories.signed_in("contributor", "system:read", "runs:read")
+
+
+@pytest.fixture
+def runners(site: Site) -> Runner:
+    return runner(site.app.test_client())
+
+
+@pytest.fixture
+def held(runners: Runner) -> Held:
+    """A run that a runner is on."""
+    factories.run(tests=[factories.regression_test()])
+    return runners.claim()

@@ -18,8 +18,8 @@ from dotenv import dotenv_values
 
 from config import READERS, ROOT, Settings, SettingsError
 from mod_ci.runner.__main__ import parse, parser
-from tests.mod_api.streaming.serving import Server
 from tests.servers import free_port
+from tests.web_server import Server
 
 DEPLOY = ROOT / "deploy"
 PAPER = ROOT / "docs" / "deploy.md"

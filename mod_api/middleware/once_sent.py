@@ -10,9 +10,10 @@ from collections.abc import Callable
 import structlog
 from flask import Response, request
 
-from mod_api.streaming.environ import CLOSES_ONCE_SENT
-
 log = structlog.get_logger("once_sent")
+# In the WSGI environ of a server that closes a response after sending it: no client waits for what
+# happens on close.
+CLOSES_ONCE_SENT = "platform.closes_once_sent"
 
 
 def do(work: Callable[[], None], response: Response) -> None:

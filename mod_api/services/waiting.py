@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import metrics
 from errors import Unavailable
-from mod_api.streaming.ending import ending
+from mod_api.streaming.shutdown_event import shutting_down
 
 POLL_SECONDS = 1.0
 T = TypeVar("T")
@@ -52,7 +52,7 @@ def wait_for(look: Callable[[], T | None], seconds: float, *, most: int) -> T | 
     try:
         while found is None and time.monotonic() < until:
             pause = POLL_SECONDS * random.uniform(0.7, 1.3)  # noqa: S311  spreads the pollers
-            if ending.wait(max(0.0, min(pause, until - time.monotonic()))):
+            if shutting_down.wait(max(0.0, min(pause, until - time.monotonic()))):
                 break
             found = look()
     finally:

@@ -10,8 +10,8 @@ from click.testing import Result
 from flask import Flask
 
 from database import reading
+from demo.content import Demo, build
 from mod_ci import stored_files
-from mod_ci.demo import Demo, build
 from mod_sample.storage import result_key, sample_key
 from tests import factories
 from tests.raw import Raw

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from database import db, snapshots
 from mod_api.middleware import once_sent
-from mod_api.streaming.environ import CLOSES_ONCE_SENT
+from mod_api.middleware.once_sent import CLOSES_ONCE_SENT
 from tests import factories
 from tests.runners import API
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.mod_api.streaming.serving import Server
+from tests.web_server import Server
 
 
 @dataclass

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests import factories
 from tests.conftest import Site
 from tests.mod_api.streaming.following import follow
-from tests.mod_api.streaming.serving import Server
 from tests.runners import Held, runner
+from tests.web_server import Server
 
 CUT_EVERY = 100
 # One to four bytes each; what a terminal would obey is not shown, and so not among them.

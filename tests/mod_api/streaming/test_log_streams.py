@@ -9,9 +9,9 @@ from flask import Flask
 
 from tests import factories
 from tests.mod_api.streaming.following import Following, follow
-from tests.mod_api.streaming.serving import Server
 from tests.raw import Raw
 from tests.runners import Held, Runner
+from tests.web_server import Server
 
 AT = "2026-01-01T00:00:00.000Z"
 

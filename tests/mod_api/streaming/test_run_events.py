@@ -7,9 +7,9 @@ from flask import Flask
 
 from tests import factories
 from tests.mod_api.streaming.following import Event, follow
-from tests.mod_api.streaming.serving import Server
 from tests.raw import Raw
 from tests.runners import Held, Runner, lose_lease
+from tests.web_server import Server
 
 
 def events_of(run_id: int) -> str:

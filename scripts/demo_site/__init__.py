@@ -1,1 +1,0 @@
-"""A site for a demonstration, as `scripts/serve` starts it."""

@@ -1,1 +1,0 @@
-"""Tests of `mod_ci.demo`."""

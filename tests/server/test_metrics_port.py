@@ -1,0 +1,107 @@
+"""Metrics and logs of a real server with two processes."""
+
+import contextlib
+import json
+import re
+import signal
+import time
+
+import psutil
+
+from tests.servers import free_port
+from tests.web_server import Server
+
+HEALTH = "/api/v1/system/health"
+COUNTED = re.compile(rb"^ci_http_requests_total\{.*system/health.*\} ([0-9.]+)$", re.MULTILINE)
+
+
+def metrics_of(server: Server, port: int) -> bytes:
+    public, server.port = server.port, port
+    try:
+        reply = server.get("/metrics")
+    finally:
+        server.port = public
+    assert reply.status == 200
+    assert reply.headers["content-type"].startswith("text/plain")
+    return reply.body
+
+
+def health_requests(told: bytes) -> float:
+    found = COUNTED.search(told)
+    return float(found[1]) if found else 0
+
+
+def counted(server: Server, port: int) -> float:
+    """How many requests were counted once no more are: they are when they have been answered."""
+    found, before = health_requests(metrics_of(server, port)), -1.0
+    while found != before:
+        time.sleep(0.3)  # nothing tells from outside that the last one was counted
+        found, before = health_requests(metrics_of(server, port)), found
+    return found
+
+
+def workers(server: Server) -> list[psutil.Process]:
+    assert server._process is not None
+    return psutil.Process(server._process.pid).children()
+
+
+def test_metrics_of_all_processes_are_on_their_own_address_only(serve, sqlite_app) -> None:
+    port = free_port()
+    server = serve(metrics_address=f"127.0.0.1:{port}", web_concurrency=2)
+    before = counted(server, port)
+
+    for _ in range(30):
+        server.get(HEALTH)
+
+    assert counted(server, port) == before + 30
+    elsewhere = {"Host": f"127.0.0.1:{port}", "X-Forwarded-Port": str(port)}
+    assert server.get("/metrics").status == 404
+    assert server.get("/metrics", elsewhere).status == 404
+    server.port, public = port, server.port
+    assert server.get(HEALTH).status == 404
+    server.port = public
+    server.stop()
+
+
+def test_what_a_killed_process_has_counted_stays_and_its_streams_do_not(serve, sqlite_app) -> None:
+    port = free_port()
+    server = serve(metrics_address=f"127.0.0.1:{port}", web_concurrency=2, max_streams=100)
+    for _ in range(10):
+        server.get(HEALTH)
+    before = counted(server, port)
+    old = {one.pid for one in workers(server)}
+
+    workers(server)[0].send_signal(signal.SIGKILL)
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        told = metrics_of(server, port) if len(workers(server)) == 2 else b""
+        if {one.pid for one in workers(server)} != old and b"\nci_streams_limit 200.0" in told:
+            break
+        time.sleep(0.1)
+
+    server.stop()
+    assert health_requests(told) == before
+    assert b"\nci_streams_limit 200.0" in told
+
+
+def test_without_the_setting_no_metrics_are_served(server) -> None:
+    assert server.get("/metrics").status == 404
+
+
+def test_every_line_of_the_log_is_json_whoever_wrote_it(serve, sqlite_app) -> None:
+    server = serve()
+    server.get(HEALTH, {"X-Request-Id": "asked-by-a-test"})
+    with contextlib.closing(server.connect()) as connection:
+        connection.connect()
+        connection.sock.sendall(b"this is no HTTP\r\n\r\n")
+        connection.sock.recv(1000)
+    server.stop()
+
+    lines = [json.loads(line) for line in server.told().splitlines()]
+
+    assert all({"event", "level", "timestamp"} <= set(line) for line in lines)
+    assert {line.get("logger") for line in lines} >= {"gunicorn.error", "uvicorn.error"}
+    (request,) = [line for line in lines if line.get("request_id") == "asked-by-a-test"]
+    assert request["event"] == "request"
+    assert (request["method"], request["route"], request["status"]) == ("GET", HEALTH, 200)
+    assert {"account", "ms", "sql"} <= set(request)
