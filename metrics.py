@@ -63,6 +63,11 @@ _storage_failures = Counter(
     ("storage", "operation"),
     registry=own,
 )
+_caption_failures = Counter(
+    "ci_caption_failures",
+    "Pairs of outputs whose comparison as captions raised an exception.",
+    registry=own,
+)
 
 
 def _of_all_processes(name: str, help: str) -> Gauge:
@@ -126,6 +131,11 @@ def storage_done(storage: str, operation: str, seconds: float, *, failed: bool) 
     _storage_seconds_of(storage, operation).observe(seconds)
     if failed:
         _storage_failures_of(storage, operation).inc()
+
+
+def captions_not_compared() -> None:
+    """Count a pair of outputs whose comparison as captions raised an exception."""
+    _caption_failures.inc()
 
 
 def exposition(*more: Collector) -> bytes:

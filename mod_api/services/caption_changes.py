@@ -10,9 +10,16 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+import metrics
 from database import db, reading, written
 from database.newest import OfDatabases
-from mod_api.services.captions import MAX_BYTES, RULES_VERSION, classify
+from mod_api.services.captions import (
+    MAX_BYTES,
+    NOT_COMPARED,
+    RULES_VERSION,
+    CaptionComparison,
+    classify,
+)
 from mod_api.services.file_names import output_key
 from mod_regression import classifications
 from mod_regression.classifications import Classification, Pair
@@ -59,8 +66,13 @@ def find_and_keep(pair: Pair, expected: bytes, actual: bytes) -> Classification:
     """Classify two contents and keep the finding, in a unit of work of its own.
 
     A database that cannot be written at this moment costs no more than finding it once again.
+    A pair that cannot be classified is not kept: later rules may do better.
     """
-    found = _classification(expected, actual, pair.extension)
+    try:
+        found = _classification(classify(expected, actual, pair.extension))
+    except Exception:  # noqa: BLE001 - a comparison that fails must not fail what it is made for
+        _log_failure(pair)
+        return _classification(NOT_COMPARED)
     try:
         written(lambda: classifications.keep(pair, found, RULES_VERSION))
     except SQLAlchemyError as error:
@@ -69,10 +81,10 @@ def find_and_keep(pair: Pair, expected: bytes, actual: bytes) -> Classification:
 
 
 def note(repository: Repository, outputs: Iterable[tuple[str, str, str]]) -> None:
-    """Classify a few small differences that are new, as their results come in. Raises nothing.
+    """Classify a few small new differences, as their results come in. Raises nothing.
 
-    `outputs` are baseline, actual hash and extension, as the tables have them. What is not
-    classified here is when somebody looks at its difference.
+    `outputs` are baseline, actual hash and extension, as the tables have them. A pair that is not
+    classified here is classified when somebody looks at its difference.
     """
     wanted = list(dict.fromkeys(outputs))
     until = time.monotonic() + AT_ONCE_S
@@ -86,6 +98,8 @@ def note(repository: Repository, outputs: Iterable[tuple[str, str, str]]) -> Non
                 _note(repository, *output)
     except (SQLAlchemyError, StorageError) as error:
         log.warning("pair_not_classified", error=type(error).__name__)
+    except Exception:  # noqa: BLE001 - the result is stored: its runner must be told so
+        _log_failure(None)
 
 
 def details(found: Classification | None) -> Mapping[str, Any] | None:
@@ -109,8 +123,12 @@ def _note(repository: Repository, expected: str, actual: str, extension: str) ->
         find_and_keep(Pair.of(expected, actual, extension), *contents)
 
 
-def _classification(expected: bytes, actual: bytes, extension: str) -> Classification:
-    found = classify(expected, actual, extension)
+def _log_failure(pair: Pair | None) -> None:
+    metrics.captions_not_compared()
+    log.exception("captions_not_compared", **(asdict(pair) if pair else {}))
+
+
+def _classification(found: CaptionComparison | None) -> Classification:
     if found is None:
         return Classification(None)
     return Classification(

@@ -7,6 +7,7 @@ from mod_api.services.captions.classification import (
     classify,
 )
 from mod_api.services.captions.model import (
+    NOT_COMPARED,
     CaptionComparison,
     ChangedCue,
     CueText,
@@ -18,6 +19,7 @@ from mod_regression.changes import ChangeKind
 __all__ = [
     "MAX_BYTES",
     "MAX_CUES",
+    "NOT_COMPARED",
     "RULES_VERSION",
     "CaptionComparison",
     "ChangeKind",

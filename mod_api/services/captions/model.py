@@ -70,3 +70,18 @@ class CaptionComparison:
     truncated: bool
     message: str
     location: Location | None
+
+
+# The answer about a pair whose comparison failed.
+NOT_COMPARED = CaptionComparison(
+    kind=ChangeKind.MIXED,
+    kinds={},
+    cues_expected=None,
+    cues_actual=None,
+    shift_ms=None,
+    rate=None,
+    changed=(),
+    truncated=True,
+    message="The captions differ and could not be compared.",
+    location=None,
+)
