@@ -8,6 +8,7 @@ import enum
 import re
 
 from mod_test.models import ProgressCause
+from mod_test.tracebacks import without_stack
 
 CANCELED = r"(?:cancel(?:l?ed)?|abort(?:ed)?|stopp?(?:ed)?|kill(?:ed)?|terminated)"
 NO_PERSON = (
@@ -79,10 +80,5 @@ def infrastructure_type(message: str) -> str:
 
     Of a traceback only the last line counts: the others are paths.
     """
-    if is_traceback(message):
-        message = message.strip().splitlines()[-1]
-    return next((name for name, words in WORDS if words.search(message)), "worker")
-
-
-def is_traceback(message: str) -> bool:
-    return message.lstrip().startswith("Traceback")
+    told = without_stack(message)
+    return next((name for name, words in WORDS if words.search(told)), "worker")

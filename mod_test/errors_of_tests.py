@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mod_test.models import Outcome
+from mod_test.tracebacks import without_stack
 
 FIRST_CRASH_OF_WINDOWS = 0xC0000000
 NO_OUTPUT = -1  # sorts before every output
@@ -100,7 +101,8 @@ class TestError:
 
 
 def sentence(text: str) -> str:
-    """A message with a full stop."""
+    """A message without its stack and with a full stop."""
+    text = without_stack(text)
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, String, bindparam, func, select
 from database import exact, fetch, fetch_value
 from mod_api.services.paging import LIMIT, OFFSET, Page, page
 from mod_auth.models import AuditEvent
+from mod_test.tracebacks import without_stack
 
 COLUMNS: dict[str, Any] = {
     "action": AuditEvent.action,
@@ -91,5 +92,8 @@ def _event(row: Any) -> Event:
         account=row.account_name,
         subject_type=row.subject_type,
         subject_id=row.subject_id,
-        details=json.loads(row.details),
+        details={
+            name: without_stack(value) if isinstance(value, str) else value
+            for name, value in json.loads(row.details).items()
+        },
     )

@@ -11,9 +11,10 @@ from sqlalchemy import bindparam, select
 from database import fetch, fetch_value
 from mod_api.services.paging import Page, page
 from mod_ci.models import Attempt, EndReason
-from mod_test.cancellations import infrastructure_type, is_traceback
+from mod_test.cancellations import infrastructure_type
 from mod_test.models import Progress
 from mod_test.run_rows import RunRow
+from mod_test.tracebacks import headline, is_traceback, without_stack
 from mod_test.verdict import RunStatus
 
 FAILURES = [reason for reason in EndReason if reason.is_infrastructure_failure]
@@ -120,10 +121,10 @@ def _of_attempt(attempt: Any) -> InfrastructureError:
         error_id=f"attempt-{attempt.id}",
         run_id=attempt.test_id,
         type=kind or infrastructure_type(message),
-        message=message,
+        message=without_stack(message),
         occurred_at=attempt.ended_at or attempt.claimed_at,
         location=location,
-        stack=json.loads(attempt.error_stack) if attempt.error_stack else (),
+        stack=_stack_of(attempt.error_stack, message),
     )
 
 
@@ -135,12 +136,18 @@ def _of_end(run: RunRow) -> InfrastructureError:
     if run.status is RunStatus.error:
         return InfrastructureError(error_id, run.run_id, "worker", NO_RESULTS, run.ended_at)
     message: str = fetch_value(_LAST_MESSAGE, {"run_id": run.run_id}) or ""
-    first, *rest = message.strip().splitlines() or ["The run was canceled without a message."]
+    lines = message.strip().splitlines()
     return InfrastructureError(
         error_id,
         run.run_id,
         infrastructure_type(message),
-        rest[-1].strip() if rest and is_traceback(message) else first,
+        headline(message) or "The run was canceled without a message.",
         run.ended_at,
-        stack=rest and message.strip().splitlines(),
+        stack=lines if len(lines) > 1 else (),
     )
+
+
+def _stack_of(told: str | None, message: str) -> Sequence[str]:
+    """The stack that a runner told, else the one in its message."""
+    stack: list[str] = json.loads(told) if told else []
+    return stack or (message.strip().splitlines() if is_traceback(message) else [])

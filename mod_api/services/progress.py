@@ -13,6 +13,7 @@ from mod_ci.models import Stage
 from mod_test.cancellations import is_by_a_person
 from mod_test.models import Progress, ProgressRecord, TestStatus
 from mod_test.run_rows import RunRow
+from mod_test.tracebacks import headline, without_stack
 
 QUEUED = "queued"
 ERROR = "error"
@@ -43,7 +44,8 @@ def events_after(run: RunRow, progress_id: int) -> list[tuple[int, Event]]:
     rows = fetch(_PROGRESS, {"run_id": run.run_id, "behind": progress_id})
     events = [(row.id, _event(row)) for row in rows]
     if progress_id == 0:
-        queued = Event(run.created_at, QUEUED, run.reason or "The run was queued.", 0)
+        reason = without_stack(run.reason or "The run was queued.")
+        queued = Event(run.created_at, QUEUED, reason, 0)
         events.insert(0, (0, queued))
     return events
 
@@ -65,9 +67,10 @@ _PROGRESS = (
 
 def _event(row: Any) -> Event:
     status = row.status.value if row.status else TestStatus.preparation.value
+    message = without_stack(row.message)
     if row.status is TestStatus.canceled and not is_by_a_person(row.cause, row.message):
-        status = ERROR
+        status, message = ERROR, headline(row.message)
     step = row.step
     if step is None and row.status is not None:
         step = STEP_OF_STATUS.get(row.status)
-    return Event(row.timestamp, status, row.message, step)
+    return Event(row.timestamp, status, message, step)

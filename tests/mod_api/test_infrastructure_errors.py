@@ -213,3 +213,48 @@ def test_a_hundred_errors_cost_as_many_statements_as_three(app, client, reader, 
         costs.append(len(statements))
 
     assert costs[0] == costs[1] <= 6
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        (TRACEBACK, "TimeoutError: the disk did not answer"),
+        (f"The worker failed:\n{TRACEBACK}\n", "The worker failed: TimeoutError: the disk did"),
+        (TRACEBACK.partition("\n")[2], "TimeoutError: the disk did not answer"),
+        (TRACEBACK[:90], "Traceback (most recent call last):"),
+        (f"{TRACEBACK}\n\nDuring handling:\n\n{TRACEBACK[:-3]}d", "TimeoutError: the disk did not"),
+        ("Error: no room\n   at Ci.Worker.Run() in /srv/platform/Worker.cs:line 8", "Error: no"),
+    ],
+)
+def test_no_other_answer_shows_more_of_a_stack_than_its_last_line(
+    app, client, raw, message, shown
+) -> None:
+    headers = factories.signed_in("admin", "runs:read", "system:read", "results:read")
+    test = factories.regression_test()
+    run = factories.run(
+        tests=[test],
+        progress=["preparation", ("testing", message), ("canceled", message)],
+    )
+    factories.result(run, test, exit_code=1)
+    raw.execute("UPDATE run_record SET reason = ? WHERE test_id = ?", [message[:255], run.id])
+    told = "INSERT INTO result_record (test_id, regression_test_id, outcome, message, recorded_at)"
+    raw.execute(
+        f"{told} VALUES (?, ?, 'exited', ?, '2026-02-01 00:00:00')", [run.id, test.id, message]
+    )
+    attempt(raw, run, 1, EndReason.internal_error, error_message=message)
+    raw.execute(
+        "INSERT INTO audit_event (at, action, subject_type, subject_id, details) "
+        "VALUES ('2026-02-01 00:00:00', 'run.canceled', 'run', ?, ?)",
+        [run.id, json.dumps({"reason": message})],
+    )
+    parts = (
+        "progress", "infrastructure-errors", "errors", "samples", f"samples/{test.id}", "events"
+    )  # fmt: skip
+
+    answers = [client.get(f"/api/v1/runs/{run.id}/{part}", headers=headers) for part in parts]
+    answers.append(client.get("/api/v1/audit-log", headers=headers))
+
+    assert [answer.status_code for answer in answers] == [200] * len(answers)
+    for answer in answers:
+        assert "/srv/platform" not in answer.text, answer.request.path
+        assert shown in answer.text, answer.request.path
