@@ -3,7 +3,17 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Select, and_, bindparam, exists, func, select, true, union
+from sqlalchemy import (
+    CompoundSelect,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    select,
+    true,
+    union,
+)
 
 from database import fetch, fetch_values
 from mod_regression.models import RegressionTest
@@ -79,6 +89,15 @@ def regression_ids(run: RunRow) -> Collection[int]:
     return {row.regression_id for row in fetch(_MEMBERS, ids_of([run]))}
 
 
+def asked_for(run: RunRow) -> Collection[int]:
+    """The regression tests that a run was asked for: its recorded set, else all active ones of
+    today (semantics.md, "Its set of tests")."""
+    recorded = fetch(_RECORDED, {"run_id": run.run_id})
+    if not recorded:
+        return active()
+    return {regression_id for regression_id, sample_id in recorded if sample_id is not None}
+
+
 def has_test(run: RunRow, regression_id: int) -> bool:
     """Whether a regression test is in the set of a run."""
     return regression_id in regression_ids(run)
@@ -90,4 +109,9 @@ def _is_recorded(run_id: Any) -> Any:
     )
 
 
+_RECORDED = (
+    select(CustomizedTest.regression_id, RegressionTest.sample_id)
+    .outerjoin(RegressionTest, RegressionTest.id == CustomizedTest.regression_id)
+    .where(CustomizedTest.test_id == bindparam("run_id"), CustomizedTest.regression_id.is_not(None))
+)
 _MEMBERS = members_of(bindparam("ids", expanding=True), bindparam("live", expanding=True))

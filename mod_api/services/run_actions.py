@@ -147,9 +147,10 @@ def retry(
         allowed_repositories=settings.allowed_repositories,
     ):
         raise Forbidden("This account may not repeat this run.", run_id=run_id)
-    wanted = _failed(run) if failed_only else sets.regression_ids(run)
+    asked_for = sets.asked_for(run)
+    wanted = _failed(run) if failed_only else asked_for
     if regression_test_ids is not None:
-        foreign = sorted(set(regression_test_ids) - set(sets.regression_ids(run)))
+        foreign = sorted({*regression_test_ids} - {*asked_for, *sets.regression_ids(run)})
         if foreign:
             raise Unprocessable("The run has no such tests.", unknown_ids=foreign)
         wanted = sorted(set(wanted) & set(regression_test_ids))

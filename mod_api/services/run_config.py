@@ -1,6 +1,6 @@
 """What a run executes: its environment and its matrix of regression tests."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -10,7 +10,7 @@ import orjson
 from mod_api.services.environments import environment
 from mod_api.services.runs import get_row
 from mod_test import catalogue, sets
-from mod_test.run_rows import RunRow
+from mod_test.models import Platform
 
 MOST = 500
 
@@ -21,11 +21,10 @@ def config(run_id: int) -> dict[str, Any]:
     `command_defaults` are the options that every command of the matrix has in common.
     """
     run = get_row(run_id)
-    if sets.are_kept([run]):
-        key = "matrix", run.set_id, run.platform
-        matrix = catalogue.remembered(key, lambda: _matrix(run))
-    else:
-        matrix = _matrix(run)
+    tests = sets.asked_for(run)
+    matrix = catalogue.remembered(
+        ("matrix", frozenset(tests), run.platform), lambda: _matrix(tests, run.platform)
+    )
     return {
         "run_id": run_id,
         "environment": environment(run.platform),
@@ -44,9 +43,8 @@ class Matrix:
     shared_options: tuple[str, ...]
 
 
-def _matrix(run: RunRow) -> Matrix:
-    """The tests of the run's set."""
-    definitions = catalogue.definitions(sets.regression_ids(run))
+def _matrix(regression_ids: Collection[int], platform: Platform) -> Matrix:
+    definitions = catalogue.definitions(regression_ids)
     tests = [test for _, test in sorted(definitions.items())[:MOST]]
     shown = [
         {
@@ -55,7 +53,7 @@ def _matrix(run: RunRow) -> Matrix:
             "command": test.command,
             "input_type": test.input_type,
             "output_type": test.output_type,
-            "platform": run.platform,
+            "platform": platform,
         }
         for test in tests
     ]

@@ -108,3 +108,47 @@ def test_chosen_tests_of_a_source_are_repeated_and_others_refused(app, client, t
     assert get(client, tester, new.json["new_run_id"], "/config")["regression_test_ids"] == [two.id]
     refused = client.post(url, json={"regression_test_ids": [foreign.id]}, headers=tester)
     assert (refused.status_code, refused.json["details"]) == (422, {"unknown_ids": [foreign.id]})
+
+
+@pytest.mark.parametrize(
+    "progress",
+    [
+        ["preparation", ("canceled", "Failed to create VM instance")],
+        ["preparation", "testing", ("canceled", "Quota exceeded")],
+        ["testing", "completed"],
+        ["preparation"],
+    ],
+)
+@pytest.mark.parametrize("results", [0, 2])
+def test_without_a_recorded_set_all_active_tests_of_today_are_meant(
+    app, client, tester, raw, progress, results
+) -> None:
+    tests = [factories.regression_test() for _ in range(4)]
+    source = factories.run(progress=progress)
+    for test in tests[:results]:
+        factories.result(source, test)
+    raw.execute("UPDATE regression_test SET active = 0 WHERE id = ?", [tests[0].id])
+    active = [test.id for test in tests[1:]]
+
+    answer = client.post(f"{API}/runs/{source.id}/retry", headers=tester)
+
+    assert answer.status_code == 202, answer.json
+    new = answer.json["new_run_id"]
+    assert get(client, tester, source.id, "/config")["regression_test_ids"] == active
+    assert get(client, tester, new, "/config")["regression_test_ids"] == active
+    assert get(client, tester, new, "/summary")["total_samples"] == 3
+
+
+def test_a_run_canceled_before_its_first_result_is_repeated_whole(app, client, tester) -> None:
+    tests = [factories.regression_test() for _ in range(3)]
+    source = factories.run(progress=["preparation"])
+    assert client.post(f"{API}/runs/{source.id}/cancel", headers=tester).status_code == 202
+    url = f"{API}/runs/{source.id}/retry"
+
+    whole = client.post(url, headers=tester)
+    chosen = client.post(url, json={"regression_test_ids": [tests[1].id]}, headers=tester)
+
+    for answer, expected in ((whole, tests), (chosen, tests[1:2])):
+        assert answer.status_code == 202, answer.json
+        config = get(client, tester, answer.json["new_run_id"], "/config")
+        assert config["regression_test_ids"] == [test.id for test in expected]
