@@ -7,6 +7,13 @@ from mod_test.models import Outcome
 from mod_test.result_rows import OutputRow, ResultRow
 from mod_test.verdict import OutputStatus, ResultStatus
 
+# What is said of a test without a result.
+NO_RESULT = {
+    ResultStatus.not_started: "Regression test {} has not run yet in this run.",
+    ResultStatus.running: "Regression test {} is running.",
+    ResultStatus.skipped: "Regression test {} was not run in this run.",
+}
+
 
 def result_message(result: ResultRow, outputs: Sequence[OutputRow]) -> str | None:
     """What the runner said of a result, else what is wrong with it; None where nothing is."""

@@ -124,7 +124,8 @@ def compare_runs(
     """Compare a run with another one, test by test: what it fixed, what it broke.
 
     Without `to` the other one is the newest ended run of the main branch on the same platform that
-    was started before this run.
+    was started before this run. The first run of a platform has none: `to` is null and the page
+    empty.
     """
     return comparison.compare(
         run_id,

@@ -46,7 +46,15 @@ HOW_MANY = Schema.from_dict(
 ComparisonPage = page_of(
     ComparisonSchema,
     run_id=run_id(),
-    to=Number(least=1, required=True, metadata={"description": "The run compared with"}),
+    to=Number(
+        least=1,
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The run compared with; null where none was named and no run of the "
+            "main branch ended before: then the page is empty"
+        },
+    ),
     counts=fields.Nested(
         HOW_MANY, required=True, metadata={"description": "Of all tests, whatever the filter"}
     ),

@@ -5,8 +5,10 @@ from marshmallow import fields, validate
 from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import SHA256, Cut, Number, query_id, run_id, word
 from mod_regression.changes import ChangeKind, GaveUp
+from mod_test.result_messages import NO_RESULT
 
 STORAGE = ["ok", "degraded", "missing"]
+WITHOUT_RESULT = [status.value for status in NO_RESULT]
 KINDS = [kind.value for kind in ChangeKind]
 DOWNLOAD_URL = {
     "format": "uri",
@@ -172,6 +174,10 @@ class DiffSchema(Schema):
     regression_id = Number(least=1, required=True)
     output_id = Number(least=1, required=True)
     status = word("identical", "different", "missing_expected", "missing_actual", required=True)
+    result_status = word(
+        *WITHOUT_RESULT,
+        metadata={"description": "With `missing_actual`, where the test has no result in this run"},
+    )
     summary = fields.Nested(
         DiffSummarySchema,
         metadata={"description": "Exact, also where hunks are cut; absent for binary files"},

@@ -154,7 +154,13 @@ class RunCreateRequestSchema(Schema):
             "Inactive ids are rejected with 422."
         },
     )
-    environment_id = text(50, metadata={"example": "windows-latest"})
+    environment_id = text(
+        50,
+        metadata={
+            "example": "windows",
+            "description": "One of `/environments`, of the run's platform",
+        },
+    )
 
 
 class IdempotencyHeaders(Schema):

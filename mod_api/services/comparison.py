@@ -59,18 +59,13 @@ def compare(
     """One page of the tests that are in the set of either run, by id, with how many there are of
     each change. Failures are the same where their signatures are.
 
-    Without `to` it is the newest ended run of the main branch on the same platform before this run.
-    Raises NotFound, also where there is no such run to compare with.
+    Without `to` it is the newest ended run of the main branch on the same platform before this run;
+    where there is none, the page is empty. Raises NotFound.
     """
     other_id = _main_run_before(run_id, main_repository) if to is None else to
     found = run_rows.find_all([run_id] if other_id is None else [run_id, other_id])
     run = _found(found, run_id)
-    if other_id is None:
-        raise NotFound(
-            "run", "to", "There is no ended run of the main branch to compare with; name one in to."
-        )
-    other = _found(found, other_id)
-    rows = _kept(run, other) if are_kept([run, other]) else _derived(run, other)
+    rows = [] if other_id is None else _compared(run, _found(found, other_id))
     counts = Counter(row.change for row in rows)
     wanted = [row for row in rows if change in (None, row.change)]
     shown = wanted[offset : offset + limit]
@@ -81,7 +76,7 @@ def compare(
         limit=limit,
         offset=offset,
         run_id=run.run_id,
-        to=other.run_id,
+        to=other_id,
         counts={kind.value: counts[kind] for kind in Change},
     )
 
@@ -90,6 +85,10 @@ def _found(runs: Mapping[int, RunRow], run_id: int) -> RunRow:
     if run_id not in runs:
         raise NotFound("run", run_id)
     return runs[run_id]
+
+
+def _compared(run: RunRow, other: RunRow) -> list["Compared"]:
+    return _kept(run, other) if are_kept([run, other]) else _derived(run, other)
 
 
 def _main_run_before(run_id: int, main_repository: str) -> int | None:

@@ -10,7 +10,7 @@ from mod_api.services.diff import Side as ComparedSide
 from mod_api.services.downloads import Shelf, file_url
 from mod_api.services.file_names import filename_of, hash_of, output_key
 from mod_api.services.inline import unavailable
-from mod_api.services.outputs import Address, find
+from mod_api.services.outputs import Address, find, status_without_result
 from mod_api.services.two_files import Difference, StoredOutput
 from mod_regression.classifications import Classification, Pair
 from mod_sample.storage import NotStored
@@ -24,6 +24,7 @@ def diff(address: Address, *, context_lines: int, unified: bool, shelf: Shelf) -
     """How the output differs from its baseline. Raises NotFound, Unavailable."""
     with settled_reading():
         output = find(address)
+        without = None if output.has_row else status_without_result(output)
         expected_hash, actual_hash = output.baseline_hash, output.actual_hash or output.expected
         kept = None
         if expected_hash and actual_hash:
@@ -36,6 +37,8 @@ def diff(address: Address, *, context_lines: int, unified: bool, shelf: Shelf) -
         "accepted_variant": output.matched_variant,
         "context_lines": context_lines,
     }
+    if without is not None:
+        return facts | {"status": "missing_actual", "result_status": without}
     if not output.has_row or not actual_hash:
         return facts | {"status": "missing_actual"}
     if not expected_hash:

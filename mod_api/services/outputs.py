@@ -9,10 +9,13 @@ from mod_api.services.downloads import Shelf
 from mod_api.services.file_names import filename_of, hash_of, output_key
 from mod_api.services.inline import inline
 from mod_api.services.runs import get_row
+from mod_ci import attempts
 from mod_test import outputs
 from mod_test.outputs import ComparedOutput
+from mod_test.result_messages import NO_RESULT
 from mod_test.rollup.settle import settled_reading
-from mod_test.verdict import OutputStatus
+from mod_test.run_results import results_of
+from mod_test.verdict import OutputStatus, ResultStatus
 
 
 @dataclass(frozen=True)
@@ -39,16 +42,19 @@ def expected(address: Address, *, as_text: bool, shelf: Shelf) -> dict[str, Any]
 def actual(address: Address, *, as_text: bool, shelf: Shelf) -> dict[str, Any] | None:
     """What came out, as a file; None where it is what was expected.
 
-    Raises NotFound, with `missing_output` where nothing came out and `missing_actual` where its
-    file is lost, and Unavailable.
+    Raises NotFound, with `missing_output` where nothing came out, `not_started`, `running` or
+    `skipped` where the test has no result, and `missing_actual` where the file is lost, and
+    Unavailable.
     """
     with settled_reading():
         output = find(address)
+        without = None if output.has_row else status_without_result(output)
     if not output.has_row:
-        raise NotFound(
-            "output", address.output_id, f"There is no output {address.output_id} in this run.",
-            code=OutputStatus.missing_output,
-        )  # fmt: skip
+        message = f"There is no output {address.output_id} in this run."
+        if without is not None:
+            message = NO_RESULT[without].format(address.regression_id)
+        code = without or OutputStatus.missing_output
+        raise NotFound("output", address.output_id, message, code=code)
     if output.actual_hash is None:
         return None
     return _file(output, output.actual_hash, "missing_actual", as_text=as_text, shelf=shelf)
@@ -58,6 +64,16 @@ def find(address: Address) -> ComparedOutput:
     """The output that is meant, within the caller's unit of work. Raises NotFound."""
     run = get_row(address.run_id)
     return outputs.find(run, address.sample_id, address.regression_id, address.output_id)
+
+
+def status_without_result(output: ComparedOutput) -> ResultStatus | None:
+    """How a test reads that has no result in the run; None where it has one."""
+    run = get_row(output.run_id)
+    running = attempts.running_tests(run)
+    for result in results_of(run, [output.regression_id], running=running):
+        if not result.row.has_result:
+            return result.row.status
+    return None
 
 
 def _file(

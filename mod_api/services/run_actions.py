@@ -82,11 +82,10 @@ def create(
             role=by.role.value,
         )
     if environment_id is not None and environment_id != platform:
-        known = [known.value for known in Platform]
         raise Unprocessable(
             f"environment_id {environment_id!r} is no environment of {platform}.",
             environment_id=environment_id,
-            environment_ids=known,
+            environment_ids=[platform],
         )
     run_id = insert_run(
         by=by,

@@ -85,11 +85,22 @@ def test_what_cannot_be_compared_is_not_found(get: Get) -> None:
     test = factories.regression_test()
     first = ended({test: {}})
 
-    get(f"/runs/{first.id}/compare", 404)
     get(f"/runs/{first.id}/compare", 404, to=first.id + 1)
     get(f"/runs/{first.id + 1}/compare", 404, to=first.id)
     get(f"/runs/{first.id}/compare", 400, to="0")
     assert get(f"/runs/{first.id}/compare", to=first.id)["counts"]["same_pass"] == 1
+
+
+def test_the_first_run_of_a_platform_is_compared_with_none(get: Get) -> None:
+    test = factories.regression_test()
+    ended({test: {}}, platform="windows")
+    run = ended({test: {"exit_code": 1}})
+
+    page = get(f"/runs/{run.id}/compare")
+
+    assert (page["run_id"], page["to"]) == (run.id, None)
+    assert (page["data"], page["pagination"]["total"]) == ([], 0)
+    assert set(page["counts"].values()) == {0}
 
 
 def test_a_comparison_costs_the_same_for_three_tests_and_a_hundred(get: Get, app: Flask) -> None:

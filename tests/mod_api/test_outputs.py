@@ -11,6 +11,7 @@ from tests import factories
 from tests.factories import Expected
 from tests.mod_api.compared import BAD, GOOD, another_run, compared
 from tests.raw import Raw
+from tests.runners import runner
 
 MIB = 1024 * 1024
 
@@ -70,6 +71,50 @@ def test_what_differed_is_held_against_the_baseline_of_today(
 
     assert expected["content"] == "newer\n"
     assert expected["expected_hash_at_run"] == case.expected
+
+
+@pytest.mark.parametrize(
+    ("progress", "status", "told"),
+    [
+        (["testing"], "not_started", "has not run yet in this run."),
+        (["testing", "completed"], "skipped", "was not run in this run."),
+    ],
+)
+def test_an_output_of_a_test_that_did_not_run_is_not_missing(
+    app: Flask, client: FlaskClient, sample_repository: Path, progress, status, told
+) -> None:
+    headers = factories.signed_in("user", "results:read")
+    correct = factories.stored_output(sample_repository, GOOD)
+    test = factories.regression_test(outputs=[Expected(correct=correct)])
+    run = factories.run(progress=progress, tests=[test])
+    base = f"/api/v1/runs/{run.id}/samples/{test.sample.id}"
+    query = f"regression_id={test.id}&output_id={test.output.id}"
+
+    actual = client.get(f"{base}/actual?{query}", headers=headers)
+    diff = client.get(f"{base}/diff?{query}", headers=headers)
+    expected = client.get(f"{base}/expected?{query}", headers=headers)
+
+    assert (actual.status_code, actual.json["code"]) == (404, status)
+    assert actual.json["message"] == f"Regression test {test.id} {told}"
+    assert (diff.json["status"], diff.json["result_status"]) == ("missing_actual", status)
+    assert base64.b64decode(expected.json["content"]) == GOOD
+
+
+def test_the_output_of_a_test_at_which_the_runner_is_is_not_missing(
+    app: Flask, client: FlaskClient
+) -> None:
+    headers = factories.signed_in("user", "results:read")
+    test = factories.regression_test()
+    factories.run(tests=[test])
+    held = runner(client).claim()
+    held.heartbeat(stage="test", running=[test.id])
+    path = f"/api/v1/runs/{held.run_id}/samples/{test.sample.id}/actual"
+
+    answer = client.get(
+        f"{path}?regression_id={test.id}&output_id={test.output.id}", headers=headers
+    )
+
+    assert (answer.status_code, answer.json["code"]) == (404, "running")
 
 
 def test_an_output_that_did_not_come_out_is_missing(

@@ -1,7 +1,9 @@
 """Runs are started: of what, by whom, with which tests."""
 
 import pytest
+import yaml
 
+from mod_api.document import COMMITTED
 from tests import factories
 from tests.mod_api.runs.asking import NEW, get
 from tests.runners import API
@@ -67,6 +69,19 @@ def test_an_environment_of_another_platform_is_refused(app, client, tester) -> N
     for name in ("windows", "linux-latest"):
         response = client.post(f"{API}/runs", json={**NEW, "environment_id": name}, headers=tester)
         assert response.status_code == 422
+        assert response.json["details"]["environment_ids"] == ["linux"]
+
+
+def test_the_documented_example_works(app, client, tester) -> None:
+    factories.regression_test()
+    document = yaml.load(COMMITTED.read_text("utf-8"), yaml.CSafeLoader)
+    properties = document["components"]["schemas"]["RunCreateRequest"]["properties"]
+    example = {name: of["example"] for name, of in properties.items() if "example" in of}
+
+    response = client.post(f"{API}/runs", json=example, headers=tester)
+
+    assert response.status_code == 202, response.json
+    assert set(example) >= {"repository", "commit_sha", "platform", "environment_id"}
 
 
 @pytest.mark.parametrize(
