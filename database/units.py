@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @contextmanager
 def writing(*, snapshot: bool = False, patience: int | None = None) -> Iterator[None]:
-    """One unit of work that writes (decision 5): committed at the end, rolled back on anything
+    """One unit of work that writes: committed at the end, rolled back on anything
     raised.
 
     SQLite: BEGIN IMMEDIATE, since a reader that turns writer may fail at once. MariaDB: READ

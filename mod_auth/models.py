@@ -1,4 +1,4 @@
-"""Tables of accounts and tokens. `legacy/data-model.md` says what the given ones mean."""
+"""Tables of accounts and tokens. `docs/existing-platform.md` says what the given ones mean."""
 
 import enum
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Who may do what: the last table of the semantics, as functions of an account and of facts.
+"""Permissions as functions of an account and of facts (docs/semantics.md, "Who may do what").
 
 Scopes are checked before, by the route. Nothing here reads a request.
 """

@@ -1,4 +1,4 @@
-"""Tables of the queue. `legacy/data-model.md` says what the given ones mean."""
+"""Tables of the queue. `docs/existing-platform.md` says what the given ones mean."""
 
 import enum
 from datetime import datetime

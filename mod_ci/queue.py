@@ -1,4 +1,4 @@
-"""The queue: who gets the next run, and what becomes of runs whose runner was lost (decision 5).
+"""The queue: who gets the next run, and what becomes of runs whose runner was lost.
 
 A claim is decided under the lock of the run's row, so two runners never get the same run. Leases
 compare with the database's clock.

@@ -1,6 +1,6 @@
 """Results and their outputs, as runners and the existing workers report them.
 
-Files are in place before the unit of work that names them begins (decision 7); a result and its
+Files are in place before the unit of work that names them begins; a result and its
 outputs are replaced together, so that the same report twice counts once.
 """
 

@@ -1,4 +1,4 @@
-"""The existing workers' protocol (legacy/worker-protocol.md), faithful and safe.
+"""The existing workers' protocol (docs/existing-platform.md), faithful and safe.
 
 Each kind of post is one function that answers `OK`, `FAIL` (refused) or `EMPTY` (no file). What
 cannot be stored raises, so that the worker gets a 5xx and tries again; the same post twice is

@@ -1,4 +1,4 @@
-"""Tables of regression tests. `legacy/data-model.md` says what the given ones mean."""
+"""Tables of regression tests. `docs/existing-platform.md` says what the given ones mean."""
 
 import enum
 from datetime import datetime

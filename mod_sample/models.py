@@ -1,4 +1,4 @@
-"""Tables of media samples, all given. `legacy/data-model.md` says what they mean."""
+"""Tables of media samples, all given. `docs/existing-platform.md` says what they mean."""
 
 from datetime import date, datetime
 

@@ -1,7 +1,8 @@
 """Who is behind a cancellation: a person, or the infrastructure that failed.
 
-The existing tables write `canceled` for both; only the message tells (legacy/data-model.md). For
-our own events the cause is kept; for the others it is read from the message, on whole words.
+The existing tables write `canceled` for both; only the message tells
+(docs/existing-platform.md). For our own events the cause is kept; for the others it is read from
+the message, on whole words.
 """
 
 import enum

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Standing:
-    """semantics.md, "Counts": total = passed + failed + missing_output + skipped.
+    """docs/semantics.md, "Counts": total = passed + failed + missing_output + skipped.
 
     `errors` is the total of the run's error list.
     """

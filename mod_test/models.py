@@ -1,4 +1,4 @@
-"""Tables of runs and results. `legacy/data-model.md` says what the given ones mean."""
+"""Tables of runs and results. `docs/existing-platform.md` says what the given ones mean."""
 
 import enum
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Which regression tests belong to a run (semantics.md, "Its set of tests")."""
+"""Which regression tests belong to a run (docs/semantics.md, "Its set of tests")."""
 
 from collections.abc import Collection, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The one state machine of a run: every change of a run's state goes through here (decision 5).
+"""The one state machine of a run: every change of a run's state goes through here.
 
 A change locks the run's row, reads its last progress and then appends. Other programs do not lock;
 for what they append, the highest id decides.

@@ -1,4 +1,6 @@
-"""Which runs the API shows (semantics.md, "Ids, values, input"): in SQL, and of one row's values.
+"""The runs that the API shows, as a condition in SQL and for one row's values.
+
+docs/semantics.md, "Ids, values, input", has the rule.
 
 A test holds the two against each other.
 """

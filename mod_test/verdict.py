@@ -2,7 +2,7 @@
 
 The rules stand here twice, side by side: as Python on plain values, and as SQL that filters,
 counts and lists. A test holds them against each other on arbitrary histories; every endpoint uses
-one of them. Where a rule comes from: semantics.md, "The verdict".
+one of them. Where a rule comes from: docs/semantics.md, "The verdict".
 """
 
 import enum

@@ -1,7 +1,7 @@
 """Who is asking, and may they: tokens, scopes and roles, declared beside the route.
 
-`requires` both enforces and documents. Its order is that of semantics.md: 401, 403 (scope, role),
-429, then 400; what depends on the object itself is the service's.
+`requires` both enforces and documents. Requests are refused in the order of docs/semantics.md: 401,
+403 (scope, role), 429, then 400; what depends on the object itself is the service's.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Ids in paths: ASCII digits, 1 to 2147483647 (semantics.md); anything else is 400 naming it."""
+"""Ids in paths: ASCII digits, 1 to 2147483647; anything else is 400 and names the parameter."""
 
 import re
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Rate limits per verified token, else per address, by kind of request (Flask-Limiter).
 
 The kinds are `read`, `write`, `auth` and `runner`; their limits are settings. The check runs after
-authentication (semantics.md, order of refusal), so it is called, not automatic.
+authentication (docs/semantics.md, order of refusal), so it is called, not automatic.
 """
 
 import enum

@@ -23,7 +23,7 @@ READS = ("GET", "HEAD")
 
 
 class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
-    """A flask-smorest blueprint in the house's way (decisions 1 and 7)."""
+    """A flask-smorest blueprint in the house's way."""
 
     ARGUMENTS_PARSER = StrictParser()
 

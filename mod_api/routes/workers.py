@@ -18,7 +18,7 @@ bp = Blueprint("workers", __name__)
 
 @bp.post("/progress-reporter/<run_id>/<token>")
 def progress_reporter(run_id: str, token: str) -> Response:
-    """Take one post of an existing worker (legacy/worker-protocol.md)."""
+    """Take one post of an existing worker (docs/existing-platform.md)."""
     is_id = re.fullmatch("[0-9]{1,10}", run_id) is not None and int(run_id) <= LARGEST_ID
     if not is_id or not workers.is_open(int(run_id), token):
         limits.check(Rate.runner)

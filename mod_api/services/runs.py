@@ -142,7 +142,7 @@ def list_runs(
 
 
 def summary(run_id: int) -> dict[str, Any]:
-    """A run's counts (semantics.md, "Counts"). Raises NotFound."""
+    """A run's counts (docs/semantics.md, "Counts"). Raises NotFound."""
     run = get_row(run_id)
     return _summary(run, standing(run))
 

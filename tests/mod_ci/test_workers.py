@@ -1,4 +1,4 @@
-"""The existing workers' endpoint, for a client that knows only legacy/worker-protocol.md."""
+"""The existing workers' endpoint, for a client that knows only docs/existing-platform.md."""
 
 import hashlib
 import io

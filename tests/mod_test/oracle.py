@@ -1,4 +1,4 @@
-"""What a world reads as, by semantics.md alone: written a second time, and otherwise."""
+"""What a world reads as, by docs/semantics.md alone: written a second time, and otherwise."""
 
 from collections import Counter
 from dataclasses import dataclass
