@@ -2,8 +2,6 @@
 
 from flask import Flask
 from flask_migrate import Migrate
-from limits import parse as parse_limit
-from limits.strategies import FixedWindowRateLimiter
 
 import mod_sample.models  # noqa: F401  both bring every table into the metadata
 from config import ROOT, Settings
@@ -14,7 +12,6 @@ from mod_api.commands import check
 from mod_api.log_commands import logs
 from mod_api.rollup_commands import rollup
 from mod_auth.commands import accounts
-from mod_auth.throttle import Throttle
 from mod_ci.commands import queue, repository
 from mod_sample.storage import open_repository
 
@@ -28,16 +25,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_database(app, settings.database_url)
     Migrate(app, db, directory=str(ROOT / "migrations"))
     init_api(app, settings)
-    app.extensions["throttle"] = _throttle(app, settings)
     for commands in (accounts, queue, repository, demo, logs, rollup, check):
         app.cli.add_command(commands)
     return app
-
-
-def _throttle(app: Flask, settings: Settings) -> Throttle | None:
-    """Sign-in failures are counted where the rate limits are."""
-    if settings.rate_limit_auth is None:
-        return None
-    storage = app.extensions["limit_storage"]
-    limit = parse_limit(settings.rate_limit_auth)
-    return Throttle(FixedWindowRateLimiter(storage), limit, settings.secret_key)

@@ -78,4 +78,4 @@ def init_api(app: Flask, settings: Settings) -> None:
     errors.install(app)
     app.extensions["openapi"] = api.spec
     app.extensions["metrics_page"] = metrics_page.page_of(app)
-    app.extensions["health_probes"] = health.probes(app, app.extensions["limit_storage"])
+    app.extensions["health_probes"] = health.probes(app, app.extensions["limit_store"])

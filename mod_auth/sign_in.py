@@ -13,11 +13,10 @@ from mod_auth import accounts, cost, passwords
 from mod_auth.accounts import Account
 from mod_auth.models import User
 
-# Hashing is work for a whole second, and threads share the interpreter: a few more wait, and each
-# holds the thread of its request. A flood of sign-ins leaves most of both to the other requests.
+# Hashing takes a whole second, and threads share the interpreter. Two more requests may wait for
+# their turn, each in its thread; all others are refused at once. Nobody waits and is then refused.
 AT_ONCE = 2
-MOST_WAITING = 4
-WAIT_SECONDS = 15.0
+MOST_WAITING = 2
 RETRY_AFTER = 5
 _places = threading.BoundedSemaphore(AT_ONCE + MOST_WAITING)
 _hashing = threading.BoundedSemaphore(AT_ONCE)
@@ -43,9 +42,9 @@ def sign_in(email: str, password: str, *, rounds: int) -> Account:
     refusal = Unauthorized("Email or password is incorrect.", code="invalid_credentials")
     if not passwords.can_be_password(password):
         raise refusal  # nobody's password: says nothing about the account
-    with _one_of(_places, wait=0):
+    with _place():
         known = _look_up(email, rounds)
-        with _one_of(_hashing, wait=WAIT_SECONDS):
+        with _hashing:
             account = _verified(known, password)
             if account is None:
                 raise refusal
@@ -55,13 +54,13 @@ def sign_in(email: str, password: str, *, rounds: int) -> Account:
 
 
 @contextmanager
-def _one_of(places: threading.BoundedSemaphore, *, wait: float) -> Iterator[None]:
-    if not places.acquire(timeout=wait):
+def _place() -> Iterator[None]:
+    if not _places.acquire(blocking=False):
         raise Unavailable("Too many sign-ins at once; try again.", retry_after=RETRY_AFTER)
     try:
         yield
     finally:
-        places.release()
+        _places.release()
 
 
 def _look_up(email: str, rounds: int) -> _Known:

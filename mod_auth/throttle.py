@@ -1,76 +1,96 @@
-"""Limits failed sign-ins per account, without letting a stranger lock an account out.
+"""Limits failed sign-ins per address and per account, without letting a stranger lock anybody out.
 
-Attempts per address are limited by the API itself, before this (docs/adr/004-sign-in-limits.md).
+The rules and their reasons are in docs/adr/004-sign-in-limits.md.
 """
 
 import hashlib
 import hmac
 import ipaddress
-import math
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from limits import RateLimitItem
-from limits.errors import StorageError
-from limits.strategies import FixedWindowRateLimiter
 
 from errors import RateLimited, Unauthorized, Unavailable
 from mod_auth.accounts import Account
-from mod_auth.sign_in import sign_in
+from mod_auth.counters import Slot, Store
+from mod_auth.sign_in import RETRY_AFTER, sign_in
 
 IPV6_SITE_BITS = 64  # what one customer has: within it addresses cost nothing
 
 
 @dataclass(frozen=True)
 class Throttle:
-    """`limit` failures per account and window, counted where `limiter` keeps its counts.
+    """`limit` failures per window, for each address and for each account, counted in `store`.
 
     `secret` keys the names of the counters, which therefore tell no e-mail address.
     """
 
-    limiter: FixedWindowRateLimiter
+    store: Store
     limit: RateLimitItem
     secret: str
+
+    @property
+    def once(self) -> RateLimitItem:
+        return type(self.limit)(1, self.limit.multiples)
+
+    def of_address(self, address: str) -> str:
+        return self._key("address", network_of(address))
+
+    def of_account(self, email: str) -> str:
+        return self._key("account", email.lower())
+
+    def of_pair(self, email: str, address: str) -> str:
+        return self._key("pair", email.lower(), network_of(address))
+
+    def _key(self, *parts: str) -> str:
+        text = "\0".join(("sign-in", *parts)).encode(errors="surrogatepass")
+        return hmac.new(self.secret.encode(), text, hashlib.sha256).hexdigest()
+
+
+class _Exhausted(Exception):
+    """All slots of a limit are used by failures."""
 
 
 def throttled_sign_in(
     email: str, password: str, *, address: str, rounds: int, throttle: Throttle | None
 ) -> Account:
-    """`sign_in`, refused when the account has seen too many failures; None lifts the limit.
+    """`sign_in`, refused after too many failures; `throttle` None lifts the limit.
 
-    Over the limit each address still has one verification per window: whoever knows the password
-    gets in. Unknown addresses of e-mail are counted like known ones.
+    A slot is reserved before the password is verified, and given back unless it was wrong: parallel
+    guesses are limited too, and a successful sign-in costs nothing.
 
-    Raises RateLimited (`retry_after` in seconds), what `sign_in` raises, and Unavailable when the
-    counts cannot be reached. Like `sign_in` it must not be called within a transaction.
+    Raises RateLimited, what `sign_in` raises, and Unavailable while sign-ins that are under way
+    have reserved all that is left. Like `sign_in` it must not be called within a transaction.
     """
     if throttle is None:
         return sign_in(email, password, rounds=rounds)
-    account_key = _key(throttle, "account", email.lower())
-    address_key = _key(throttle, "address", email.lower(), network_of(address))
+    is_over = False
     try:
-        # Counted before it is verified, and given back on success: attempts side by side count too.
-        is_within = throttle.limiter.hit(throttle.limit, account_key)
-        is_admitted = is_within or throttle.limiter.hit(_once(throttle.limit), address_key)
-    except _store_errors(throttle) as error:
-        raise _unreachable() from error
-    if not is_admitted:
-        raise _limited(throttle, account_key)
-    is_refused = False
-    try:
-        return sign_in(email, password, rounds=rounds)
-    except Unauthorized as refusal:
-        is_refused = True
-        if is_within:
-            raise
-        raise _limited(throttle, account_key) from refusal
-    finally:
-        if not is_refused:
-            _give_back(throttle, account_key, address_key)
+        with _reserved(throttle, throttle.of_address(address), throttle.limit):
+            try:
+                with _reserved(throttle, throttle.of_account(email), throttle.limit):
+                    return sign_in(email, password, rounds=rounds)
+            except _Exhausted:
+                is_over = True
+            with _reserved(throttle, throttle.of_pair(email, address), throttle.once):
+                return sign_in(email, password, rounds=rounds)
+    except _Exhausted:
+        raise _limited(throttle, email, address) from None
+    except Unauthorized:
+        if is_over:
+            raise _limited(throttle, email, address) from None
+        raise
+
+
+def failures_of(throttle: Throttle, address: str) -> Slot:
+    """The state of an address's limit, for the headers of an answer."""
+    return throttle.store.look(throttle.of_address(address), throttle.limit)
 
 
 def network_of(address: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 of an IPv6 address."""
+    """The name under which an address counts: itself, or the /64 of an IPv6 address."""
     try:
         known = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -82,38 +102,38 @@ def network_of(address: str) -> str:
     return str(known)
 
 
-def _once(limit: RateLimitItem) -> RateLimitItem:
-    return type(limit)(1, limit.multiples, namespace=limit.namespace)
-
-
-def _key(throttle: Throttle, *parts: str) -> str:
-    text = "\0".join(("sign-in", *parts)).encode(errors="surrogatepass")
-    return hmac.new(throttle.secret.encode(), text, hashlib.sha256).hexdigest()
-
-
-def _give_back(throttle: Throttle, account_key: str, address_key: str) -> None:
+@contextmanager
+def _reserved(throttle: Throttle, key: str, limit: RateLimitItem) -> Iterator[None]:
+    """Reserve a slot; a wrong password within uses it, anything else gives it back."""
+    slot = throttle.store.take(key, limit, reserve=True)
+    if not slot.granted:
+        if slot.is_exhausted:
+            raise _Exhausted
+        raise Unavailable("Too many sign-ins at once; try again.", retry_after=RETRY_AFTER)
+    is_used = False
     try:
-        throttle.limiter.hit(throttle.limit, account_key, cost=-1)
-        throttle.limiter.clear(_once(throttle.limit), address_key)
-    except _store_errors(throttle):
-        return  # one attempt too many is counted; nobody is refused for that now
+        yield
+    except Unauthorized:
+        is_used = True
+        raise
+    finally:
+        throttle.store.settle(slot, is_used=is_used)
 
 
-def _limited(throttle: Throttle, account_key: str) -> RateLimited:
-    try:
-        resets_at = throttle.limiter.get_window_stats(throttle.limit, account_key).reset_time
-    except _store_errors(throttle) as error:
-        raise _unreachable() from error
-    seconds = max(1, math.ceil(resets_at - time.time()))
+def _limited(throttle: Throttle, email: str, address: str) -> RateLimited:
+    """The refusal, with the time after which the next attempt is verified."""
+    look = throttle.store.look
+    of_address = look(throttle.of_address(address), throttle.limit)
+    of_account = look(throttle.of_account(email), throttle.limit)
+    of_pair = look(throttle.of_pair(email, address), throttle.once)
+    waits = [1]
+    if of_address.is_exhausted:
+        waits.append(of_address.retry_after)
+    if of_account.is_exhausted and of_pair.is_exhausted:
+        waits.append(min(of_account.retry_after, of_pair.retry_after))
     return RateLimited(
-        "Too many failed sign-ins for this account; try again later.", retry_after=seconds
+        "Too many failed sign-ins; try again later.",
+        retry_after=max(waits),
+        limit=throttle.limit.amount,
+        window=f"{throttle.limit.get_expiry()}s",
     )
-
-
-def _store_errors(throttle: Throttle) -> tuple[type[Exception], ...]:
-    own = throttle.limiter.storage.base_exceptions
-    return (StorageError, *(own if isinstance(own, tuple) else (own,)))
-
-
-def _unreachable() -> Unavailable:
-    return Unavailable("Sign-in is not possible at the moment.", retry_after=5)

@@ -1,10 +1,10 @@
 """What the platform stands on beside its database: storages, and the store of the limits."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from config import Settings
 from mod_api.checks.finding import Finding, fail, ok, warn
+from mod_auth.counters import Store
 from mod_sample.storage import HealthStatus, Repository, health
 
 SECONDS = 5.0
@@ -23,16 +23,14 @@ def storages(repository: Repository) -> Iterator[Finding]:
                 yield fail(subject, found.message or "It does not answer.")
 
 
-def limits(settings: Settings, storage: Any) -> Finding:
+def limits(settings: Settings, store: Store | None) -> Finding:
     """Where requests are counted, and whether it answers."""
-    if not settings.has_limits:
+    if store is None:
         return warn("limits", "All are off.")
     if not settings.redis_url:
         return ok("limits", "Counted in the memory of the one process.")
     try:
-        answers = bool(storage.check())
+        store.check()
     except Exception:  # noqa: BLE001  whatever goes wrong is what is asked for
-        answers = False
-    if answers:
-        return ok("limits", "Counted in Redis, which answers.")
-    return fail("limits", "Redis does not answer; each process counts for itself meanwhile.")
+        return fail("limits", "Redis does not answer; each process counts for itself meanwhile.")
+    return ok("limits", "Counted in Redis, which answers.")

@@ -1,11 +1,11 @@
 """Every error of every cause in the contract's shape: `code`, `message`, `details`."""
 
+import math
 import re
 from typing import Any
 
 import structlog
 from flask import Flask, Response, g, jsonify
-from flask_limiter import RateLimitExceeded
 from marshmallow import ValidationError
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -13,11 +13,11 @@ from werkzeug.exceptions import HTTPException
 
 from database import db
 from errors import DomainError
-from mod_api.middleware.limits import retry_after
 from mod_api.middleware.parsing import invalid
 
 log = structlog.get_logger("api")
 
+RETRY_AFTER = 5  # seconds, where the cause suggests no other
 MESSAGES = {
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
@@ -30,7 +30,6 @@ def install(app: Flask) -> None:
     """Answer every exception of `app` in JSON."""
     app.register_error_handler(DomainError, domain_error)
     app.register_error_handler(ValidationError, lambda error: domain_error(invalid(error)))
-    app.register_error_handler(RateLimitExceeded, rate_limited)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(OperationalError, database_error)
     app.register_error_handler(PoolTimeout, database_error)
@@ -44,17 +43,6 @@ def domain_error(error: DomainError) -> Response:
         if getattr(g, "credential_given", False):
             challenge += ', error="invalid_token"'
         response.headers["WWW-Authenticate"] = challenge
-    if "retry_after" in error.details:
-        response.headers["Retry-After"] = str(error.details["retry_after"])
-    return response
-
-
-def rate_limited(error: RateLimitExceeded) -> Response:
-    seconds, limit, window = retry_after(error)
-    message = f"Rate limit exceeded. Retry after {seconds} seconds."
-    details = {"retry_after": seconds, "limit": limit, "window": f"{window}s"}
-    response = answer(429, "rate_limited", message, details)
-    response.headers["Retry-After"] = str(seconds)
     return response
 
 
@@ -66,7 +54,7 @@ def http_error(error: HTTPException) -> Response:
     message = MESSAGES.get(status, error.description or error.name)
     response = answer(status, code, message, {})
     for name, value in error.get_headers():
-        if name.lower() in ("allow", "retry-after", "location"):
+        if name.lower() in ("allow", "location"):
             response.headers[name] = value
     return response
 
@@ -75,11 +63,9 @@ def database_error(error: Exception) -> Response:
     """The database is away, or a lock could not be had in time: worth asking again."""
     db.session.rollback()
     log.error("database_error", error=_cause(error))
-    response = answer(
+    return answer(
         503, "unavailable", "The database did not answer in time. Try again.", {"retry_after": 2}
     )
-    response.headers["Retry-After"] = "2"
-    return response
 
 
 def unexpected(error: Exception) -> Response:
@@ -90,11 +76,20 @@ def unexpected(error: Exception) -> Response:
 
 
 def answer(status: int, code: str, message: str, details: dict[str, Any]) -> Response:
-    """One error in the contract's shape; `message` is cut to its bound of 500 characters."""
+    """One error in the contract's shape; `message` is cut to its bound of 500 characters.
+
+    429 and 503, and nothing else, have `Retry-After`: the `retry_after` of the details.
+    """
     if len(message) > 500:
         message = message[:499] + "…"
+    headers = {}
+    if status in (429, 503):
+        seconds = math.ceil(details.get("retry_after", RETRY_AFTER))
+        details = {**details, "retry_after": seconds}
+        headers["Retry-After"] = str(seconds)
     response = jsonify({"code": code, "message": message, "details": details})
     response.status_code = status
+    response.headers.extend(headers)
     return response
 
 

@@ -1,4 +1,4 @@
-"""Rate limits per verified token, else per address, by kind of request (Flask-Limiter).
+"""Rate limits per verified token, else per address, by kind of request.
 
 The kinds are `read`, `write`, `auth` and `runner`; their limits are settings. The check runs after
 authentication (docs/semantics.md, order of refusal), so it is called, not automatic.
@@ -10,14 +10,20 @@ import time
 from contextlib import suppress
 
 from flask import Flask, Response, current_app, g, request
-from flask_limiter import Limiter, RateLimitExceeded
+from limits import RateLimitItem, parse
 
 from config import Settings
-from mod_auth.throttle import network_of
+from errors import RateLimited
+from mod_auth.counters import Slot, Store, open_store
+from mod_auth.throttle import Throttle, failures_of, network_of
 
 
 class Rate(enum.StrEnum):
-    """What kind of request counts against which limit."""
+    """What kind of request counts against which limit.
+
+    `auth` is signing in: failures count per address and account (mod_auth.throttle); here, an
+    attempt that does not sign anybody in counts as a `write` of the address.
+    """
 
     read = "read"
     write = "write"
@@ -27,76 +33,76 @@ class Rate(enum.StrEnum):
 
 def install(app: Flask, settings: Settings) -> None:
     """Limit `app`: shared in Redis when there is one, else in this process's memory."""
-    app.config["RATELIMIT_ENABLED"] = settings.has_limits
-    app.extensions["rate_limits"] = {
-        Rate.read: settings.rate_limit_read or "",
-        Rate.write: settings.rate_limit_write or "",
-        Rate.auth: settings.rate_limit_auth or "",
-        Rate.runner: settings.rate_limit_runner or "",
+    texts = {
+        Rate.read: settings.rate_limit_read,
+        Rate.write: settings.rate_limit_write,
+        Rate.runner: settings.rate_limit_runner,
     }
-    # Redis that is away must not take the API with it: each process then counts for itself.
-    timeouts: dict[str, str | int] = {"socket_connect_timeout": 1, "socket_timeout": 1}
-    limiter = Limiter(
-        key_func=_key,
-        headers_enabled=True,
-        strategy="fixed-window",
-        key_prefix="ci",
-        storage_uri=settings.redis_url or "memory://",
-        storage_options=timeouts if settings.redis_url else {},
-        in_memory_fallback_enabled=bool(settings.redis_url),
-        # Of requests that wait for a hanging Redis side by side, the first turns to the memory. The
-        # others fail a moment later, and are let through uncounted rather than answered with 500.
-        swallow_errors=True,
-        # One name for all, which is no endpoint's: a request that matches no route is limited too,
-        # and the limiter's own check, which comes before authentication, finds nothing to do.
-        request_identifier=lambda: "api",
-    )
-    limiter.init_app(app)
-    app.extensions["platform_limiter"] = limiter
-    app.extensions["limit_storage"] = limiter.storage if settings.has_limits else None
-    app.extensions["count_request"] = limiter.shared_limit(_limit, scope="api")(_counted)
-    app.after_request(_count_refused)
-
-
-def _counted() -> None:
-    """What the limiter decorates: calling it counts the request of the moment."""
+    store = open_store(settings.redis_url) if settings.has_limits else None
+    app.extensions["rate_limits"] = {kind: parse(text) for kind, text in texts.items() if text}
+    app.extensions["limit_store"] = store
+    app.extensions["throttle"] = None
+    if store and settings.rate_limit_auth:
+        limit = parse(settings.rate_limit_auth)
+        app.extensions["throttle"] = Throttle(store, limit, settings.secret_key)
+    app.after_request(_finish)
 
 
 def check(rate: Rate | None = None) -> None:
-    """Count this request. Raises RateLimitExceeded when its kind's limit is used up."""
+    """Count this request. Raises RateLimited when its kind's limit is used up."""
     g.rate = rate or _kind()
-    g.rate_checked = True
-    if _limit():
-        current_app.extensions["count_request"]()
+    counted_as = Rate.write if g.rate is Rate.auth else g.rate
+    limits: dict[Rate, RateLimitItem] = current_app.extensions["rate_limits"]
+    limit = limits.get(counted_as)
+    if limit is None:
+        return
+    key = f"{counted_as}:{_name()}"
+    g.rate_slot = _store().take(key, limit, reserve=g.rate is Rate.auth)
+    if not g.rate_slot.granted:
+        seconds = g.rate_slot.retry_after
+        raise RateLimited(
+            f"Rate limit exceeded. Retry after {seconds} seconds.",
+            retry_after=seconds,
+            limit=limit.amount,
+            window=f"{limit.get_expiry()}s",
+        )
 
 
-def retry_after(error: RateLimitExceeded) -> tuple[int, int, int]:
-    """Seconds to wait, the limit's amount, and its window in seconds."""
-    item = error.limit.limit
-    limiter: Limiter = current_app.extensions["platform_limiter"]
-    current = limiter.current_limit
-    wait = math.ceil(current.reset_at - time.time()) if current else item.get_expiry()
-    return max(1, wait), item.amount, item.get_expiry()
+def throttle() -> Throttle | None:
+    """The limit of failed sign-ins; None where it is off."""
+    found: Throttle | None = current_app.extensions["throttle"]
+    return found
 
 
-def _count_refused(response: Response) -> Response:
-    """Requests refused before their own check count too, for their token where it is a good one,
-    else for the address, and carry the headers."""
-    if not getattr(g, "rate_checked", False):
-        with suppress(RateLimitExceeded):  # it has its answer already
+def _finish(response: Response) -> Response:
+    """Write the headers. Requests refused before their own check count too, for their token where
+    it is a good one, else for the address."""
+    if "rate" not in g:
+        with suppress(RateLimited):  # it has its answer already
             check()
+    slot: Slot | None = g.get("rate_slot")
+    if g.rate is Rate.auth:
+        if slot and slot.granted:
+            _store().settle(slot, is_used=response.status_code in (400, 401, 413, 415))
+        failures = throttle()
+        if failures and (slot is None or slot.granted):
+            slot = failures_of(failures, request.remote_addr or "")
+    if slot:
+        response.headers["X-RateLimit-Limit"] = str(slot.limit.amount)
+        response.headers["X-RateLimit-Remaining"] = str(slot.remaining)
+        response.headers["X-RateLimit-Reset"] = str(math.ceil(time.time() + slot.seconds))
     return response
+
+
+def _store() -> Store:
+    found: Store = current_app.extensions["limit_store"]
+    return found
 
 
 def _kind() -> Rate:
     return Rate.read if request.method in ("GET", "HEAD", "OPTIONS") else Rate.write
 
 
-def _limit() -> str:
-    limits: dict[Rate, str] = current_app.extensions["rate_limits"]
-    return limits[g.rate]
-
-
-def _key() -> str:
-    token = None if g.rate == Rate.auth else g.get("rate_key")
-    return f"{g.rate}:{token or network_of(request.remote_addr or '')}"
+def _name() -> str:
+    token = None if g.rate is Rate.auth else g.get("rate_key")
+    return token or network_of(request.remote_addr or "")

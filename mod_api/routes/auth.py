@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, request
 
 from mod_api import application
 from mod_api.middleware.auth import current_caller, open_to_all, requires
-from mod_api.middleware.limits import Rate
+from mod_api.middleware.limits import Rate, throttle
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.auth import AuthTokenSchema, TokenCreateRequestSchema, TokenSchema
 from mod_api.schemas.pages import OffsetQuery, page_of
@@ -25,7 +25,7 @@ def create_token(body: dict[str, Any]) -> Any:
     return tokens.sign_in_and_issue(
         address=request.remote_addr or "",
         settings=application.settings(),
-        throttle=current_app.extensions["throttle"],
+        throttle=throttle(),
         **body,
     )
 

@@ -6,6 +6,7 @@ from flask import current_app, jsonify
 
 from mod_api import application
 from mod_api.middleware.auth import open_to_all, requires
+from mod_api.middleware.errors import RETRY_AFTER
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.fields import Number
 from mod_api.schemas.pages import page_of
@@ -38,6 +39,8 @@ def get_health() -> Any:
     state, status = health.health(application.repository(), current_app.extensions["health_probes"])
     response = jsonify(HEALTH.dump(state))
     response.status_code = status
+    if status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER)
     return response
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from database import db, now
 from mod_api.services.probe import Probe
+from mod_auth.counters import Store
 from mod_sample.storage import Repository
 from mod_sample.storage import health as storage_health
 
@@ -29,11 +30,11 @@ class Dependency:
     message: str | None
 
 
-def probes(app: Flask, limiter_storage: Any) -> Probes:
+def probes(app: Flask, limit_store: Store | None) -> Probes:
     """What asks the database of `app`, and the store of its limits (None with all of them off)."""
     return {
         "database": _probe("database", lambda: _ask_database(app)),
-        "rate_limits": _probe("rate_limits", lambda: _ask_limits(limiter_storage)),
+        "rate_limits": _probe("rate_limits", lambda: _ask_limits(limit_store)),
     }
 
 
@@ -80,6 +81,6 @@ def _ask_database(app: Flask) -> None:
         connection.execute(text("SELECT 1 FROM user LIMIT 1"))
 
 
-def _ask_limits(storage: Any) -> None:
-    if storage is not None and not storage.check():
-        raise ConnectionError
+def _ask_limits(store: Store | None) -> None:
+    if store is not None:
+        store.check()

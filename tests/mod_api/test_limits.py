@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
@@ -31,7 +32,9 @@ def test_a_token_has_its_own_limit_which_the_headers_tell(limited) -> None:
     refused = answers[-1]
     assert 1 <= int(refused.headers["Retry-After"]) <= 61
     assert refused.json["code"] == "rate_limited"
-    assert refused.json["details"]["limit"] == 3
+    assert refused.json["details"] == {
+        "retry_after": int(refused.headers["Retry-After"]), "limit": 3, "window": "60s",
+    }  # fmt: skip
     assert codes(client, 1, headers=other) == [200]
 
 
@@ -144,23 +147,151 @@ def test_each_run_has_a_limit_for_its_worker_and_wrong_tokens_count_for_the_addr
     assert post(other.id, other.token) == 200
 
 
-def test_sign_ins_are_limited_per_address(make_app, site) -> None:
+def sign_in(client, person, password: str | None = None, address: str = "192.0.2.1"):
+    body = {"email": person.email, "password": password or person.password}
+    body["token_name"] = f"name-{next(numbers)}"
+    return client.post(f"{API}/auth/tokens", json=body, environ_base={"REMOTE_ADDR": address})
+
+
+numbers = itertools.count()
+
+
+def test_failed_sign_ins_are_limited_per_address(make_app, site) -> None:
     client = make_app(rate_limit_auth="3/minute").test_client()
+    people = [factories.account() for _ in range(4)]
 
-    def ask(address: str) -> int:
-        person = factories.account()
-        body = {"email": person.email, "password": person.password, "token_name": "a"}
-        return client.post(
-            f"{API}/auth/tokens", json=body, environ_base={"REMOTE_ADDR": address}
-        ).status_code
+    failed = [sign_in(client, one, "wrong password") for one in people]
 
-    assert [ask("192.0.2.1") for _ in range(4)] == [201, 201, 201, 429]
-    assert ask("192.0.2.2") == 201
+    assert [answer.status_code for answer in failed] == [401, 401, 401, 429]
+    assert [answer.headers["X-RateLimit-Remaining"] for answer in failed] == ["2", "1", "0", "0"]
+    assert {answer.headers["X-RateLimit-Limit"] for answer in failed} == {"3"}
+    assert sign_in(client, people[3]).status_code == 429
+    assert sign_in(client, people[3], address="192.0.2.2").status_code == 201
+
+
+def test_successful_sign_ins_cost_nothing(make_app, site) -> None:
+    client = make_app(rate_limit_auth="3/15 minutes", rate_limit_write="3/minute").test_client()
+    person = factories.account()
+
+    signed_in = [sign_in(client, person) for _ in range(8)]
+    failed = [sign_in(client, person, "wrong password") for _ in range(4)]
+
+    assert [answer.status_code for answer in signed_in] == [201] * 8
+    assert {answer.headers["X-RateLimit-Remaining"] for answer in signed_in} == {"3"}
+    assert [answer.status_code for answer in failed] == [401, 401, 401, 429]
+
+
+def test_sign_ins_that_are_no_sign_ins_count_as_writes_of_the_address(make_app, site) -> None:
+    client = make_app(rate_limit_auth="1/minute", rate_limit_write="2/minute").test_client()
+
+    statuses = [client.post(f"{API}/auth/tokens", json={}).status_code for _ in range(3)]
+
+    assert statuses == [400, 400, 429]
+
+
+def test_nobody_waits_for_a_refusal_when_many_sign_in_at_once(make_app, site) -> None:
+    app = make_app(rate_limit_auth="5/15 minutes")
+    person = factories.account()
+
+    def ask(_: int):
+        return sign_in(app.test_client(), person)
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(ask, range(20)))
+
+    refused = [answer for answer in answers if answer.status_code != 201]
+    assert len(refused) < 20
+    for answer in refused:
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "5" == str(answer.json["details"]["retry_after"])
+    assert sign_in(app.test_client(), person).headers["X-RateLimit-Remaining"] == "5"
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
+def counted(request) -> dict[str, str]:
+    """Settings: where requests are counted."""
+    if request.param == "redis":
+        return {"redis_url": request.getfixturevalue("redis_url")}
+    return {}
+
+
+def ask_read(client):
+    headers = factories.signed_in("user", READ)
+    return lambda: client.get(f"{API}/runs", headers=headers)
+
+
+def ask_write(client):
+    headers = factories.signed_in("admin", "runs:write")
+    return lambda: client.post(f"{API}/runs/4711/cancel", headers=headers)
+
+
+def ask_runner(client):
+    factories.run()
+    held = Runner(client, factories.signed_in("admin", Scope.RUNS_EXECUTE)).claim()
+    return held.heartbeat
+
+
+def ask_auth_of_address(client):
+    return lambda: sign_in(client, factories.account(), "wrong password")
+
+
+def ask_auth_of_account(client):
+    person = factories.account()
+    return lambda: sign_in(client, person, "wrong password", f"192.0.2.{next(numbers)}")
+
+
+@pytest.mark.parametrize(
+    ("limit", "asking"),
+    [
+        ("rate_limit_read", ask_read),
+        ("rate_limit_write", ask_write),
+        ("rate_limit_runner", ask_runner),
+        ("rate_limit_auth", ask_auth_of_address),
+        ("rate_limit_auth", ask_auth_of_account),
+    ],
+)
+def test_a_client_that_waits_as_long_as_it_is_told_is_served(
+    make_app, site, counted, limit, asking
+) -> None:
+    ask = asking(make_app(**{limit: "2/2 seconds"}, **counted).test_client())
+    answers = [ask()]
+    while answers[-1].status_code != 429:
+        assert "Retry-After" not in answers[-1].headers
+        answers.append(ask())
+    refused = answers[-1]
+    wait = int(refused.headers["Retry-After"])
+    assert refused.json["details"]["retry_after"] == wait
+    assert 1 <= wait <= 3
+
+    time.sleep(wait)
+
+    assert ask().status_code == answers[0].status_code
+
+
+def test_retry_after_of_a_503_is_the_bodys_and_other_statuses_have_none(make_app, site) -> None:
+    limits = dict.fromkeys(("rate_limit_read", "rate_limit_write"), "100/minute")
+    client = make_app(**limits).test_client()
+    headers = factories.signed_in("user", READ)
+
+    unavailable = client.get(f"{API}/auth/github", headers=headers)
+    others = [
+        client.get(f"{API}/runs", headers=headers),
+        client.get(f"{API}/runs?limit=0", headers=headers),
+        client.get(f"{API}/runs"),
+        client.get(f"{API}/nothing"),
+        client.delete(f"{API}/runs"),
+    ]
+
+    assert unavailable.status_code == 503
+    assert unavailable.headers["Retry-After"] == "3600"
+    assert unavailable.json["details"]["retry_after"] == 3600
+    assert [answer.status_code for answer in others] == [200, 400, 401, 404, 405]
+    assert not [answer for answer in others if "Retry-After" in answer.headers]
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/auth/tokens"), ("GET", "/system/health")])
 def test_one_customers_network_counts_as_one_address(make_app, site, method, path) -> None:
-    client = make_app(rate_limit_auth="3/minute", rate_limit_read="3/minute").test_client()
+    client = make_app(rate_limit_write="3/minute", rate_limit_read="3/minute").test_client()
 
     def ask(address: str) -> bool:
         answer = client.open(

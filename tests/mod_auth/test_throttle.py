@@ -1,18 +1,22 @@
 """Failed sign-ins are limited per account, and nobody is locked out by a stranger."""
 
+import itertools
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pytest
 import redis
 from flask import Flask
 from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage, RedisStorage
-from limits.strategies import FixedWindowRateLimiter
 from passlib.handlers import sha2_crypt
 
-from errors import DomainError, RateLimited, Unavailable
+from errors import DomainError, RateLimited, Unauthorized
 from mod_auth import cost
 from mod_auth.accounts import Account
+from mod_auth.counters import MemoryStore, RedisStore, SharedStore, Store
 from mod_auth.throttle import Throttle, network_of, throttled_sign_in
 from tests import factories, servers
 
@@ -26,15 +30,15 @@ def forgotten_ceiling() -> None:
     cost._known.clear()
 
 
-def made_of(storage: MemoryStorage | RedisStorage, limit: RateLimitItem = LIMIT) -> Throttle:
-    return Throttle(FixedWindowRateLimiter(storage), limit, "a secret")
+def made_of(store: Store, limit: RateLimitItem = LIMIT) -> Throttle:
+    return Throttle(store, limit, "a secret")
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
 def throttle(request: pytest.FixtureRequest) -> Throttle:
     if request.param == "redis":
-        return made_of(RedisStorage(request.getfixturevalue("redis_url")))
-    return made_of(MemoryStorage())
+        return made_of(RedisStore(request.getfixturevalue("redis_url")))
+    return made_of(MemoryStore())
 
 
 @pytest.fixture
@@ -139,8 +143,8 @@ def test_an_unknown_address_is_limited_like_a_known_one(
 
     with sqlite_app.app_context():
         seen = [
-            [attempt(throttle, email, address=f"192.0.2.{number // 2}") for number in range(9)]
-            for email in (mine.email, NOBODY)
+            [attempt(throttle, email, address=f"{net}.{number // 2}") for number in range(9)]
+            for net, email in (("192.0.2", mine.email), ("198.51.100", NOBODY))
         ]
 
     assert seen[0] == seen[1]
@@ -160,25 +164,89 @@ def test_accounts_do_not_share_their_limit(sqlite_app: Flask, throttle: Throttle
 
 def test_no_address_and_no_email_is_in_the_store(sqlite_app: Flask, redis_url: str) -> None:
     mine = factories.account()
-    throttle = made_of(RedisStorage(redis_url))
+    throttle = made_of(RedisStore(redis_url))
 
     with sqlite_app.app_context():
         exhaust(throttle, mine.email)
         attempt(throttle, mine.email)
 
+    addresses = LIMIT.amount + 1
     with redis.Redis.from_url(redis_url) as client:
         names = [name.decode() for name in client.scan_iter()]
-        assert len(names) == 2
+        assert len(names) == addresses + 2  # the account, and its one try over the limit
         assert all(0 < client.ttl(name) <= 900 for name in names)
     assert not any(mine.email in name or "192.0.2" in name for name in names)
 
 
-def test_without_its_store_nobody_signs_in_unlimited(sqlite_app: Flask) -> None:
+def test_without_redis_failures_are_counted_in_memory(sqlite_app: Flask) -> None:
     mine = factories.account()
-    throttle = made_of(RedisStorage(f"redis://127.0.0.1:{servers.free_port()}"))
+    away = RedisStore(f"redis://127.0.0.1:{servers.free_port()}")
+    throttle = made_of(SharedStore(away, MemoryStore()))
 
-    with sqlite_app.app_context(), pytest.raises(Unavailable):
-        throttled_sign_in(mine.email, RIGHT, address="192.0.2.1", rounds=1000, throttle=throttle)
+    with sqlite_app.app_context():
+        exhaust(throttle, mine.email)
+        assert attempt(throttle, mine.email) == 429
+        assert attempt(throttle, mine.email, RIGHT) == 429
+        assert isinstance(attempt(throttle, mine.email, RIGHT, "192.0.2.2"), Account)
+
+
+def test_failures_of_one_address_are_limited_whatever_the_account(
+    sqlite_app: Flask, throttle: Throttle, verifications: list[int]
+) -> None:
+    accounts = [factories.account() for _ in range(LIMIT.amount + 1)]
+
+    with sqlite_app.app_context():
+        for mine in accounts[:-1]:
+            assert attempt(throttle, mine.email) == 401
+        verifications.clear()
+        assert attempt(throttle, accounts[-1].email) == 429
+        assert attempt(throttle, accounts[-1].email, RIGHT) == 429
+        assert verifications == []
+
+        assert attempt(throttle, accounts[-1].email, address="192.0.2.2") == 401
+
+
+def test_guesses_side_by_side_are_limited_as_those_in_a_row(
+    sqlite_app: Flask, throttle: Throttle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = factories.account()
+    verified = []
+
+    def slow(email: str, password: str, *, rounds: int) -> Account:
+        verified.append(email)
+        all_asked.wait(10)
+        raise Unauthorized
+
+    monkeypatch.setattr("mod_auth.throttle.sign_in", slow)
+    all_asked = threading.Barrier(LIMIT.amount + 1)
+
+    def guess(number: int) -> int | Account:
+        with sqlite_app.app_context():
+            return attempt(throttle, mine.email, address=f"192.0.2.{number}")
+
+    with ThreadPoolExecutor(12) as pool:
+        asked = [pool.submit(guess, number) for number in range(12)]
+        refused = [one.result() for one in itertools.islice(as_completed(asked, 10), 9)]
+        all_asked.wait(10)
+        answers = Counter(one.result() for one in asked)
+
+    assert refused == [503] * 9
+    assert answers == {401: LIMIT.amount, 503: 9}
+    assert len(verified) == LIMIT.amount
+
+
+def test_a_reservation_that_outlives_its_window_changes_nothing_in_the_next(
+    throttle: Throttle,
+) -> None:
+    store, short = throttle.store, parse("2/second")
+    late = store.take("key", short, reserve=True)
+    time.sleep(late.retry_after)
+    store.take("key", short, reserve=False)
+
+    store.settle(late, is_used=False)
+
+    assert store.look("key", short).used == 1
+    assert store.look("key", short).reserved == 0
 
 
 def test_without_a_limit_every_attempt_is_verified(sqlite_app: Flask) -> None:
