@@ -3,11 +3,21 @@
 Whoever does so, by a table, a model or a migration: MariaDB and MySQL do it online, or refuse.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Column, Connection, Index, MetaData, Table, inspect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateIndex, DropIndex
+
+
+def create_missing(connection: Connection, tables: Iterable[Table]) -> None:
+    """Create each table that is missing, and each index, also of a table that is there: it may have
+    been created by an upgrade that was killed before its indexes were made."""
+    for table in tables:
+        table.create(connection, checkfirst=True)
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            index.create(connection, checkfirst=True)
 
 
 def add_own_key(connection: Connection, table: str, column: str, *, beside: str) -> None:

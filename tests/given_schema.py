@@ -9,6 +9,10 @@ from pathlib import Path
 from tests.raw import Raw
 
 SCHEMA = Path(__file__).parent / "data" / "schema-mariadb.sql"
+BEFORE_RELEASE = {
+    is_sqlite: Path(__file__).parent / "data" / f"revision-0016-{dialect}.sql"
+    for is_sqlite, dialect in ((True, "sqlite"), (False, "mariadb"))
+}
 TABLE = re.compile(r"^CREATE TABLE `(\w+)`", re.MULTILINE)
 
 ROWS = (
@@ -83,6 +87,24 @@ def create(raw: Raw, *, with_tokens: bool = True) -> list[str]:
     return [
         name for name in TABLE.findall(SCHEMA.read_text()) if with_tokens or name != "api_token"
     ]
+
+
+def create_of_0016(raw: Raw) -> list[str]:
+    """Make the existing site's tables and what revision 0016 added to them; the names of the given
+    ones."""
+    tables = create(raw)
+    recorded = BEFORE_RELEASE[raw.is_sqlite].read_text()
+    if not raw.is_sqlite:
+        raw.execute("SET foreign_key_checks = 0")  # in the order of their names
+    for statement in recorded.split(";\n"):
+        lines = [line for line in statement.splitlines() if not line.startswith("--")]
+        if lines:
+            raw.execute("\n".join(lines))
+    if not raw.is_sqlite:
+        raw.execute("SET foreign_key_checks = 1")
+    raw.execute("INSERT INTO api_alembic_version VALUES ('0016')")
+    raw.execute("INSERT INTO rollup_state (id, generation) VALUES (1, 16)")
+    return tables
 
 
 def as_sqlite(statement: str) -> str:

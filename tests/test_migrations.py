@@ -127,38 +127,131 @@ def test_given_tables_on_an_empty_mariadb_are_the_given_schema(
     assert found["migrated"] == found["given"]
 
 
-@pytest.mark.mariadb
-def test_every_mariadb_ends_up_with_the_same_schema(mariadb: servers.MariaDB, worker: str) -> None:
-    schemas = []
-    for is_given in (False, True):
-        name = f"tests_schema_{worker}"
-        mariadb.fresh(name)
-        with contextlib.closing(Raw(mariadb.url(name))) as raw:
-            if is_given:
-                given_schema.create(raw)
-                given_schema.fill(raw)
-            for revision in ("0005", "0015", "head"):
-                upgrade(mariadb.url(name), revision)
-            schemas.append(schema(raw))
-        mariadb.drop(name)
-    empty, existing = schemas
+def test_every_database_ends_up_with_the_same_schema(empty_database: str, writer: Raw) -> None:
+    found = {}
+    for origin in ("empty", "existing", "0016"):
+        made_from(origin, empty_database, writer)
+        upgrade(empty_database)
+        found[origin] = schema(empty_database)
+        wipe(writer)
 
-    assert existing.keys() - empty.keys() == {"alembic_version"}
-    assert {table: existing[table] for table in empty} == empty
+    # SQLite's given schema is MariaDB's in other words: columns have other types there.
+    ours = [t for t in found["empty"] if not (writer.is_sqlite and is_given(t))]
+    assert len(ours) >= (23 if writer.is_sqlite else 54)
+    assert {t: found["existing"][t] for t in ours} == {t: found["empty"][t] for t in ours}
+    assert found["0016"] == found["existing"]
+    assert found["existing"].keys() - found["empty"].keys() == {"alembic_version"}
 
 
-def schema(raw: Raw) -> dict[str, list[str]]:
-    """What MariaDB says of each table, without its next id, and of its triggers, in an order."""
+def made_from(origin: str, url: str, writer: Raw) -> None:
+    """Bring an empty database where an upgrade begins: what the existing site has, or revision
+    0016."""
+    if origin == "0016":
+        given_schema.create_of_0016(writer)
+    elif origin == "existing":
+        given_schema.create(writer)
+    if origin != "empty":
+        given_schema.fill(writer)
+
+
+def wipe(writer: Raw) -> None:
+    """Drop everything, for the next one."""
+    sqlite = writer.is_sqlite
+    writer.execute("PRAGMA foreign_keys = OFF" if sqlite else "SET foreign_key_checks = 0")
+    names = (
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+        if sqlite
+        else "SHOW TABLES"
+    )
+    for (name,) in writer.execute(names):
+        writer.execute(f"DROP TABLE `{name}`")
+    writer.execute("PRAGMA foreign_keys = ON" if sqlite else "SET foreign_key_checks = 1")
+
+
+def is_given(table: str) -> bool:
+    return table not in Base.metadata.tables or bool(Base.metadata.tables[table].info.get("given"))
+
+
+def schema(url: str) -> dict[str, Any]:
+    """What the database says of each table, its keys and its triggers, in an order."""
+    with contextlib.closing(Raw(url)) as raw:
+        return of_sqlite(raw) if raw.is_sqlite else of_mariadb(raw)
+
+
+def of_mariadb(raw: Raw) -> dict[str, Any]:
     tables = [name for (name,) in raw.execute("SHOW TABLES")]
     lines = {table: raw.execute(f"SHOW CREATE TABLE `{table}`")[0][1] for table in tables}
-    for name, _event, table, body, *_ in raw.execute("SHOW TRIGGERS"):
-        lines[table] += f"\n{name} {body}"
+    for name, event, table, body, when, *_ in raw.execute("SHOW TRIGGERS"):
+        lines[table] += f"\n{name} {when} {event} {body}"
     return {
         table: sorted(
             re.sub(r" AUTO_INCREMENT=\d+", "", line).strip(" ,") for line in text.split("\n")
         )
         for table, text in lines.items()
     }
+
+
+def of_sqlite(raw: Raw) -> dict[str, Any]:
+    """The same; a column that was added later stands at another place in the text of its table."""
+    found: dict[str, Any] = {}
+    for kind, name, table, sql in raw.execute(
+        "SELECT type, name, tbl_name, sql FROM sqlite_master"
+    ):
+        if name.startswith("sqlite_"):
+            continue
+        described = " ".join((sql or "").split())
+        if kind == "table":
+            columns = [row[1:] for row in raw.execute(f"PRAGMA table_info({name})")]
+            keys = [row[2:] for row in raw.execute(f"PRAGMA foreign_key_list({name})")]
+            described = f"{sorted(columns, key=repr)} {sorted(keys)} {'AUTOINCREMENT' in sql}"
+        found.setdefault(table, []).append(described)
+    return {table: sorted(parts) for table, parts in found.items()}
+
+
+def test_what_was_kept_before_the_release_is_kept(empty_database: str, writer: Raw) -> None:
+    made_from("0016", empty_database, writer)
+    writer.execute("DELETE FROM rollup_mark")
+    writer.execute("DELETE FROM open_run WHERE test_id = 3")
+    writer.execute(
+        "INSERT INTO run_rollup (test_id, status, results, failed, missing_output, errors, "
+        "created_at, platform, fork_id, branch, commit_sha) VALUES "
+        "(3, 'canceled', 0, 0, 0, 0, '2020-05-01 10:00:00', 'linux', 1, 'master', 'a3')"
+    )
+    given = given_schema.contents(writer, ["test", "test_result", "run_record"])
+
+    upgrade(empty_database)
+
+    assert version_of(writer) == "0019"
+    assert given_schema.contents(writer, list(given)) == given
+    assert writer.execute("SELECT test_id, status FROM run_rollup") == [(3, "canceled")]
+    assert writer.execute("SELECT generation FROM rollup_state") == [(16,)]
+    assert writer.execute("SELECT count(*) FROM open_run WHERE test_id = 3") == [(0,)]
+
+
+@pytest.mark.parametrize("lacking", ["rollup_result_update_row", "rollup_run_insert"])
+def test_where_a_trigger_was_missing_nothing_that_was_kept_is_believed(
+    empty_database: str, writer: Raw, lacking: str
+) -> None:
+    made_from("0016", empty_database, writer)
+    writer.execute(f"DROP TRIGGER {lacking}")
+    writer.execute("DELETE FROM open_run")
+    writer.execute(
+        "INSERT INTO run_rollup (test_id, status, results, failed, missing_output, errors, "
+        "created_at, platform, fork_id, branch, commit_sha) VALUES "
+        "(3, 'canceled', 0, 0, 0, 0, '2020-05-01 10:00:00', 'linux', 1, 'master', 'a3')"
+    )
+
+    upgrade(empty_database)
+
+    assert writer.execute("SELECT count(*) FROM run_rollup") == [(0,)]
+    assert writer.execute("SELECT test_id FROM open_run ORDER BY 1") == [
+        (1,),
+        (2,),
+        (3,),
+        (4,),
+        (6,),
+    ]
+    assert writer.execute("SELECT generation FROM rollup_state")[0][0] not in (0, 16)
 
 
 @pytest.mark.parametrize("with_tokens", [True, False], ids=["with api_token", "without api_token"])
@@ -392,6 +485,83 @@ def test_an_upgrade_of_an_empty_database_that_was_broken_off_can_be_run_again(
     assert differences(empty_database) == []
 
 
+@pytest.mark.mariadb
+@pytest.mark.parametrize(
+    ("origin", "changes"),
+    [
+        ("existing", 25),
+        pytest.param("existing", 1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),
+        pytest.param("empty", 1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),
+        pytest.param("0016", 1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),
+    ],
+)
+def test_an_upgrade_that_is_killed_again_and_again_ends_with_the_same_schema(
+    mariadb: servers.MariaDB, worker: str, origin: str, changes: int
+) -> None:
+    """Each try makes a few changes, then its connection is killed; with one change to a try, every
+    change has been both the last before a kill and the first after one."""
+    name = f"tests_killed_{worker}"
+    url = mariadb.url(name)
+    mariadb.fresh(name)
+    with contextlib.closing(Raw(url)) as raw:
+        start_without_tokens(origin, url, raw)
+        upgrade(url)
+        undisturbed = schema(url)
+        rows = {table: len(found) for table, found in given_schema.contents(raw, ROWS_MADE).items()}
+
+        mariadb.fresh(name)
+        raw.execute(f"USE `{name}`")
+        start_without_tokens(origin, url, raw)
+        kills = 0
+        while is_killed_after(changes, url, mariadb):
+            kills += 1
+            assert kills < 400
+
+        assert kills >= {"0016": 1}.get(origin, 150 // changes)
+        assert schema(url) == undisturbed
+        assert version_of(raw) == "0019"
+        assert {t: len(found) for t, found in given_schema.contents(raw, ROWS_MADE).items()} == rows
+        assert raw.execute("SELECT generation = 0 FROM rollup_state") == [(0,)]
+    mariadb.drop(name)
+
+
+# Rows that the upgrade makes of those that are there.
+ROWS_MADE = ["run_record", "open_run", "rollup_state"]
+CHANGE = re.compile("CREATE|ALTER|DROP|INSERT|UPDATE|DELETE")
+
+
+def start_without_tokens(origin: str, url: str, raw: Raw) -> None:
+    """`made_from`, where an older installation lacks `api_token`."""
+    made_from("0016" if origin == "0016" else "empty", url, raw)
+    if origin == "existing":
+        given_schema.create(raw, with_tokens=False)
+        given_schema.fill(raw, with_tokens=False)
+
+
+def is_killed_after(changes: int, url: str, mariadb: servers.MariaDB) -> bool:
+    """Upgrade, until the server ends the connection that has made so many changes and is about to
+    make another; False where no other is made."""
+    made = 0
+
+    def kill(connection: sa.Connection, _cursor: Any, text: str, *_: Any) -> None:
+        nonlocal made
+        if CHANGE.match(text.strip()):
+            made += 1
+            if made == changes + 1:
+                number = connection.connection.dbapi_connection.thread_id()  # type: ignore[union-attr]
+                mariadb.execute(f"KILL {number}")
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", kill)
+    try:
+        upgrade(url)
+    except sa.exc.DBAPIError as error:
+        assert made > changes, error  # it is the kill that ended it
+        return True
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", kill)
+    return False
+
+
 @contextlib.contextmanager
 def breaking_before(statement: str) -> Iterator[None]:
     """Fail where an engine is about to run a statement that starts like this."""
@@ -458,7 +628,7 @@ def test_a_downgrade_goes_back_to_the_beginning_and_forth_again(
         given_schema.create(writer)
         given_schema.fill(writer)
 
-    for revision in ("0015", "head"):
+    for revision in ("0018", "head"):
         upgrade(empty_database, revision)
         downgrade(empty_database)
 

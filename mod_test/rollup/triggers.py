@@ -330,24 +330,18 @@ def create(connection: Connection) -> bool:
     return True
 
 
-def create_or_keep_nothing(connection: Connection) -> bool:
-    """`create`; where the account may not, nothing is kept from then on: changes are not marked.
-
-    Raises DBAPIError where it may not drop those that are there either; nothing has changed then.
-    """
-    if create(connection):
-        return True
+def keep_nothing(connection: Connection) -> None:
+    """Derive everything from here on, for as long as changes are not marked."""
     for statement in (
+        "UPDATE rollup_state SET generation = 0",
         "DELETE FROM failing_result",
         "DELETE FROM run_rollup",
         "DELETE FROM rollup_mark",
         "UPDATE open_run SET settled = 0",
-        "UPDATE rollup_state SET generation = 0",
         "INSERT INTO open_run (test_id) SELECT t.id FROM test t "
         "WHERE NOT EXISTS (SELECT 1 FROM open_run o WHERE o.test_id = t.id)",
     ):
         connection.execute(text(statement))
-    return False
 
 
 def drop(connection: Connection) -> None:

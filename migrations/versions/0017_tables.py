@@ -1,8 +1,8 @@
-"""The given tables where they are missing, and our first own ones.
+"""The given tables where they are missing, two indexes of them, and our own tables.
 
-On an empty database this creates everything. On an existing one it creates only what is missing
-(`api_token` on older installations, our own tables, and indexes that the models have beyond the
-given ones, while others read and write) and gives every run its age.
+On an empty database this creates everything, on the existing site's only what is missing. The
+indexes are built while others read and write; where the database cannot, the step fails rather than
+lock a live site.
 
 The given tables are taken from the models: their names and columns are the existing site's and
 cannot change. Our own are written out here, as they were at this revision.
@@ -14,29 +14,32 @@ from sqlalchemy.dialects import mysql
 
 import mod_ci.models
 import mod_sample.models  # noqa: F401  both bring every given table into the metadata
-from database import Base
+from database import Base, indexes
 
-revision = "0001"
-down_revision = None
+revision = "0017"
+down_revision = "0016"
 
 MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
+LONG_TEXT = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 OPTIONS = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
     "mysql_collate": "utf8mb4_general_ci",
+    "sqlite_autoincrement": True,
 }
+# Foreign keys of given tables that an index of ours serves as well, and that index.
+SERVED = (
+    ("customized_test", "test_id", "ix_customized_test_member"),
+    ("test_result", "regression_test_id", "ix_test_result_runtime"),
+)
 
 
 def upgrade() -> None:
     connection = op.get_bind()
     given = [table for table in Base.metadata.sorted_tables if table.info.get("given")]
-    for table in (*given, *own_tables()):
-        table.create(connection, checkfirst=True)
-        # A table whose creation was broken off may be there without its indexes.
-        for index in table.indexes:
-            index.create(connection, checkfirst=True)
-    stamp_new_runs()
-    backfill_ages()
+    indexes.create_missing(connection, [*given, *own_tables()])
+    for table, column, other in SERVED:
+        indexes.add_own_key(connection, table, column, beside=other)
 
 
 def own_tables() -> list[sa.Table]:
@@ -89,7 +92,8 @@ def own_tables() -> list[sa.Table]:
             sa.Column("details", sa.Text, nullable=False),
             sa.Index("ix_audit_event_subject", "subject_type", "subject_id"),
             sa.Index("ix_audit_event_account", "account_id"),
-            sqlite_autoincrement=True,
+            sa.Index("ix_audit_event_account_name", "account_name"),
+            sa.Index("ix_audit_event_action", "action"),
             **OPTIONS,
         ),
         sa.Table(
@@ -104,6 +108,7 @@ def own_tables() -> list[sa.Table]:
             sa.Column("retry_of", sa.Integer),
             sa.Column("reason", sa.String(255)),
             sa.Column("environment_id", sa.String(50)),
+            sa.Column("failed_attempts", sa.Integer, nullable=False, server_default="0"),
             sa.Index("ix_run_record_created_at", "created_at"),
             **OPTIONS,
         ),
@@ -142,7 +147,6 @@ def own_tables() -> list[sa.Table]:
                 onupdate="CASCADE",
             ),
             sa.UniqueConstraint("test_id", "regression_test_id", name="uq_result_record"),
-            sqlite_autoincrement=True,
             **OPTIONS,
         ),
         sa.Table(
@@ -166,7 +170,6 @@ def own_tables() -> list[sa.Table]:
             sa.Column("error_stack", sa.Text),
             sa.UniqueConstraint("test_id", "number", name="uq_run_attempt_number"),
             sa.Index("ix_run_attempt_platform", "platform", "id"),
-            sqlite_autoincrement=True,
             **OPTIONS,
         ),
         sa.Table(
@@ -192,93 +195,105 @@ def own_tables() -> list[sa.Table]:
             sa.Column("created_at", MOMENT, nullable=False),
             sa.Column("run_id", sa.Integer),
             sa.UniqueConstraint("account_id", "key_hash", name="uq_idempotency_key"),
-            sqlite_autoincrement=True,
+            **OPTIONS,
+        ),
+        sa.Table(
+            "run_log",
+            own,
+            sa.Column("test_id", to_run(), primary_key=True, autoincrement=False),
+            sa.Column("size", sa.BigInteger, nullable=False),
+            sa.Column("sha256", sa.String(64), nullable=False),
+            sa.Column("kept_at", MOMENT, nullable=False),
+            **OPTIONS,
+        ),
+        sa.Table(
+            "lost_lease",
+            own,
+            number(),
+            sa.Column("platform", sa.String(50), nullable=False),
+            sa.Column("lost_at", MOMENT, nullable=False),
+            sa.Index("ix_lost_lease_platform", "platform"),
+            **OPTIONS,
+        ),
+        sa.Table(
+            "baseline_approval",
+            own,
+            number(),
+            sa.Column("run_id", sa.Integer, nullable=False),
+            sa.Column("sample_id", sa.Integer, nullable=False),
+            sa.Column("regression_id", sa.Integer, nullable=False),
+            sa.Column("output_id", sa.Integer, nullable=False),
+            sa.Column("extension", sa.String(64), nullable=False),
+            sa.Column("mode", sa.String(50), nullable=False),
+            sa.Column("apply_to_variants", sa.Boolean(create_constraint=False), nullable=False),
+            sa.Column("file_hash", sa.Text),
+            sa.Column("replaced_hash", sa.Text),
+            sa.Column("reason", sa.String(500)),
+            sa.Column("requester_id", sa.Integer, nullable=False),
+            sa.Column("requester_name", sa.String(255), nullable=False),
+            sa.Column("requester_email", sa.String(255), nullable=False),
+            sa.Column("created_at", MOMENT, nullable=False),
+            sa.Column("undoes_id", sa.ForeignKey("baseline_approval.id")),
+            sa.UniqueConstraint("undoes_id", name="uq_baseline_approval_undoes"),
+            sa.Index("ix_baseline_approval_regression", "regression_id"),
+            sa.Index("ix_baseline_approval_requester", "requester_email"),
+            **OPTIONS,
+        ),
+        sa.Table(
+            "baseline_decision",
+            own,
+            sa.Column(
+                "approval_id",
+                sa.ForeignKey("baseline_approval.id"),
+                primary_key=True,
+                autoincrement=False,
+            ),
+            sa.Column("decision", sa.String(50), nullable=False),
+            sa.Column("account_id", sa.Integer, nullable=False),
+            sa.Column("account_name", sa.String(255), nullable=False),
+            sa.Column("account_email", sa.String(255), nullable=False),
+            sa.Column("by_requester", sa.Boolean(create_constraint=False), nullable=False),
+            sa.Column("reason", sa.String(500)),
+            sa.Column("decided_at", MOMENT, nullable=False),
+            **OPTIONS,
+        ),
+        sa.Table(
+            "baseline_change",
+            own,
+            number(),
+            sa.Column("approval_id", sa.ForeignKey("baseline_approval.id"), nullable=False),
+            sa.Column("regression_id", sa.Integer),
+            sa.Column("output_id", sa.Integer, nullable=False),
+            sa.Column("replaced_hash", sa.Text),
+            sa.Column("new_hash", sa.Text),
+            sa.Column("variant_id", sa.Integer),
+            sa.Index("ix_baseline_change_approval", "approval_id"),
+            **OPTIONS,
+        ),
+        sa.Table(
+            "diff_classification",
+            own,
+            sa.Column("expected_hash", sa.String(64), primary_key=True),
+            sa.Column("actual_hash", sa.String(64), primary_key=True),
+            sa.Column("extension", sa.String(64), primary_key=True),
+            sa.Column("rules_version", sa.Integer, nullable=False),
+            sa.Column("kind", sa.String(50)),
+            sa.Column("message", sa.Text),
+            sa.Column("cue_number", sa.Integer),
+            sa.Column("start_ms", sa.Integer),
+            sa.Column("details", LONG_TEXT),
+            sa.Column("classified_at", MOMENT, nullable=False),
+            sa.Index("ix_diff_classification_kind", "kind"),
             **OPTIONS,
         ),
     ]
 
 
-def backfill_ages() -> None:
-    """`created_at` of every run: its first progress, else the age of the next older run, else now.
-
-    Of older runs without any progress before them nothing is known; they get the oldest known age,
-    so that ids and ages keep the same order. A run that the trigger stamped meanwhile keeps that.
-    """
-    connection = op.get_bind()
-    sqlite = connection.dialect.name == "sqlite"
-    clock = "strftime('%Y-%m-%d %H:%M:%f', 'now') || '000'" if sqlite else "UTC_TIMESTAMP(3)"
-    moment = "strftime('%Y-%m-%d %H:%M:%S.000000', {})" if sqlite else "{}"
-    first = moment.format(
-        "(SELECT p.timestamp FROM test_progress p WHERE p.test_id = t.id ORDER BY p.id LIMIT 1)"
-    )
-    rows = connection.execute(
-        sa.text(
-            f"SELECT t.id, r.created_at, {first} "
-            "FROM test t LEFT JOIN run_record r ON r.test_id = t.id ORDER BY t.id"
-        )
-    ).all()
-    now = connection.execute(sa.text(f"SELECT {clock}")).scalar_one()
-    age = next((kept or known for _, kept, known in rows if kept or known), now)
-    ages = []
-    for run_id, kept, known in rows:
-        age = kept or known or age
-        if kept is None:
-            ages.append({"id": run_id, "age": age})
-    insert = sa.text(
-        f"INSERT {'OR IGNORE' if sqlite else 'IGNORE'} INTO run_record (test_id, created_at) "
-        "VALUES (:id, :age)"
-    )
-    for start in range(0, len(ages), 1000):
-        connection.execute(insert, ages[start : start + 1000])
-
-
-def stamp_new_runs() -> None:
-    """A trigger stamps each new run, whoever inserts it.
-
-    Where the account may not create triggers, the application stamps a run when it first sees it;
-    `flask check` says so.
-    """
-    connection = op.get_bind()
-    if connection.dialect.name == "sqlite":
-        connection.execute(
-            sa.text(
-                "CREATE TRIGGER IF NOT EXISTS run_record_stamp AFTER INSERT ON test BEGIN "
-                "INSERT OR REPLACE INTO run_record (test_id, created_at) "
-                "VALUES (NEW.id, strftime('%Y-%m-%d %H:%M:%f', 'now') || '000'); END"
-            )
-        )
-        return
-    if has_trigger(connection):
-        return
-    try:
-        connection.execute(
-            sa.text(
-                "CREATE TRIGGER run_record_stamp AFTER INSERT ON test FOR EACH ROW "
-                "INSERT IGNORE INTO run_record (test_id, created_at) "
-                "VALUES (NEW.id, UTC_TIMESTAMP(3))"
-            )
-        )
-    except sa.exc.DBAPIError as error:
-        refused = (1044, 1142, 1227, 1419)  # no right to it, or binary logging forbids it
-        if error.orig is None or error.orig.args[0] not in refused:
-            raise
-        print("run_record_stamp: this account may not create triggers; runs are stamped when seen")
-
-
-def has_trigger(connection: sa.Connection) -> bool:
-    found = connection.execute(
-        sa.text(
-            "SELECT 1 FROM information_schema.triggers "
-            "WHERE trigger_schema = DATABASE() AND trigger_name = 'run_record_stamp'"
-        )
-    )
-    return found.scalar() is not None
-
-
 def downgrade() -> None:
     connection = op.get_bind()
-    # Dropping a trigger that is not there takes the right to triggers all the same.
-    if connection.dialect.name == "sqlite" or has_trigger(connection):
-        connection.execute(sa.text("DROP TRIGGER IF EXISTS run_record_stamp"))
     for table in reversed(own_tables()):
         table.drop(connection, checkfirst=True)
+    for table, column, name in SERVED:
+        indexes.add_own_key(connection, table, column, beside=name)
+        if name in {index["name"] for index in sa.inspect(connection).get_indexes(table)}:
+            op.drop_index(name, table)
