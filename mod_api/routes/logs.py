@@ -29,7 +29,10 @@ bp = Resource(
     "Errors and Logs", __name__, url_prefix="/runs", description="Structured errors and logs"
 )
 LogPage = page_of(LogLineSchema, LogPaginationSchema, finished=FINISHED)
-STREAM = "Server-Sent Events (text/event-stream); an `end` event is the last one"
+STREAM = (
+    "Server-Sent Events (text/event-stream); an `end` event, with the id `end`, is the last one"
+)
+SEEN = "After `Last-Event-ID: end`: the stream is over, do not connect again"
 
 
 @bp.get("/<id:run_id>/logs")
@@ -83,12 +86,14 @@ def raw_log(run_id: int) -> Any:
 @bp.query(StreamQuery)
 @bp.arguments(LastEventIdHeaders, location="headers")
 @bp.response(200, content_type=frames.MEDIA_TYPE, description=STREAM, unit=False)
+@bp.alt_response(204, description=SEEN)
 @bp.fails(400, 401, 403, 404, 429, 503)
 def follow_log(headers: dict[str, Any], run_id: int, **asked: Any) -> Any:
     """Follow a run's log: each line is a `line` event whose id is a durable offset.
 
-    A client that reconnects with Last-Event-ID misses nothing and gets nothing twice. A queued
-    run is waited for.
+    A client that reconnects with Last-Event-ID misses nothing and gets nothing twice. A `position`
+    event only tells where the client is: first where the stream starts at the log's end, and later
+    where filters left lines out. A queued run is waited for.
     """
     return _streamed(
         lambda: streams.follow_log(
@@ -107,9 +112,13 @@ def follow_log(headers: dict[str, Any], run_id: int, **asked: Any) -> Any:
 @requires(Scope.RUNS_READ)
 @bp.arguments(EventIdHeaders, location="headers")
 @bp.response(200, content_type=frames.MEDIA_TYPE, description=STREAM, unit=False)
+@bp.alt_response(204, description=SEEN)
 @bp.fails(400, 401, 403, 404, 429, 503)
 def follow_run(headers: dict[str, Any], run_id: int) -> Any:
-    """Follow a run: `progress`, `result` and `counts` events, result by result."""
+    """Follow a run: `progress`, `result` and `counts` events, result by result.
+
+    A client that reconnects with Last-Event-ID misses nothing and gets nothing twice.
+    """
     return _streamed(
         lambda: run_events.follow(
             run_id,
@@ -122,9 +131,12 @@ def follow_run(headers: dict[str, Any], run_id: int) -> Any:
 
 
 def _streamed(open_stream: Any) -> Response:
+    stream: Stream | None = open_stream()
+    if stream is None:
+        return Response(status=204)
     if request.method == "HEAD":
+        stream.close()
         return Response(mimetype=frames.MEDIA_TYPE, headers=frames.HEADERS)
-    stream: Stream = open_stream()
     return Response(
         stream,
         mimetype=frames.MEDIA_TYPE,

@@ -3,7 +3,7 @@
 from marshmallow import fields
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import LARGEST, Cut, Moment, Number, Truth, query_id, text, word
+from mod_api.schemas.fields import Cut, Moment, Number, Pattern, Truth, query_id, text, word
 from mod_api.schemas.pages import CursorPaginationSchema, CursorQuery
 from mod_test.logs.guesses import Level, Source
 
@@ -42,22 +42,23 @@ class StreamQuery(Schema):
     regression_id = query_id(metadata={"description": "Only lines of this regression test"})
 
 
-class LastEventIdHeaders(Schema):
-    last_event_id = Number(
-        least=0,
-        most=LARGEST,
-        from_text=True,
+def event_id(pattern: str) -> fields.String:
+    return fields.String(
         data_key="Last-Event-ID",
-        metadata={"description": "Go on behind the event with this id"},
+        validate=Pattern(pattern),
+        metadata={
+            "description": "Go on after the event with this id, which may be any that was sent. "
+            "After `end` there is nothing: 204, and a client comes back no more."
+        },
     )
+
+
+class LastEventIdHeaders(Schema):
+    last_event_id = event_id("^(end|[0-9]{1,10})$")
 
 
 class EventIdHeaders(Schema):
-    last_event_id = text(
-        100,
-        data_key="Last-Event-ID",
-        metadata={"description": "Go on behind the event with this id"},
-    )
+    last_event_id = event_id("^(end|(-1|[0-9]{1,10})-[0-9]{1,10}(-[0-9a-f]{8})?)$")
 
 
 class LogLineSchema(Schema):

@@ -1,6 +1,5 @@
 """What happened in a run since a position: progress events and results, each once."""
 
-import re
 from collections.abc import Hashable
 
 from flask import Flask
@@ -8,11 +7,10 @@ from sqlalchemy import func, select
 
 from config import Settings
 from database import db
-from errors import Invalid
 from mod_api.schemas.fields import rfc3339
 from mod_api.services.progress import events_after
 from mod_api.services.runs import get_row
-from mod_api.services.streams import checks, new_follower
+from mod_api.services.streams import checks, has_seen_end, new_follower
 from mod_api.streaming.run_stream import Happened, Position, RunStream
 from mod_test.models import Progress, Result, ResultRecord
 from mod_test.rollup.settle import settled_reading
@@ -24,9 +22,14 @@ MOST_RESULTS = 500
 
 def follow(
     run_id: int, *, app: Flask, settings: Settings, token_id: int, last_event_id: str | None
-) -> RunStream:
-    """A stream of a run's events. Raises NotFound, Invalid, Unavailable."""
-    position = _position(last_event_id)
+) -> RunStream | None:
+    """A stream of a run's events; None for a client that has had them all.
+
+    Raises NotFound, Unavailable.
+    """
+    if has_seen_end(run_id, last_event_id):
+        return None
+    position, counts_seen = _place(last_event_id)
 
     def look(after: Position) -> Happened:
         with app.app_context(), settled_reading():
@@ -42,6 +45,7 @@ def follow(
         return RunStream(
             run_id,
             position,
+            counts_seen,
             look=look,
             newest=newest,
             checks=checks(app),
@@ -72,6 +76,7 @@ def happened(run_id: int, after: Position) -> Happened:
         .order_by(ResultRecord.id)
         .limit(MOST_RESULTS)
     ).all()
+    has_more = len(rows) == MOST_RESULTS
     verdicts = {
         row.regression_test_id: row
         for row in db.session.execute(
@@ -95,7 +100,8 @@ def happened(run_id: int, after: Position) -> Happened:
             "runtime_ms": verdict.runtime,
         }
         events.append(("result", told, place))
-    for progress_id, event in events_after(run, max(after.progress_id, 0)):
+    progress = [] if has_more else events_after(run, max(after.progress_id, 0))
+    for progress_id, event in progress:
         if progress_id <= after.progress_id:
             continue  # the queueing stands before the first progress, whatever was seen
         place = Position(progress_id, place.result_id)
@@ -118,13 +124,14 @@ def happened(run_id: int, after: Position) -> Happened:
         "skipped_count": counts.skipped,
         "error_count": counts.errors,
     }
-    return Happened(events, place, told)
+    return Happened(events, place, told, has_more)
 
 
-def _position(text: str | None) -> Position:
-    if text is None:
-        return Position()
-    found = re.fullmatch("([0-9]{1,10})-([0-9]{1,10})", text, re.ASCII)
-    if not found:
-        raise Invalid.fields(**{"Last-Event-ID": "Is no id of an event of this run."})
-    return Position(int(found[1]), int(found[2]))
+def _place(event_id: str | None) -> tuple[Position, str | None]:
+    """The position that an event's id tells, and the digest of the counts where it has one."""
+    if event_id is None:
+        return Position(), None
+    progress_id, result_id, *counts = event_id.removeprefix("-").split("-")
+    is_before_all = event_id.startswith("-")
+    position = Position(-1 if is_before_all else int(progress_id), int(result_id))
+    return position, counts[0] if counts else None

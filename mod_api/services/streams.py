@@ -14,6 +14,7 @@ from mod_api.services import log_state
 from mod_api.services.log_sources import StoredLog, open_log, path_of
 from mod_api.services.logs import filters_of
 from mod_api.services.runs import get_row
+from mod_api.streaming import frames
 from mod_api.streaming.hub import Checks, RunState
 from mod_api.streaming.log_stream import Followed, LogStream
 from mod_api.streaming.stream import Follower
@@ -80,6 +81,15 @@ def checks(app: Flask) -> Checks:
     return Checks(run_states, live_tokens)
 
 
+def has_seen_end(run_id: int, last_event_id: str | None) -> bool:
+    """Whether a client comes back after the last event. Raises NotFound."""
+    if last_event_id != frames.END:
+        return False
+    with settled_reading():
+        get_row(run_id)
+    return True
+
+
 def follow_log(
     run_id: int,
     *,
@@ -88,23 +98,25 @@ def follow_log(
     repository: Repository,
     token_id: int,
     from_beginning: bool,
-    last_event_id: int | None,
+    last_event_id: str | None,
     regression_id: int | None = None,
     **wanted: str | None,
-) -> LogStream:
-    """A stream of a run's log; a run that is queued is waited for.
+) -> LogStream | None:
+    """A stream of a run's log; None for a client that has had it all. A queued run is waited for.
 
     Raises NotFound, Invalid for a `Last-Event-ID` behind the log's end, Unavailable.
     """
+    if has_seen_end(run_id, last_event_id):
+        return None
     with new_follower(token_id, settings) as follower:
         with settled_reading():
             run = get_row(run_id)
             state = log_state.states([run_id])[run_id]
             samples = catalogue.samples()
         log = open_log(settings, repository, run_id, is_final=state.is_final)
-        offset = last_event_id if last_event_id is not None else 0 if from_beginning else None
-        if last_event_id:
-            _check_offset(log, last_event_id)
+        offset = int(last_event_id) if last_event_id else 0 if from_beginning else None
+        if last_event_id and offset:
+            _check_offset(log, offset)
         if isinstance(log, FileLog):
             log.close()
         followed = Followed(

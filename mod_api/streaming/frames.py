@@ -3,9 +3,12 @@
 import json
 from typing import Any
 
-# Each is followed by a place, or by an empty line.
+# No empty line follows: these lines belong to the block of the next event. Some clients (httpx-sse)
+# make an event of every empty line, also where the block before it has no data.
 HELLO = b"retry: 2000\n"
 KEEP_ALIVE = b": keep-alive\n"
+# The id of the `end` event. A client that comes back with it is answered 204: do not come back.
+END = "end"
 MEDIA_TYPE = "text/event-stream"
 HEADERS = {
     "Cache-Control": "no-store",
@@ -13,13 +16,13 @@ HEADERS = {
 }
 
 
-def place(id: object) -> bytes:
-    """Tell the follower where it is, without an event: clients keep the id for when they return."""
-    return f"id: {id}\n\n".encode()
-
-
 def frame(event: str, data: dict[str, Any], *, id: str | None = None) -> bytes:
     """One event. JSON has no raw line ends, so the data is always one line."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     head = f"id: {id}\n" if id is not None else ""
     return f"{head}event: {event}\ndata: {text}\n\n".encode()
+
+
+def end(run_id: int, status: str) -> bytes:
+    """The last event of every stream."""
+    return frame("end", {"run_id": run_id, "status": status}, id=END)

@@ -29,6 +29,15 @@ CATCH_UP_BOUNDS = Bounds(scan_bytes=8 * 1024 * 1024, seconds=0.1, page_bytes=64 
 
 
 @dataclass(frozen=True)
+class Part:
+    """A piece of log, framed: the id of its last line, and where the piece ends."""
+
+    content: bytes
+    last_id: int | None
+    end: int
+
+
+@dataclass(frozen=True)
 class Followed:
     """Which lines of which log: `sample_of` maps regression tests to media samples."""
 
@@ -50,10 +59,11 @@ class Followed:
             "regression_id": regression_id,
         }
 
-    def framed(self, lines: list[LogLine]) -> bytes:
-        return b"".join(
+    def framed(self, lines: list[LogLine], end: int) -> Part:
+        content = b"".join(
             frames.frame("line", self.shown(line), id=str(line.next_offset)) for line in lines
         )
+        return Part(content, lines[-1].next_offset if lines else None, end)
 
 
 class _Until:
@@ -79,7 +89,7 @@ class LogFeed(Feed):
         self._noted_at = 0.0
         self.may_grow = False
         self._start = self._end = -1
-        self._framed: dict[Filters, tuple[bytes, int] | None] = {}
+        self._framed: dict[Filters, Part | None] = {}
 
     async def look(self) -> bool:
         if self.may_grow and time.monotonic() - self._noted_at > NOTE_EVERY_SECONDS:
@@ -98,8 +108,8 @@ class LogFeed(Feed):
         """Whether a follower that stands at `offset` has anything to read."""
         return offset != self._end
 
-    def head(self, offset: int, followed: Followed) -> tuple[bytes, int] | None:
-        """What a follower at the former end gets and where it then stands; None for others."""
+    def head(self, offset: int, followed: Followed) -> Part | None:
+        """The piece for a follower at the former end; None for others."""
         if offset != self._start or not 0 <= self._end - self._start <= HEAD_BYTES:
             return None
         if followed.filters not in self._framed:
@@ -109,7 +119,7 @@ class LogFeed(Feed):
     def close(self) -> None:
         self.tailer.close()
 
-    def _frame(self, offset: int, followed: Followed) -> tuple[bytes, int] | None:
+    def _frame(self, offset: int, followed: Followed) -> Part | None:
         batch = next_batch(
             _Until(self.tailer, self._end),
             offset,
@@ -119,7 +129,7 @@ class LogFeed(Feed):
             limit=HEAD_LINES,
             bounds=HEAD_BOUNDS,
         )
-        return (followed.framed(batch.lines), batch.offset) if batch.at_end else None
+        return followed.framed(batch.lines, batch.offset) if batch.at_end else None
 
 
 class LogStream(Stream):
@@ -151,36 +161,48 @@ class LogStream(Stream):
             log: LogSource = self._archived or feed.tailer
             offset = log.size() if self._offset is None else self._offset
             silence = Silence(self.follower.keep_alive)
-            # The place is told before the first line: who is cut off until then goes on from here.
-            yield frames.HELLO + frames.place(offset)
+            yield frames.HELLO
+            # Without an id the client would start at another end when it comes back.
+            told = offset if self._offset is not None else None
             while not hub.is_over(token_id):
+                if told is None:
+                    told = offset
+                    yield self._position(offset)
                 changed = feed.changed
                 state = await hub.state(run_id)
                 feed.may_grow = not state.is_final
-                part, offset, at_end = await self._next(hub, feed, log, offset, state.is_final)
-                if part:
-                    yield part
+                part, at_end = await self._next(hub, feed, log, offset, state.is_final)
+                offset = part.end
+                if part.content:
+                    yield part.content
+                    told = part.last_id
                     silence.broken()
                 if not at_end:
                     continue
                 if state.is_final:
-                    yield frames.frame("end", {"run_id": run_id, "status": state.status})
+                    yield frames.end(run_id, state.status)
                     return
                 if not await silence.until(changed):
-                    yield frames.KEEP_ALIVE + frames.place(offset)
+                    # Lines that the filters leave out need not be read again after a cut.
+                    yield frames.KEEP_ALIVE if told == offset else self._position(offset)
+                    told = offset
+
+    def _position(self, offset: int) -> bytes:
+        """An event that only tells the client where it is."""
+        return frames.frame("position", {"run_id": self._followed.run_id}, id=str(offset))
 
     async def _next(
         self, hub: Hub, feed: LogFeed, log: LogSource, offset: int, is_final: bool
-    ) -> tuple[bytes, int, bool]:
-        """What comes after `offset`, where that ends, and whether it is the end for now."""
+    ) -> tuple[Part, bool]:
+        """The piece of log after `offset`, and whether its end is the log's end for now."""
         if not is_final and log is feed.tailer:
             if not feed.has_more(offset):
-                return b"", offset, True
+                return Part(b"", None, offset), True
             shared = feed.head(offset, self._followed)
             if shared is not None:
-                return *shared, True
+                return shared, True
 
-        def read() -> tuple[bytes, int, bool]:
+        def read() -> tuple[Part, bool]:
             batch = next_batch(
                 log,
                 offset,
@@ -190,6 +212,6 @@ class LogStream(Stream):
                 limit=CATCH_UP_LINES,
                 bounds=CATCH_UP_BOUNDS,
             )
-            return self._followed.framed(batch.lines), batch.offset, batch.at_end
+            return self._followed.framed(batch.lines, batch.offset), batch.at_end
 
         return await hub.in_thread(read)

@@ -2,7 +2,9 @@
 
 import asyncio
 import functools
+import json
 import time
+import zlib
 from collections.abc import AsyncIterator, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +20,7 @@ LOOK_EVERY_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Position:
-    """The newest progress event and the newest result that a follower has seen; its event id.
+    """The newest progress event and the newest result that a follower has seen.
 
     Before the first event, which is of id 0 (the run was queued), it is -1.
     """
@@ -32,11 +34,15 @@ class Position:
 
 @dataclass(frozen=True)
 class Happened:
-    """What happened behind a position: events to send, the position after them, and the counts."""
+    """What happened behind a position: events to send, the position after them, and the counts.
+
+    `has_more`: more happened than fits into one look.
+    """
 
     events: list[tuple[str, dict[str, Any], Position]]
     position: Position
     counts: dict[str, Any]
+    has_more: bool = False
 
 
 Look = Callable[[Position], Happened]
@@ -84,13 +90,23 @@ class RunFeed(Feed):
         """Nothing is held between two looks."""
 
 
+def digest_of(counts: dict[str, Any]) -> str:
+    """Eight characters that differ when the counts do."""
+    return f"{zlib.crc32(json.dumps(counts, sort_keys=True).encode()):08x}"
+
+
 class RunStream(Stream):
-    """One follower of a run's progress and results, from a position on."""
+    """One follower of a run's progress and results, from a position on.
+
+    The id of a `progress` or `result` event is its position. That of a `counts` event has the
+    counts' digest in addition, so that a client that comes back gets the counts unless it has them.
+    """
 
     def __init__(
         self,
         run_id: int,
         position: Position,
+        counts_seen: str | None,
         *,
         look: Look,
         newest: Newest,
@@ -100,19 +116,20 @@ class RunStream(Stream):
         super().__init__(checks, follower)
         self._run_id = run_id
         self._position = position
+        self._counts_seen = counts_seen
         self._look = look
         self._newest = newest
 
     async def frames(self, hub: Hub) -> AsyncIterator[bytes]:
         run_id, token_id, position = self._run_id, self.follower.token_id, self._position
         seen: Hashable = object()
-        counts: dict[str, Any] | None = None
+        counts_seen = self._counts_seen
         with (
             hub.following(run_id, token_id),
             hub.feed(("run", run_id), lambda: RunFeed(hub, self._newest, self._look)) as feed,
         ):
             silence = Silence(self.follower.keep_alive)
-            yield frames.HELLO + b"\n"
+            yield frames.HELLO
             while not hub.is_over(token_id):
                 changed = feed.changed
                 state = await hub.state(run_id)
@@ -122,14 +139,18 @@ class RunStream(Stream):
                     position = happened.position
                     for event, data, place in happened.events:
                         yield frames.frame(event, data, id=str(place))
-                    if happened.events or counts not in (None, happened.counts):
-                        yield frames.frame("counts", happened.counts, id=str(position))
+                    if happened.has_more:
+                        seen = object()
+                        continue
+                    counts = digest_of(happened.counts)
+                    if happened.events or counts != counts_seen:
+                        counts_seen = counts
+                        yield frames.frame("counts", happened.counts, id=f"{position}-{counts}")
                         silence.broken()
-                    counts = happened.counts
                     if happened.events:
                         continue
                 if state.has_ended:
-                    yield frames.frame("end", {"run_id": run_id, "status": state.status})
+                    yield frames.end(run_id, state.status)
                     return
                 if not await silence.until(changed):
-                    yield frames.KEEP_ALIVE + b"\n"
+                    yield frames.KEEP_ALIVE

@@ -11,11 +11,12 @@ from tests.web_server import Server
 
 @dataclass
 class Event:
-    """What one frame said; `comment` instead of an event where it was only that."""
+    """One event, or a line that is none: a comment, or the time to wait before coming back."""
 
     name: str = ""
     id: str | None = None
     comment: str | None = None
+    retry: str | None = None
     data: Any = None
 
 
@@ -34,7 +35,7 @@ class Following:
         return self.response.status
 
     def frames(self) -> Iterator[Event]:
-        """Every frame, also those that are no event, until the stream ends or breaks."""
+        """Every event, comment and `retry` line, until the stream ends or breaks."""
         frame = Event()
         for text in self._lines():
             if not text:
@@ -45,7 +46,9 @@ class Following:
                 continue
             name, _, value = text.partition(": ")
             if text.startswith(":"):
-                frame.comment = text[1:].strip()
+                yield Event(comment=text[1:].strip())
+            elif name == "retry":
+                yield Event(retry=value)
             elif name == "event":
                 frame.name = value
             elif name == "id":

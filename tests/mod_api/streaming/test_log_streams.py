@@ -72,11 +72,11 @@ def test_a_stream_that_starts_at_the_end_shows_only_what_comes(
 ) -> None:
     append(held, lines(1, 3))
     following = follow(server, stream_of(held.run_id, "?from_beginning=false"), someone)
-    opening = next(following.frames())
-    assert opening.id is not None
+    (opening,) = following.take(1)
     append(held, lines(4, 4))
 
-    assert following.lines(1) == ["line 4"]
+    assert (opening.name, opening.data) == ("position", {"run_id": held.run_id})
+    assert [event.data["message"] for event in following.take(1)] == ["line 4"]
 
 
 def test_who_is_cut_off_before_the_first_line_misses_nothing_either(
@@ -85,7 +85,7 @@ def test_who_is_cut_off_before_the_first_line_misses_nothing_either(
     append(held, lines(1, 3))
     path = stream_of(held.run_id, "?from_beginning=false")
     following = follow(server, path, someone)
-    next(following.frames())
+    following.take(1, "position")
     following.close()
     append(held, lines(4, 5))
 
@@ -177,10 +177,29 @@ def test_a_silent_stream_sends_comments(
 
     comments = [next(log.frames()), next(log.frames())]
     assert [frame.comment for frame in comments] == ["keep-alive", "keep-alive"]
-    assert comments[0].id == log.last_id
     assert "keep-alive" in {
         frame.comment for frame, _ in zip(events.frames(), range(9), strict=False)
     }
+
+
+def test_a_silent_stream_whose_filters_left_lines_out_tells_where_it_is(
+    serve: Callable[..., Server], someone: dict[str, str], held: Held
+) -> None:
+    server = serve(stream_keep_alive=1)
+    append(held, lines(1, 1) + line("x", "error build") + lines(2, 3))
+    path = stream_of(held.run_id, "?level=error")
+    following = follow(server, path, someone)
+    seen, position = following.take(2)
+    comment = next(following.frames())
+    again = follow(server, path, someone, last_id=position.id)
+    append(held, line("y", "error build"))
+
+    assert (seen.data["message"], position.name, position.data) == (
+        "x", "position", {"run_id": held.run_id},
+    )  # fmt: skip
+    assert comment.comment == "keep-alive"
+    assert position.id == str(len(lines(1, 3) + line("x", "error build")))
+    assert [one.lines(1) for one in (following, again)] == [["y"], ["y"]]
 
 
 def test_a_queued_run_is_waited_for(
@@ -188,7 +207,7 @@ def test_a_queued_run_is_waited_for(
 ) -> None:
     run = factories.run(tests=[factories.regression_test()])
     following = follow(server, stream_of(run.id), someone)
-    next(following.frames())
+    assert next(following.frames()).retry == "2000"
     held = runners.claim()
     append(held, lines(1, 1))
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from mod_api.services.run_events import MOST_RESULTS
 from tests import factories
 from tests.mod_api.streaming.following import Event, follow
 from tests.raw import Raw
@@ -97,10 +98,11 @@ def test_a_queued_run_is_waited_for_without_telling_it_is_queued_again(
     first = follow(server, events_of(run.id), someone)
     (queued,) = first.take(1)
     again = follow(server, events_of(run.id), someone, last_id=queued.id)
-    next(again.frames())
+    (counts,) = again.take(1)
     runners.claim()
 
     assert queued.data["status"] == "queued"
+    assert counts.name == "counts"
     assert told(again.take(1))[0][1]["status"] == "preparation"
 
 
@@ -155,7 +157,9 @@ def test_results_of_an_old_worker_are_told_by_their_counts(
     assert (event.name, event.data["pass_count"]) == ("counts", 1)
 
 
-@pytest.mark.parametrize("last_id", ["x", "1", "1-", "-1-1", "1-1-1", "99999999999-1", "\xb2-1"])
+@pytest.mark.parametrize("last_id", [
+    "x", "1", "1-", "-2-1", "-1", "1--1", "1-1-1", "99999999999-1", "\xb2-1", "END", "end-1",
+])  # fmt: skip
 def test_an_id_that_is_none_is_refused(
     server: Server, someone: dict[str, str], held: Held, last_id: str
 ) -> None:
@@ -173,3 +177,21 @@ def test_who_may_not_read_runs_gets_no_events(server: Server, held: Held) -> Non
         server.get(events_of(held.run_id), factories.signed_in("user", "system:read")).status == 403
     )
     assert server.get(events_of(2147483647), headers).status == 404
+
+
+def test_more_results_than_one_look_takes_come_at_once_and_before_what_is_newer(
+    server: Server, someone: dict[str, str], runners: Runner
+) -> None:
+    sample = factories.sample()
+    tests = [factories.regression_test(sample=sample, outputs=()) for _ in range(MOST_RESULTS + 2)]
+    factories.run(tests=tests)
+    held = runners.claim()
+    for regression_id in held.tests:
+        assert held.report(regression_id).status_code == 200
+
+    events = follow(server, events_of(held.run_id), someone).take(MOST_RESULTS + 4)
+
+    assert [event.data["regression_id"] for event in events[: len(tests)]] == held.tests
+    assert [event.data.get("status") for event in events[len(tests) : -1]] == [
+        "queued", "preparation", "testing",
+    ][: len(events) - len(tests) - 1]  # fmt: skip
