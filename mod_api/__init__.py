@@ -9,7 +9,7 @@ from mod_api import metrics_page
 from mod_api.document import CONFIG, describe
 from mod_api.json_answers import JsonAnswers
 from mod_api.middleware import auth as authentication
-from mod_api.middleware import errors, headers, limits, logging, rollups, unseen_runs
+from mod_api.middleware import compression, errors, headers, limits, logging, rollups, unseen_runs
 from mod_api.middleware.headers import PREFIX
 from mod_api.middleware.ids import IdConverter, id_schema
 from mod_api.routes import (
@@ -25,6 +25,7 @@ from mod_api.routes import (
     outputs,
     regression_tests,
     results,
+    root,
     run_errors,
     runs,
     samples,
@@ -56,6 +57,7 @@ def init_api(app: Flask, settings: Settings) -> None:
     """Register every resource under `/api/v1`, with what each request passes."""
     json_log.install()
     logging.install(app)
+    compression.install(app)  # compresses what all other middleware has finished
     app.url_map.converters["id"] = IdConverter
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # its redirect would name whatever Host was sent
@@ -74,6 +76,7 @@ def init_api(app: Flask, settings: Settings) -> None:
     for resource in RESOURCES:
         api.register_blueprint(resource, url_prefix=PREFIX + (resource.url_prefix or ""))
     app.register_blueprint(workers.bp)
+    app.register_blueprint(root.bp)
     app.register_blueprint(docs.bp, url_prefix=PREFIX)
     errors.install(app)
     app.extensions["openapi"] = api.spec

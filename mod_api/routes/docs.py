@@ -1,55 +1,104 @@
-"""The document and its page, which loads nothing from outside."""
+"""The OpenAPI document and its page, which loads nothing from outside.
 
-import functools
+All of it is the same as long as the process runs and is asked for without a token: each body is
+made once, compressed once and served from memory.
+"""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import swagger_ui
+import flask_swagger_ui
 import yaml
-from flask import Blueprint, Response, jsonify, send_from_directory
+from flask import Blueprint, Response
 
-from mod_api.document import COMMITTED
-from mod_api.middleware import limits, parsing
-from mod_api.middleware.headers import PREFIX
+from mod_api.document import COMMITTED, TITLE
+from mod_api.middleware import compression, etags, limits, parsing
+from mod_api.middleware.headers import PREFIX, base_url
 
 bp = Blueprint("docs", __name__)
 
-ASSETS = Path(swagger_ui.__file__).parent / "static"
-FILES = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
+ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
 # Swagger UI styles elements from its scripts and draws its icons as data URLs.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-PAGE = f"""<!doctype html>
+PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>CI platform API</title>
-<link rel="icon" href="{PREFIX}/docs/favicon-32x32.png">
-<link rel="stylesheet" href="{PREFIX}/docs/swagger-ui.css">
+<title>{title}</title>
+<link rel="icon" href="{base}/docs/favicon-32x32.png">
+<link rel="stylesheet" href="{base}/docs/swagger-ui.css">
 </head>
 <body>
-<div id="swagger-ui"></div>
-<script src="{PREFIX}/docs/swagger-ui-bundle.js"></script>
-<script src="{PREFIX}/docs/start.js"></script>
+<div id="swagger-ui" data-document="{base}/openapi.json"></div>
+<script src="{base}/docs/swagger-ui-bundle.js"></script>
+<script src="{base}/docs/start.js"></script>
 </body>
 </html>
 """
-START = f"""window.addEventListener("load", () => SwaggerUIBundle({{
-  url: "{PREFIX}/openapi.yaml",
+START = """window.addEventListener("load", () => SwaggerUIBundle({
+  url: document.getElementById("swagger-ui").dataset.document,
   dom_id: "#swagger-ui",
   deepLinking: true,
+  filter: true,
   persistAuthorization: true,
+  showExtensions: true,
   validatorUrl: null,
-}}));
+}));
 """
 
 
-@functools.cache
-def committed() -> str:
-    """The text of the committed document, read once."""
-    return COMMITTED.read_text(encoding="utf-8")
+@dataclass
+class Kept:
+    """A body that stays the same: made, tagged and compressed at the first request for it."""
+
+    make: Callable[[], bytes]
+    content_type: str
+    _bodies: dict[str | None, bytes] = field(default_factory=dict)
+    _tag: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self) -> Response:
+        """The body in the coding that the client prefers, or 304."""
+        coding = compression.chosen() if self.content_type != PNG else None
+        response = Response(self._body(coding), content_type=self.content_type)
+        if coding is not None:
+            response.headers["Content-Encoding"] = coding
+        # Asked about each time: after an upgrade, no old part stays beside new ones.
+        return etags.tagged(response, self._tag, cache_control="no-cache")
+
+    def _body(self, coding: str | None) -> bytes:
+        with self._lock:  # whoever comes meanwhile waits for the one who makes it
+            if coding not in self._bodies:
+                plain = self._bodies.get(None) or self.make()
+                self._tag = self._tag or etags.tag_of(plain)
+                self._bodies[coding] = compression.compress(plain, coding) if coding else plain
+            return self._bodies[coding]
+
+
+def _as_json() -> bytes:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C wherever libyaml is
+    document = yaml.load(COMMITTED.read_bytes(), Loader=loader)  # noqa: S506  a safe one
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+PNG = "image/png"
+ASSET_TYPES = {
+    "swagger-ui.css": "text/css; charset=utf-8",
+    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "favicon-32x32.png": PNG,
+}
+FILES = {name: Kept((ASSETS / name).read_bytes, kind) for name, kind in ASSET_TYPES.items()}
+FILES["start.js"] = Kept(START.encode, "text/javascript; charset=utf-8")
+YAML = Kept(COMMITTED.read_bytes, "application/yaml")
+JSON = Kept(_as_json, "application/json")
 
 
 @bp.before_request
@@ -61,30 +110,25 @@ def count() -> None:
 @bp.get("/docs")
 def page() -> Response:
     """The API's reference page."""
-    response = Response(PAGE, mimetype="text/html")
+    base = urlsplit(base_url()).path or PREFIX
+    response = Response(PAGE.format(title=TITLE, base=base), mimetype="text/html")
     response.headers["Content-Security-Policy"] = POLICY
     return response
 
 
-@bp.get("/docs/start.js")
-def start() -> Response:
-    """What starts the page."""
-    return Response(START, mimetype="text/javascript")
-
-
 @bp.get("/docs/<any({}):name>".format(", ".join(f"'{name}'" for name in FILES)))
 def asset(name: str) -> Response:
-    """Swagger UI's own files."""
-    return send_from_directory(ASSETS, name, max_age=86400)
+    """A file of the page."""
+    return FILES[name].answer()
 
 
 @bp.get("/openapi.yaml")
 def document() -> Response:
     """The OpenAPI document, as committed."""
-    return Response(committed(), mimetype="application/yaml")
+    return YAML.answer()
 
 
 @bp.get("/openapi.json")
 def document_as_json() -> Response:
     """The OpenAPI document as JSON."""
-    return jsonify(yaml.safe_load(committed()))
+    return JSON.answer()

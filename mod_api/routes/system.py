@@ -1,4 +1,4 @@
-"""The platform itself: health, queue, branches and environments."""
+"""The platform itself: index, health, queue, branches and environments."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from mod_api import application
 from mod_api.middleware.auth import open_to_all, requires
 from mod_api.middleware.errors import RETRY_AFTER
 from mod_api.middleware.resource import Resource
+from mod_api.routes import root
 from mod_api.schemas.fields import Number
 from mod_api.schemas.pages import page_of
 from mod_api.schemas.runs import EnvironmentSchema
@@ -15,6 +16,7 @@ from mod_api.schemas.system import (
     BranchQuery,
     BranchSchema,
     EnvironmentQuery,
+    IndexSchema,
     QueueJobSchema,
     QueueQuery,
     SystemHealthSchema,
@@ -25,6 +27,19 @@ from mod_auth.scopes import Scope
 HEALTH = SystemHealthSchema()
 
 bp = Resource("System", __name__, description="Health, queue, branches, environments")
+
+
+@bp.get("/")
+@open_to_all()
+@bp.response(200, IndexSchema, unit=False)
+@bp.doc(responses={"200": {"description": "The index", "content": root.CONTENT}})
+@bp.fails(429)
+def get_index() -> Any:
+    """Get the API's name, version and links.
+
+    Needs no token. Clients that prefer HTML, as browsers do, get a page with the same links.
+    """
+    return root.index()
 
 
 @bp.get("/system/health")

@@ -12,7 +12,8 @@ WITHOUT_RESULT = [status.value for status in NO_RESULT]
 KINDS = [kind.value for kind in ChangeKind]
 DOWNLOAD_URL = {
     "format": "uri",
-    "description": "Valid for ten minutes, without a token; only of a file that was just found",
+    "description": "Valid for ten minutes, without a token; only of a file that was just found. "
+    "An absolute URL where PUBLIC_URL or TRUSTED_HOSTS is set, else a path of this host",
 }
 
 

@@ -1,4 +1,4 @@
-"""The platform itself: its health and its queue."""
+"""The platform itself: its index, its health and its queue."""
 
 from marshmallow import fields
 
@@ -17,6 +17,17 @@ from mod_api.schemas.pages import OffsetQuery
 from mod_api.schemas.runs import PLATFORMS
 
 HEALTH = ["ok", "degraded", "down"]
+
+
+class IndexSchema(Schema):
+    name = Cut(100, required=True)
+    version = Cut(50, required=True)
+    links = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        required=True,
+        metadata={"description": "`docs`, `openapi_yaml`, `openapi_json`, `health`, `self`"},
+    )
 
 
 class DependencySchema(Schema):

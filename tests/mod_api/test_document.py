@@ -4,11 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import yaml
 from flask import Flask
 
 from config import ROOT
 from mod_api.document import COMMITTED, render
+from tests.openapi import read
 
 CHECK = ROOT.parent / "shared" / "contract" / "check"
 MOST_LINES = "1000"
@@ -27,7 +27,7 @@ def test_the_document_is_the_same_each_time_it_is_generated(sqlite_app: Flask) -
 
 
 def test_every_operation_says_what_it_does() -> None:
-    document = yaml.safe_load(COMMITTED.read_text("utf-8"))
+    document = read(COMMITTED.read_text("utf-8"))
     operations = [
         (f"{method} {path}", operation)
         for path, item in document["paths"].items()
