@@ -52,21 +52,22 @@ def describe(api: Api) -> None:
     # A body or a part of one, which is described by hand and refers to it.
     api.spec.components.schema("ResultReport", schema=ResultReportSchema)
     api.spec.components.security_scheme(
-        "bearerAuth",
-        {
-            "type": "http",
-            "scheme": "bearer",
-            "bearerFormat": "opaque",
-            "description": "An API token (`spci_...`) from POST /auth/tokens.",
-        },
-    )
-    api.spec.components.security_scheme(
         "attemptCredential",
         {
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "opaque",
             "description": "The credential (`spca_...`) of one attempt, from POST /attempts.",
+        },
+    )
+    # The last one: Swagger UI puts the cursor into the last field of its dialog.
+    api.spec.components.security_scheme(
+        "bearerAuth",
+        {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "opaque",
+            "description": "An API token (`spci_...`) from POST /auth/tokens.",
         },
     )
 
@@ -103,6 +104,7 @@ def _finished(item: dict[str, Any]) -> dict[str, Any]:
         responses.pop("422", None) if "422" in responses and _is_webargs(responses["422"]) else None
         responses.setdefault("400", _error("Bad Request"))  # a parameter that nobody knows
         responses["default"] = _error("Unexpected error")
+        _say_who_may(operation)
         for status, response in responses.items():
             response.setdefault("headers", {}).update(HEADERS)
             if str(status) in ("429", "503"):
@@ -110,6 +112,21 @@ def _finished(item: dict[str, Any]) -> dict[str, Any]:
             if str(status) == "401":
                 response["headers"]["WWW-Authenticate"] = CHALLENGE
     return item
+
+
+def _say_who_may(operation: dict[str, Any]) -> None:
+    """Say in an operation's description what its extensions say to programs."""
+    told = []
+    if "x-required-scope" in operation:
+        told.append(f"scope `{operation['x-required-scope']}`")
+    if "x-required-roles" in operation:
+        roles = ", ".join(operation["x-required-roles"])
+        told.append(f"role {roles}" + (" or one's own" if "x-own-resource" in operation else ""))
+    if told:
+        needs = f"Needs {'; '.join(told)}."
+        described = operation.get("description", "").rstrip()
+        if needs not in described:  # the specification may be rendered more than once
+            operation["description"] = f"{described}\n\n{needs}" if described else needs
 
 
 def _is_webargs(response: dict[str, Any]) -> bool:

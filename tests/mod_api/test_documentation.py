@@ -72,6 +72,29 @@ def test_who_has_it_already_is_told_so(
             assert again.headers[name] == first.headers[name]
 
 
+def test_scope_and_roles_of_an_operation_are_shown() -> None:
+    document = yaml.load(COMMITTED.read_bytes(), Loader=yaml.CSafeLoader)
+    operations = [
+        operation
+        for item in document["paths"].values()
+        for operation in item.values()
+        if "x-required-scope" in operation
+    ]
+
+    assert len(operations) > 30
+    for operation in operations:
+        assert f"scope `{operation['x-required-scope']}`" in operation["description"]
+        for role in operation.get("x-required-roles", ()):
+            assert role in operation["description"].rpartition("Needs ")[2]
+
+
+def test_the_cursor_is_put_into_the_token_field() -> None:
+    document = yaml.load(COMMITTED.read_bytes(), Loader=yaml.CSafeLoader)
+
+    # Swagger UI focuses each field as it draws it, so the last one has the cursor.
+    assert list(document["components"]["securitySchemes"])[-1] == "bearerAuth"
+
+
 def test_the_page_loads_nothing_from_elsewhere(sqlite_app: Flask, client: FlaskClient) -> None:
     page = client.get(f"{API}/docs")
     loaded = re.findall(r'(?:src|href|data-document)="([^"]+)"', page.text)

@@ -16,8 +16,8 @@ from mod_api.document import COMMITTED
 from mod_api.middleware.compression import SMALLEST, WITH_CREDENTIALS
 from tests import factories
 from tests.factories import MATCH, Expected
-from tests.web_server import Reply, Server
 from tests.runners import API, Held, Runner
+from tests.web_server import Reply, Server
 
 SECRETS = ("token", "credential", "password", "secret")
 READ: dict[str | None, Callable[[bytes], bytes]] = {
