@@ -2,7 +2,7 @@
 
 Stored hashes differ from 5,000 to over a million rounds, and by algorithm. Every failure is brought
 up to one ceiling for the whole database, counted in rounds of each algorithm, so that no machine's
-relation between the two algorithms enters into it (docs/adr/003-passwords.md).
+relation between the algorithms enters into it (docs/adr/003-passwords.md).
 """
 
 import threading
@@ -36,7 +36,12 @@ def ceiling_of(hashes: Iterable[str], policy_rounds: int) -> Ceiling:
         known = passwords.work(stored)
         if known is not None:
             most[known.algorithm] = max(most.get(known.algorithm, 0), known.rounds)
-    return {algorithm: rounds + passwords.MIN_ROUNDS for algorithm, rounds in most.items()}
+    # What is missing to the most rounds of bcrypt is always a sum of powers of two: no room needed.
+    room = {Algorithm.bcrypt: 0}
+    return {
+        algorithm: rounds + room.get(algorithm, passwords.MIN_ROUNDS)
+        for algorithm, rounds in most.items()
+    }
 
 
 def ceiling(policy_rounds: int) -> Ceiling:

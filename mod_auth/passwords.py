@@ -1,19 +1,21 @@
 """Stored passwords: SHA-crypt hashes that the existing site reads too (docs/adr/003-passwords.md).
 
 A stored text is `$6$rounds=N$salt$digest` (sha512_crypt) or `$5$...` (sha256_crypt); without
-`rounds=` it has 5,000.
+`rounds=` it has 5,000. `$2b$N$...` is bcrypt with 2^N rounds, which is verified and never written.
 """
 
 import enum
 import re
 from dataclasses import dataclass
 
-from passlib.hash import sha256_crypt, sha512_crypt
+from passlib.hash import bcrypt, sha256_crypt, sha512_crypt
 
 MIN_ROUNDS = 1_000  # the algorithms' own least
 MAX_ROUNDS = 10_000_000  # some seconds of work; a hash that asks for more verifies nothing
 MAX_LENGTH = 128  # characters, as in the contract
 IMPLICIT_ROUNDS = 5_000
+BCRYPT_COSTS = range(4, 17)
+BCRYPT_BYTES = 72  # bcrypt reads no further, and its library refuses a longer text
 
 
 class Algorithm(enum.StrEnum):
@@ -21,12 +23,23 @@ class Algorithm(enum.StrEnum):
 
     sha256 = "5"
     sha512 = "6"
+    bcrypt = "2b"
 
 
-HANDLERS = {Algorithm.sha256: sha256_crypt, Algorithm.sha512: sha512_crypt}
+HANDLERS = {
+    Algorithm.sha256: sha256_crypt,
+    Algorithm.sha512: sha512_crypt,
+    Algorithm.bcrypt: bcrypt,
+}
 STORED = re.compile(
     r"\$(?P<algorithm>[56])\$(?:rounds=(?P<rounds>[1-9][0-9]{3,8})\$)?"
     r"[./0-9A-Za-z]{0,16}\$(?P<digest>[./0-9A-Za-z]+)",
+    re.ASCII,
+)
+# 22 characters of salt and 31 of digest, of which the last ones hold fewer than six bits.
+BCRYPT = re.compile(
+    r"\$2[aby]\$(?P<cost>[0-9]{2})\$"
+    r"[./0-9A-Za-z]{21}[.Oeu][./0-9A-Za-z]{30}[.CGKOSWaeimquy26]",
     re.ASCII,
 )
 DIGEST_LENGTHS = {Algorithm.sha256: 43, Algorithm.sha512: 86}
@@ -42,6 +55,10 @@ class Work:
 
 def work(stored: str) -> Work | None:
     """What verifying against `stored` costs; None when it is no hash that we verify."""
+    found = BCRYPT.fullmatch(stored)
+    if found is not None:
+        cost = int(found["cost"])
+        return Work(Algorithm.bcrypt, 1 << cost) if cost in BCRYPT_COSTS else None
     found = STORED.fullmatch(stored)
     if found is None:
         return None
@@ -62,7 +79,11 @@ def verify(text: str, stored: str) -> bool:
     known = work(stored)
     if known is None or not can_be_password(text):
         return False
-    return bool(HANDLERS[known.algorithm].verify(text, stored))
+    handler = HANDLERS[known.algorithm]
+    if known.algorithm is not Algorithm.bcrypt:
+        return bool(handler.verify(text, stored))
+    # A longer text is wrong even if its beginning is right, after the same work as any other.
+    return bool(handler.verify(_cut(text), stored)) and len(text.encode()) <= BCRYPT_BYTES
 
 
 def hash_password(text: str, rounds: int) -> str:
@@ -86,8 +107,17 @@ def burn(text: str, spent: Work) -> None:
 
     Fewer rounds than the algorithm's least cannot be done and are left out.
     """
-    if spent.rounds >= MIN_ROUNDS:
+    if spent.algorithm is Algorithm.bcrypt:
+        # Rounds are a power of two: a sum of such powers is done one by one.
+        for cost in BCRYPT_COSTS:
+            if spent.rounds >> cost & 1:
+                bcrypt.using(rounds=cost).hash(_cut(text))
+    elif spent.rounds >= MIN_ROUNDS:
         HANDLERS[spent.algorithm].using(rounds=spent.rounds).hash(text)
+
+
+def _cut(text: str) -> bytes:
+    return text.encode()[:BCRYPT_BYTES]
 
 
 def _is_encodable(text: str) -> bool:

@@ -1,7 +1,7 @@
 """Stored passwords: what is verified, what is outdated, what a failure costs."""
 
 import pytest
-from passlib.hash import sha256_crypt, sha512_crypt
+from passlib.hash import bcrypt, sha256_crypt, sha512_crypt
 
 from mod_auth import cost, passwords
 from mod_auth.passwords import Algorithm, Work
@@ -21,6 +21,11 @@ GARBAGE = [
     "$6$rounds=\u0665\u0660\u0660\u0660$abcdefgh$" + "a" * 86,
     "$6$abc$" + "é" * 86,
     "$2b$12$" + "a" * 53,
+    "$2b$12$" + "." * 52,
+    "$2b$03$" + "." * 53,
+    "$2b$17$" + "." * 53,
+    "$2b$99$" + "." * 53,
+    "$2x$05$" + "." * 53,
     sha512_crypt.using(rounds=1000).hash("hunter2 hunter2") + "\n",
 ]
 
@@ -32,6 +37,32 @@ def test_hashes_of_the_existing_site_are_verified(algorithm, rounds) -> None:
 
     assert passwords.verify("pässword", stored)
     assert not passwords.verify("password", stored)
+
+
+@pytest.mark.parametrize("ident", ["2a", "2b", "2y"])
+def test_hashes_of_bcrypt_are_verified_and_outdated(ident) -> None:
+    stored = bcrypt.using(rounds=5, ident=ident).hash("pässword")
+
+    assert passwords.verify("pässword", stored)
+    assert not passwords.verify("password", stored)
+    assert passwords.work(stored) == Work(Algorithm.bcrypt, 32)
+    assert passwords.needs_rehash(stored, 1000)
+
+
+def test_a_hash_of_bcrypt_by_its_own_library_is_verified() -> None:
+    stored = "$2b$04$vK5dGGwovvZdFd4/YR.JFeSjQVvRFwEQkx4FvIaJ9I50fko0BCaIG"  # of "a\0b"
+
+    assert not passwords.verify("a", stored)
+    assert not passwords.verify("a\0b", stored)  # nobody's password here
+
+
+def test_bcrypt_takes_no_more_than_72_bytes_and_a_longer_text_is_wrong() -> None:
+    fits = "é" * 36
+    stored = bcrypt.using(rounds=4).hash(fits)
+
+    assert passwords.verify(fits, stored)
+    for longer in (fits + "x", fits + "é" * 50, "é" * 35 + "xé"):
+        assert not passwords.verify(longer, stored)
 
 
 @pytest.mark.parametrize("stored", GARBAGE)
@@ -81,4 +112,6 @@ def test_the_ceiling_is_above_the_costliest_hash_of_each_algorithm() -> None:
 
     assert cost.ceiling_of(hashes, 1000) == {Algorithm.sha512: 4000, Algorithm.sha256: 5000}
     assert cost.ceiling_of(hashes, 9000) == {Algorithm.sha512: 10_000, Algorithm.sha256: 5000}
+    with_bcrypt = [bcrypt.using(rounds=rounds).hash("a") for rounds in (4, 6)]
+    assert cost.ceiling_of(with_bcrypt, 1000) == {Algorithm.sha512: 2000, Algorithm.bcrypt: 64}
     assert cost.ceiling_of([], 1000) == {Algorithm.sha512: 2000}

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 
+import bcrypt as bcrypt_library
 import pytest
 from flask import Flask
 from passlib.handlers import sha2_crypt
-from passlib.hash import sha256_crypt, sha512_crypt
+from passlib.hash import bcrypt, sha256_crypt, sha512_crypt
 
 from errors import DomainError, Unauthorized, Unavailable
 from mod_auth import cost
@@ -41,6 +42,13 @@ def rounds_done(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
         return real(pwd, salt, rounds, use_512)
 
     monkeypatch.setattr(sha2_crypt, "_raw_sha2_crypt", counted)
+    hashed = bcrypt_library.hashpw
+
+    def counted_too(password: bytes, salt: bytes) -> bytes:
+        done["bcrypt"] += 1 << int(salt[4:6])
+        return hashed(password, salt)
+
+    monkeypatch.setattr(bcrypt_library, "hashpw", counted_too)
     yield done
 
 
@@ -83,6 +91,8 @@ def test_every_failure_has_the_same_answer_and_costs_the_same_rounds(
         "other": sha256_crypt.using(rounds=6001).hash(RIGHT),
         "other-cheap": sha256_crypt.using(rounds=1001).hash(RIGHT),
         "garbage": "no hash at all",
+        "bcrypt": bcrypt.using(rounds=7).hash(RIGHT),
+        "bcrypt-cheap": bcrypt.using(rounds=4).hash(RIGHT),
     }
     emails = [factories.account(password_hash=stored).email for stored in hashes.values()]
     empty = factories.account()
@@ -91,6 +101,7 @@ def test_every_failure_has_the_same_answer_and_costs_the_same_rounds(
         password_hash=hashes["implicit"], disabled_at=datetime(2026, 1, 1, tzinfo=UTC)
     )
     attempts = [(email, "wrong") for email in [*emails, empty.email, "nobody@example.org"]]
+    attempts += [(email, RIGHT + "x" * 80) for email in emails[-2:]]  # over bcrypt's 72 bytes
     attempts += [
         (one.email, password) for one in (disabled, empty) for password in ("wrong", RIGHT)
     ]
@@ -112,6 +123,7 @@ def test_every_failure_has_the_same_answer_and_costs_the_same_rounds(
         {},
         ("sha512", 7777 + 1000),
         ("sha256", 6001 + 1000),
+        ("bcrypt", 1 << 7),
     )
     assert [tuple(sorted(map(str, one))) for one in seen] == [
         tuple(sorted(map(str, expected)))
@@ -128,7 +140,13 @@ def test_a_text_that_is_nobodys_password_gets_the_same_answer(app: Flask) -> Non
 
 
 @pytest.mark.parametrize(
-    "outdated", [sha256_crypt.using(rounds=5000), sha512_crypt.using(rounds=1000)]
+    "outdated",
+    [
+        sha256_crypt.using(rounds=5000),
+        sha512_crypt.using(rounds=1000),
+        bcrypt.using(rounds=5),
+        bcrypt.using(rounds=5, ident="2y"),
+    ],
 )
 def test_an_outdated_hash_is_replaced_on_sign_in(app: Flask, raw: Raw, outdated) -> None:
     mine = factories.account(password_hash=outdated.hash(RIGHT))
