@@ -52,6 +52,10 @@ class GitHubError(Exception):
     """GitHub did not answer in time, or not as agreed."""
 
 
+class TokenRefusedError(GitHubError):
+    """GitHub does not know a token, or no longer."""
+
+
 def authorize_url(settings: Settings, account: Account, redirect_uri: str) -> str:
     """Where the account's owner says yes: an address at GitHub, good for ten minutes.
 
@@ -103,7 +107,8 @@ def connect(settings: Settings, account: Account, *, code: str, state: str) -> A
 def look_up_login(settings: Settings, account: Account) -> Account:
     """The account with its GitHub login and id, asked for when it has a token but not both.
 
-    Takes at most three seconds; where GitHub does not answer, the account is returned as it is.
+    An account whose token GitHub no longer takes is returned as it is. Takes at most three seconds.
+    Raises Unavailable (`github_unavailable`) where GitHub does not answer.
     """
     if account.github_login and account.github_id is not None:
         return account
@@ -113,9 +118,11 @@ def look_up_login(settings: Settings, account: Account) -> Account:
         return account
     try:
         user = _within(LOOK_UP_SECONDS, lambda: _user_of(settings, token))
+    except TokenRefusedError:
+        return account
     except GitHubError as error:
         log.warning("github login unknown", account_id=account.id, error=str(error))
-        return account
+        raise _unanswered() from error
     with writing():
         accounts.lock(account.id)
         # Connected anew in the meantime: what was asked belongs to the former token.
@@ -177,6 +184,8 @@ def _user_of(settings: Settings, token: str) -> GitHubUser:
             headers={"Accept": "application/vnd.github+json"},
             allow_redirects=False,
         )
+    if answer.status_code == 401:
+        raise TokenRefusedError("the token is not taken")
     if answer.status_code != 200:
         raise GitHubError(f"status {answer.status_code} for the user")
     return _read_user(answer.json())

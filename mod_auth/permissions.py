@@ -79,6 +79,16 @@ def may_see_stacks(account: Account, scopes: Collection[Scope]) -> bool:
     return account.role in APPROVERS and Scope.SYSTEM_READ in scopes
 
 
+def need_role(account: Account, *roles: Role) -> None:
+    """Raises Forbidden when the account has none of these roles."""
+    if account.role not in roles:
+        raise Forbidden(
+            "This account's role may not do this.",
+            required_roles=[role.value for role in roles],
+            role=account.role.value,
+        )
+
+
 def is_blocked(account: Account) -> bool:
     """Whether the account's GitHub user may start no work. One read at most."""
     return account.github_id is not None and (

@@ -72,6 +72,7 @@ class Token:
     """A token without its secret. `scopes` are as stored, unknown ones too."""
 
     id: int
+    user_id: int
     name: str
     scopes: tuple[str, ...]
     created_at: datetime
@@ -184,24 +185,29 @@ def issue(
     return Issued(text, token)
 
 
-def list_tokens(account: Account, *, limit: int = 100, offset: int = 0) -> list[Token]:
-    """The account's tokens, live or not, the newest first."""
-    rows = fetch(_OWN_TOKENS, {"owner": account.id, "limit": limit, "offset": offset})
+def list_tokens(account: Account | None, *, limit: int = 100, offset: int = 0) -> list[Token]:
+    """The tokens of `account` (None: of all accounts), live or not, the newest first."""
+    if account is None:
+        rows = fetch(_PAGE, {"limit": limit, "offset": offset})
+    else:
+        rows = fetch(_PAGE.where(_IS_OWN), {"owner": account.id, "limit": limit, "offset": offset})
     return [_token(row) for row in rows]
 
 
-def count_tokens(account: Account) -> int:
-    """How many tokens `list_tokens` has in all."""
-    return fetch_value(_OWN_COUNT, {"owner": account.id}) or 0
+def count_tokens(account: Account | None) -> int:
+    """Count the tokens that `list_tokens` has in all."""
+    if account is None:
+        return fetch_value(_COUNT, {}) or 0
+    return fetch_value(_COUNT.where(_IS_OWN), {"owner": account.id}) or 0
 
 
 def revoke(account: Account, token_id: int) -> None:
-    """Take back a token of `account`; one that is revoked already stays so.
+    """Revoke a token of `account`, or anybody's for an admin; a revoked one stays revoked.
 
     Raises NotFound for any other token.
     """
-    row = db.session.execute(_tokens(account).where(ApiToken.id == token_id)).one_or_none()
-    if row is None:
+    row = db.session.execute(_TOKENS.where(ApiToken.id == token_id)).one_or_none()
+    if row is None or (row.user_id != account.id and not account.is_admin):
         raise NotFound("token", token_id)
     change = (
         update(ApiToken)
@@ -214,6 +220,7 @@ def revoke(account: Account, token_id: int) -> None:
             "token.revoked",
             by=account,
             subject=("token", token_id),
+            account_id=row.user_id,
             token_name=_token(row).name,
         )
 
@@ -305,6 +312,7 @@ def _insert(owner: Account, name: str, **values: Any) -> Token:
 
 _TOKENS = select(
     ApiToken.id,
+    ApiToken.user_id,
     ApiToken.token_name,
     ApiToken.scopes_json,
     ApiToken.created_at,
@@ -312,13 +320,12 @@ _TOKENS = select(
     ApiToken.revoked_at,
 )
 _IS_OWN = ApiToken.user_id == bindparam("owner")
-_OWN_TOKENS = (
-    _TOKENS.where(_IS_OWN)
-    .order_by(ApiToken.id.desc())
+_PAGE = (
+    _TOKENS.order_by(ApiToken.id.desc())
     .limit(bindparam("limit", type_=Integer))
     .offset(bindparam("offset", type_=Integer))
 )
-_OWN_COUNT = select(func.count()).select_from(ApiToken).where(_IS_OWN)
+_COUNT = select(func.count()).select_from(ApiToken)
 
 
 def _tokens(account: Account) -> Select[Any]:
@@ -328,6 +335,7 @@ def _tokens(account: Account) -> Select[Any]:
 def _token(row: Row[Any]) -> Token:
     return Token(
         id=row.id,
+        user_id=row.user_id,
         name=row.token_name.removesuffix(f"~{row.id}"),
         scopes=tuple(stored_scopes(row.scopes_json)),
         created_at=row.created_at,

@@ -13,7 +13,7 @@ from flask import Flask, Response, g, request
 from sqlalchemy import Select
 
 from database import begin_reading, end_reading, reading, snapshots
-from errors import Forbidden, Unauthorized
+from errors import Unauthorized
 from mod_api.middleware import limits, once_sent, parsing, resource
 from mod_api.middleware.ids import check_ids
 from mod_api.middleware.limits import Rate
@@ -60,12 +60,8 @@ def requires(
         caller = authenticate()
         if scope is not None:
             permissions.refuse_without(scope, caller.scopes)
-        if roles and not own_resource and caller.account.role not in roles:
-            raise Forbidden(
-                "This account's role may not do this.",
-                required_roles=[role.value for role in roles],
-                role=caller.account.role.value,
-            )
+        if roles and not own_resource:
+            permissions.need_role(caller.account, *roles)
         limits.check(rate)
 
     documented = _needing(scope)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mod_api.middleware.auth import requires
+from mod_api.middleware.auth import current_caller, requires
 from mod_api.middleware.files import shelf
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.artifacts import ArtifactQuery, ArtifactSchema
@@ -19,5 +19,15 @@ bp = Resource("Artifacts", __name__, url_prefix="/runs", description="The files 
 @bp.response(200, page_of(ArtifactSchema), unit=False)
 @bp.fails(400, 401, 403, 404, 429)
 def list_artifacts(run_id: int, limit: int, offset: int, type: str | None = None) -> Any:
-    """List the files that a run should have left; what is in no storage has no address."""
-    return artifacts.list_artifacts(run_id, type=type, limit=limit, offset=offset, shelf=shelf())
+    """List the files that a run should have left. What is in no storage has no `download_url`.
+
+    A `build_log` has one only for a token with `system:read`, which `/logs` needs as well.
+    """
+    return artifacts.list_artifacts(
+        run_id,
+        type=type,
+        limit=limit,
+        offset=offset,
+        shelf=shelf(),
+        with_logs=Scope.SYSTEM_READ in current_caller().scopes,
+    )

@@ -67,11 +67,12 @@ def list_runs(
 @bp.arguments(IdempotencyHeaders, location="headers")
 @bp.body(RunCreateRequestSchema)
 @bp.response(202, RunSchema, unit=False)
-@bp.fails(400, 401, 403, 409, 413, 415, 422, 429)
+@bp.fails(400, 401, 403, 409, 413, 415, 422, 429, 503)
 def create_run(headers: dict[str, Any], body: dict[str, Any]) -> Any:
     """Queue a run of a commit. Any account may start runs of its own fork.
 
-    Whose the fork is, GitHub is asked for where that is not known yet.
+    If we do not know who owns the fork, we ask GitHub; where GitHub does not answer within three
+    seconds, the request is 503 `github_unavailable`.
     """
     by = current_account()
     with idempotency.taken(by.id, headers.get("idempotency_key"), body) as key:

@@ -35,4 +35,11 @@ class ArtifactSchema(Schema):
     )
     sha256 = fields.String(validate=SHA256, allow_none=True)
     storage_status = word(*STORAGE, required=True)
-    download_url = fields.String(allow_none=True, metadata=DOWNLOAD_URL)
+    download_url = fields.String(
+        allow_none=True,
+        metadata={
+            **DOWNLOAD_URL,
+            "description": "Null when the file is missing, and for a build_log when the token "
+            "lacks system:read",
+        },
+    )

@@ -5,10 +5,11 @@ from typing import Any
 from marshmallow import fields, validate
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import Cut, Moment, Number, Pattern, Unique, text, word
+from mod_api.schemas.fields import Cut, Moment, Number, Pattern, Truth, Unique, text, word
+from mod_api.schemas.pages import OffsetQuery
 from mod_auth.scopes import Scope
 
-# The contract's scopes first, in its order; `runs:execute` is ours, for runners.
+# The contract's scopes first, in its order; `tokens:manage` and `runs:execute` are ours.
 SCOPES = [scope.value for scope in Scope]
 
 
@@ -37,8 +38,8 @@ class TokenCreateRequestSchema(Schema):
         metadata={
             "uniqueItems": True,
             "default": [Scope.RUNS_READ.value, Scope.RESULTS_READ.value],
-            "description": "Grant only what the client needs. runs:execute is for runners and is "
-            "given to admins only.",
+            "description": "Grant only what the client needs. tokens:manage lists and revokes the "
+            "account's tokens; runs:execute is for runners and is given to admins only.",
         },
     )
 
@@ -52,13 +53,24 @@ class AuthTokenSchema(Schema):
     expires_at = Moment(required=True)
 
 
+class TokenQuery(OffsetQuery):
+    all = Truth(
+        from_text=True,
+        load_default=False,
+        metadata={"description": "Everybody's tokens; for admins only"},
+    )
+
+
 class TokenSchema(Schema):
     token_id = Number(least=1, required=True)
+    id = Number(least=1, required=True, metadata={"description": "The same as token_id"})
+    user_id = Number(least=1, required=True, metadata={"description": "The owner's account"})
     token_name = Cut(50, required=True)
     scopes = fields.List(fields.String(), required=True)
     created_at = Moment(required=True)
     expires_at = Moment(required=True)
     revoked_at = Moment(required=True, allow_none=True)
+    is_revoked = fields.Boolean(required=True)
     is_current = fields.Boolean(
         required=True, metadata={"description": "The token of this request"}
     )

@@ -50,10 +50,17 @@ class Artifact:
 
 
 def list_artifacts(
-    run_id: int, *, type: str | None, limit: int, offset: int, shelf: Shelf
+    run_id: int,
+    *,
+    type: str | None,
+    limit: int,
+    offset: int,
+    shelf: Shelf,
+    with_logs: bool,
 ) -> Page[dict[str, Any]]:
     """One page of a run's files, looked up side by side within a second and a half.
 
+    `with_logs`: the caller may read logs, so a build log is listed with its `download_url`.
     Raises NotFound.
     """
     types = [ArtifactType(type)] if type else list(ArtifactType)
@@ -73,7 +80,12 @@ def list_artifacts(
             )
             total += of_rows
             found += [_of_row(run, row) for row in rows]
-    return page(_located(run_id, found, shelf), total=total, limit=limit, offset=offset)
+    shown = _located(run_id, found, shelf)
+    if not with_logs:
+        for file in shown:
+            if file["type"] is ArtifactType.build_log:
+                file["download_url"] = None
+    return page(shown, total=total, limit=limit, offset=offset)
 
 
 def _located(run_id: int, found: Sequence[Artifact], shelf: Shelf) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, update
 
 from config import Settings
 from database import db, fetch_values
-from errors import Forbidden, Unprocessable
+from errors import Forbidden, Unavailable, Unprocessable
 from mod_api.services import runs
 from mod_api.services.runs import RunView
 from mod_auth import accounts, audit, github, permissions
@@ -45,10 +45,22 @@ class RunAction:
 
 def known_to_github(by: Account, settings: Settings, repository: str) -> Account:
     """The account with its GitHub login, asked for (three seconds at most) where it counts and is
-    not known yet: for a run of a fork. Not to be called within a unit of work."""
-    if not permissions.is_fork(repository, main_repository=settings.main_repository):
+    not known yet: for a run of a fork. Not to be called within a unit of work.
+
+    Raises Unavailable where GitHub does not answer and only its answer could open the repository.
+    """
+    main = settings.main_repository
+    if not permissions.is_fork(repository, main_repository=main):
         return by
-    return github.look_up_login(settings, by)
+    try:
+        return github.look_up_login(settings, by)
+    except Unavailable:
+        allowed = settings.allowed_repositories
+        if permissions.may_start(
+            by, repository, main_repository=main, allowed_repositories=allowed
+        ):
+            return by
+        raise
 
 
 def create(

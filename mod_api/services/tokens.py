@@ -1,4 +1,4 @@
-"""Tokens as the API offers them: signing in for one, listing and revoking one's own."""
+"""Tokens as the API offers them: signing in for one, listing and revoking them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 from config import Settings
 from database import writing
 from mod_api.services.paging import Page, page
-from mod_auth import tokens
+from mod_auth import permissions, tokens
+from mod_auth.models import Role
 from mod_auth.scopes import Scope
 from mod_auth.throttle import Throttle, throttled_sign_in
 from mod_auth.tokens import Caller
@@ -44,18 +45,27 @@ def sign_in_and_issue(
     }
 
 
-def list_own(caller: Caller, *, limit: int, offset: int) -> Page[dict[str, Any]]:
-    """One page of the caller's tokens, without secrets."""
-    rows = tokens.list_tokens(caller.account, limit=limit, offset=offset)
-    total = tokens.count_tokens(caller.account)
+def list_tokens(caller: Caller, *, of_all: bool, limit: int, offset: int) -> Page[dict[str, Any]]:
+    """List the caller's tokens, or with `of_all` everybody's, without secrets.
+
+    Raises Forbidden when somebody else than an admin asks for everybody's.
+    """
+    if of_all:
+        permissions.need_role(caller.account, Role.admin)
+    owner = None if of_all else caller.account
+    rows = tokens.list_tokens(owner, limit=limit, offset=offset)
+    total = tokens.count_tokens(owner)
     shown = [
         {
+            "id": token.id,
             "token_id": token.id,
+            "user_id": token.user_id,
             "token_name": token.name,
             "scopes": token.scopes,
             "created_at": token.created_at,
             "expires_at": token.expires_at,
             "revoked_at": token.revoked_at,
+            "is_revoked": token.revoked_at is not None,
             "is_current": token.id == caller.token_id,
         }
         for token in rows
@@ -64,5 +74,5 @@ def list_own(caller: Caller, *, limit: int, offset: int) -> Page[dict[str, Any]]
 
 
 def revoke(caller: Caller, token_id: int) -> None:
-    """Revoke one of the caller's own tokens. Raises NotFound."""
+    """Revoke one of the caller's own tokens, or anybody's for an admin. Raises NotFound."""
     tokens.revoke(caller.account, token_id)

@@ -19,7 +19,7 @@ TYPES = ["build_log", "sample_output", "expected_output", "diff", "media_info", 
 
 @pytest.fixture
 def reader(site: Any) -> dict[str, str]:
-    return factories.signed_in("user", "results:read")
+    return factories.signed_in("user", "results:read", "system:read")
 
 
 def listed(client: FlaskClient, run: RunRow, by: dict[str, str], query: str = "") -> Any:
@@ -32,6 +32,26 @@ def put(folder: Path, name: str, content: bytes) -> None:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
+
+
+def test_a_build_log_is_fetched_only_with_the_scope_that_logs_need(
+    app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    run = factories.run(progress=["testing", "completed"])
+    put(sample_repository, f"LogFiles/{run.id}.txt", b"the log\n")
+    put(sample_repository, f"test_artifacts/{run.id}/ccextractor", b"\x7fELF")
+    put(sample_repository, f"test_artifacts/{run.id}/combined_stdout.log", b"all output\n")
+    results_only = factories.signed_in("user", "results:read")
+
+    seen = {file["filename"]: file for file in listed(client, run, results_only)["data"]}
+    whole = {file["filename"]: file for file in listed(client, run, reader)["data"]}
+
+    assert list(seen) == list(whole)
+    for name, file in seen.items():
+        is_log = file["type"] == "build_log"
+        assert (file["download_url"] is None) is is_log
+        assert file == {**whole[name], "download_url": file["download_url"]}
+        assert client.get(whole[name]["download_url"]).status_code == 200
 
 
 def test_a_failed_run_lists_all_that_it_left_and_each_address_opens_it(

@@ -1,6 +1,7 @@
 """Connecting with GitHub and starting one's own fork's runs, against a GitHub on loopback."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -214,5 +215,21 @@ def test_a_github_that_never_ends_its_answer_is_given_up(
 
     answer = start(connected, mine)  # the trickle itself never ends
 
-    assert answer.status_code == 403
+    assert (answer.status_code, answer.json["code"]) == (503, "github_unavailable")
+    assert answer.headers["Retry-After"] == "30" == str(answer.json["details"]["retry_after"])
     assert raw.execute("SELECT github_login FROM user") == [(None,)]
+
+
+def test_a_silent_github_holds_up_nobody_whom_the_role_lets_start_the_fork(
+    make_app, connected, hub
+) -> None:
+    settings = connected.application.extensions["settings"]
+    allowed = replace(settings, allowed_repositories=(FORK,))
+    connected.application.extensions["settings"] = allowed
+    factories.regression_test()
+    hub.mood = "error"
+
+    tester = start(connected, factories.signed_in("tester", "runs:write", github_token=TOKEN))
+    user = start(connected, factories.signed_in("user", "runs:write", github_token=TOKEN))
+
+    assert (tester.status_code, user.status_code) == (202, 503)

@@ -4,7 +4,10 @@ import pytest
 
 from tests import factories
 
-ALL = ("runs:read", "runs:write", "results:read", "system:read", "baselines:write", "runs:execute")
+ALL = (
+    "runs:read", "runs:write", "results:read", "system:read", "baselines:write", "runs:execute",
+    "tokens:manage",
+)  # fmt: skip
 NOT_IDS = (
     "0", "-1", "+1", "2147483648", "1" * 20, "1" * 5000, "1_0", "%201", "1%20", "1.0", "1e3", "0x1",
     "\u0661", "\uff11", "\u00b2", "%00", "1%00", "1%0a", "%ff", "abc", "null", "%F0%9F%98%80",

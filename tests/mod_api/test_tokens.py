@@ -9,6 +9,7 @@ from tests import factories
 from tests.runners import API
 
 DEFAULTS = ["results:read", "runs:read"]
+MANAGE = [*DEFAULTS, "tokens:manage"]
 
 
 @pytest.fixture
@@ -37,7 +38,10 @@ def test_a_token_is_shown_once_and_opens_what_was_asked_for(app, client, person,
     )
     assert (prefix, digest) == (text[:16], hashlib.sha256(text.encode()).hexdigest())
     assert sorted(json.loads(scopes)) == DEFAULTS
-    assert text not in client.get(f"{API}/auth/tokens", headers=headers).text
+    manager = factories.bearer(factories.token_for(person, "tokens:manage"))
+    listed = client.get(f"{API}/auth/tokens", headers=manager)
+    assert listed.json["pagination"]["total"] == 2
+    assert text not in listed.text
 
 
 def test_a_token_that_the_existing_site_made_works(app, client, person, raw) -> None:
@@ -57,7 +61,8 @@ def test_a_token_that_the_existing_site_made_works(app, client, person, raw) -> 
         "required_scope": "system:read",
         "token_scopes": ["runs:read"],
     }
-    (listed,) = client.get(f"{API}/auth/tokens", headers=headers).json["data"]
+    manager = factories.bearer(factories.token_for(person, "tokens:manage"))
+    listed = client.get(f"{API}/auth/tokens", headers=manager).json["data"][-1]
     assert listed["scopes"] == ["runs:read", "something:else"]
 
 
@@ -131,7 +136,8 @@ def test_a_name_belongs_to_one_live_token(app, client, person, raw) -> None:
 
 
 def test_one_revokes_ones_own_tokens_only(app, client, person) -> None:
-    mine, other = ask(client, person).json, ask(client, person, token_name="other").json
+    mine = ask(client, person, scopes=MANAGE).json
+    other = ask(client, person, token_name="other", scopes=MANAGE).json
     foreign = ask(client, factories.account()).json
     headers = factories.bearer(mine["token"])
     url = f"{API}/auth/tokens"
@@ -148,6 +154,50 @@ def test_one_revokes_ones_own_tokens_only(app, client, person) -> None:
         ("other", False, False),
         ("laptop", True, True),
     ]
+
+
+def test_a_token_with_less_neither_lists_nor_revokes_the_others(app, client, person) -> None:
+    other = ask(client, person, token_name="other").json
+    mine = ask(client, person, scopes=["runs:read"]).json
+    headers = factories.bearer(mine["token"])
+    url = f"{API}/auth/tokens"
+
+    for refused in (
+        client.get(url, headers=headers),
+        client.delete(f"{url}/{other['token_id']}", headers=headers),
+        client.delete(f"{url}/{mine['token_id']}", headers=headers),
+    ):
+        assert refused.status_code == 403
+        assert refused.json["details"]["required_scope"] == "tokens:manage"
+    alive = client.get(f"{API}/runs", headers=factories.bearer(other["token"]))
+    assert alive.status_code == 200
+    assert client.delete(f"{url}/current", headers=headers).status_code == 204
+    assert client.get(f"{API}/runs", headers=headers).status_code == 401
+
+
+def test_an_admin_lists_and_revokes_anybodys_tokens(app, client, person, raw) -> None:
+    token = ask(client, person, scopes=MANAGE).json
+    theirs = factories.bearer(token["token"])
+    admin = factories.account("admin")
+    headers = factories.bearer(ask(client, admin, scopes=MANAGE).json["token"])
+    url = f"{API}/auth/tokens"
+
+    refused = client.get(f"{url}?all=true", headers=theirs)
+    listed = client.get(f"{url}?all=true", headers=headers).json
+    own = client.get(url, headers=headers).json
+    revoked = client.delete(f"{url}/{token['token_id']}", headers=headers)
+
+    assert (refused.status_code, refused.json["details"]["required_roles"]) == (403, ["admin"])
+    assert [row["user_id"] for row in listed["data"]] == [admin.id, person.id]
+    assert listed["pagination"]["total"] == 2
+    assert [row["user_id"] for row in own["data"]] == [admin.id]
+    assert revoked.status_code == 204
+    assert client.get(url, headers=theirs).status_code == 401
+    ((by, details),) = raw.execute(
+        "SELECT account_id, details FROM audit_event WHERE action = 'token.revoked'"
+    )
+    assert by == admin.id
+    assert json.loads(details)["account_id"] == person.id
 
 
 def test_runs_execute_is_an_admins_to_ask_for(app, client, person) -> None:

@@ -34,9 +34,7 @@ UNDOCUMENTED = {
     ("POST", "/progress-reporter/{run_id}/{token}"),
 }
 ANY_SCOPE = {
-    ("GET", "/auth/tokens"),
     ("DELETE", "/auth/tokens/current"),
-    ("DELETE", "/auth/tokens/{token_id}"),
     ("GET", "/auth/github"),
     ("POST", "/auth/github"),
 }

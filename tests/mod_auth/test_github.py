@@ -187,9 +187,11 @@ def test_where_github_fails_nothing_is_stored(
         with pytest.raises(Unavailable) as caught:
             github.connect(configured, me, code="the-code", state=asked(configured, me))
         monkeypatch.setattr(github, "LOOK_UP_SECONDS", 0.5)
-        assert github.look_up_login(configured, me) == me
+        with pytest.raises(Unavailable) as unknown:
+            github.look_up_login(configured, me)
 
-    assert caught.value.code == "github_unavailable"
+    for error in (caught.value, unknown.value):
+        assert (error.code, error.details) == ("github_unavailable", {"retry_after": 30})
     assert not any("elsewhere" in path for path in hub.asked)
     assert raw.execute("SELECT github_login, github_token FROM user") == [(None, TOKEN)]
     assert raw.execute("SELECT count(*) FROM account_record") == [(0,)]
@@ -216,7 +218,8 @@ def test_a_user_that_cannot_be_is_not_stored(
 
     with sqlite_app.app_context():
         me = read(mine)
-        assert github.look_up_login(configured, me) == me
+        with pytest.raises(Unavailable):
+            github.look_up_login(configured, me)
 
     assert raw.execute("SELECT github_login FROM user") == [(None,)]
 
