@@ -12,7 +12,8 @@ from config import ROOT, Settings
 DOCS = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "findings").rglob("*.md")]
 )
-NOT_OURS = {".git", ".venv", "instance", "node_modules", "__pycache__"}
+NOT_OURS = {"instance", "node_modules", "__pycache__"}
+HIDDEN_AND_OURS = {".ci", ".github"}
 TEXTS = {".py", ".md", ".sh", ".yaml", ".yml", ".toml", ".example", ".service", ".timer", ""}
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 METRIC = re.compile(r"\"(ci_[a-z_]+)\"")
@@ -60,7 +61,8 @@ def texts() -> Iterator[tuple[Path, str]]:
     """Every text file of the project, this one left out."""
     for path in sorted(ROOT.rglob("*")):
         parts = path.relative_to(ROOT).parts
-        if NOT_OURS & set(parts) or path.suffix not in TEXTS or not path.is_file():
+        hidden = {part for part in parts[:-1] if part.startswith(".")} - HIDDEN_AND_OURS
+        if hidden or NOT_OURS & set(parts) or path.suffix not in TEXTS or not path.is_file():
             continue
         if path != Path(__file__):
             yield path, path.read_text("utf-8", errors="replace")
