@@ -2,9 +2,10 @@
 
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, not_, select
+from sqlalchemy import ColumnElement, Select, Table, bindparam, func, not_, select
 
 from database import by_index, fetch_value
 from mod_test import run_filters, run_rows
@@ -15,35 +16,62 @@ from mod_test.rollup.memory import remembered
 from mod_test.rollup.tables import RunRollup
 from mod_test.verdict import RunStatus, lease_ran_out
 
-# What runs are sorted by: as it is kept, and of the others.
-KEPT: dict[str, Any] = {
-    "run_id": RunRollup.test_id,
-    "created_at": RunRollup.created_at,
-    "started_at": RunRollup.started_at,
-}
-DERIVED: dict[str, Any] = {
-    "run_id": Run.id,
-    "created_at": RunRecord.created_at,
-    "started_at": run_rows.started_at(),
-}
-# By which index kept runs are read in an order: the first whose filter is given, which it sorts.
-# Where none is named the database chooses.
-INDEXES: dict[str, dict[str | None, str]] = {
-    "created_at": {
-        "of_run_commit_sha": "ix_run_rollup_commit",
-        "of_run_pull_request": "ix_run_rollup_pull_request",
-        "of_run_branch": "ix_run_rollup_branch",
-        "of_run_repository": "ix_run_rollup_fork",
-        "of_run_status": "ix_run_rollup_status",
-        "of_run_platform": "ix_run_rollup_platform",
-        None: "ix_run_rollup_created",
-    },
-    "run_id": {
-        "of_run_commit_sha": "ix_run_rollup_commit",
-        "of_run_pull_request": "ix_run_rollup_pull_request",
-        "of_run_branch": "ix_run_rollup_of_branch",
-    },
-    "started_at": {},
+
+@dataclass(frozen=True)
+class Sort:
+    """One order of the list of runs.
+
+    `kept` is its column of `run_rollup`, which needs an index that begins with it; `derived` is the
+    same for runs that are not rolled up. `indexes` names the index by which MariaDB reads rolled-up
+    runs: that of the first filter that is given, else that of None, else the database chooses.
+    """
+
+    kept: Any
+    derived: Any
+    nullable: bool
+    indexes: Mapping[str | None, str]
+
+    def __post_init__(self) -> None:
+        table = cast("Table", RunRollup.__table__)
+        column = self.kept.key
+        indexed = {table.primary_key.columns.keys()[0]}
+        indexed |= {index.columns.keys()[0] for index in table.indexes}
+        if column not in indexed:
+            raise LookupError(f"A sort needs an index of run_rollup that begins with {column}.")
+        unknown = set(self.indexes.values()) - {index.name for index in table.indexes}
+        if unknown:
+            raise LookupError(f"run_rollup has no index {', '.join(sorted(unknown))}.")
+
+
+# The only table of sorts: the schema, the cursors and the tests follow from it.
+SORTS: dict[str, Sort] = {
+    "created_at": Sort(
+        kept=RunRollup.created_at,
+        derived=RunRecord.created_at,
+        nullable=False,
+        indexes={
+            "of_run_commit_sha": "ix_run_rollup_commit",
+            "of_run_pull_request": "ix_run_rollup_pull_request",
+            "of_run_branch": "ix_run_rollup_branch",
+            "of_run_repository": "ix_run_rollup_fork",
+            "of_run_status": "ix_run_rollup_status",
+            "of_run_platform": "ix_run_rollup_platform",
+            None: "ix_run_rollup_created",
+        },
+    ),
+    "started_at": Sort(
+        kept=RunRollup.started_at, derived=run_rows.started_at(), nullable=True, indexes={}
+    ),
+    "run_id": Sort(
+        kept=RunRollup.test_id,
+        derived=Run.id,
+        nullable=False,
+        indexes={
+            "of_run_commit_sha": "ix_run_rollup_commit",
+            "of_run_pull_request": "ix_run_rollup_pull_request",
+            "of_run_branch": "ix_run_rollup_of_branch",
+        },
+    ),
 }
 _LIVE = (RunStatus.queued, RunStatus.running)
 _RAN_OUT = lease_ran_out(RunRollup.progress_id)
@@ -89,7 +117,7 @@ def _of_status(kept_as: RunStatus | None, ran_out: bool | None) -> Select[Any]:
 
 
 def _by_index(source: Select[Any], given: frozenset[str], sort: str) -> Select[Any]:
-    indexes = INDEXES[sort]
+    indexes = SORTS[sort].indexes
     name = next((indexes[each] for each in indexes if each in given), indexes.get(None))
     return source if name is None else by_index(source, RunRollup, name)
 

@@ -21,13 +21,14 @@ from mod_api.schemas.fields import (
     word,
 )
 from mod_api.schemas.pages import KeysetQuery, OffsetQuery
+from mod_test import run_lists
 from mod_test.models import Platform
 from mod_test.run_filters import RunFilter
 from mod_test.verdict import RunStatus
 
 PLATFORMS = [platform.value for platform in Platform]
 STATUSES = [status.value for status in RunStatus]
-SORTS = ["created_at", "-created_at", "started_at", "-started_at", "run_id", "-run_id"]
+SORTS = [f"{sign}{name}" for name in run_lists.SORTS for sign in ("", "-")]
 EVENTS = ["queued", "preparation", "testing", "completed", "canceled", "error"]
 BRANCH = Pattern(r"^[A-Za-z0-9._\/-]+$")
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from marshmallow import missing
-from sqlalchemy import Select
 
 from database import reading
 from errors import NotFound
@@ -23,12 +22,6 @@ from mod_test.run_rows import RunRow
 from mod_test.standings import standing, standings, with_errors
 from mod_test.verdict import RunStatus
 
-ORDERS = {
-    f"{sign}{name}": (name,) if name == "run_id" else (name, "run_id")
-    for sign in ("", "-")
-    for name in ("created_at", "started_at", "run_id")
-}
-
 
 @functools.lru_cache(maxsize=512)
 def _listing(
@@ -36,15 +29,15 @@ def _listing(
 ) -> Listing:
     name, down = sort.removeprefix("-"), sort.startswith("-")
 
-    def source(statement: Select[Any], columns: dict[str, Any], *, is_joined: bool) -> Source:
-        keys = [Key(columns[each], down, nullable=each == "started_at") for each in ORDERS[sort]]
-        return Source(statement, tuple(keys), is_joined=is_joined)
-
+    # The last key is unique, so that no two runs share a place.
+    orders = [run_lists.SORTS[each] for each in dict.fromkeys((name, "run_id"))]
+    of_kept = tuple(Key(order.kept, down, order.nullable) for order in orders)
+    of_others = tuple(Key(order.derived, down, order.nullable) for order in orders)
     parts = run_lists.kept_sources(given, name, status=status, forks=forks)
-    sources = [source(runs, run_lists.KEPT, is_joined=False) for runs in parts]
+    sources = [Source(runs, of_kept, is_joined=False) for runs in parts]
     if is_quiet:
         return Listing(tuple(sources), run_rows.shown_kept)
-    sources.append(source(run_lists.other_runs(given), run_lists.DERIVED, is_joined=True))
+    sources.append(Source(run_lists.other_runs(given), of_others, is_joined=True))
     return Listing(tuple(sources), run_rows.shown)
 
 

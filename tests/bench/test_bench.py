@@ -28,6 +28,7 @@ from bench.sizes import SIZES
 from bench.subjects import subjects
 from bench.timing import Asked
 from config import ROOT
+from mod_api.schemas.runs import SORTS, RunListQuery
 from run import create_app
 from tests.servers import MariaDB, free_port
 
@@ -271,6 +272,13 @@ def test_each_line_has_a_reference_or_a_reason_for_none() -> None:
     assert references.without() == []
     assert set(references.REFERENCES) == named - {None}
     assert set(references.WITHOUT.values()) == reasons - {None}
+
+
+def test_every_sort_of_runs_is_measured() -> None:
+    of_runs = [dict(line.query) for line in LINES if line.endpoint == "Runs.list_runs"]
+    default = RunListQuery().fields["sort"].load_default
+
+    assert set(SORTS) == {query["sort"] for query in of_runs if "sort" in query} | {default}
 
 
 def counts(answer: dict[str, Any]) -> tuple[int, int | None]:

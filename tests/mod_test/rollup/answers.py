@@ -7,12 +7,12 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
+from mod_api.schemas.runs import SORTS
 from tests.raw import Raw
 
 KEPT = ("run_rollup", "failing_result", "open_run", "rollup_mark", "rollup_state")
 RUN_STATUSES = ("queued", "running", "pass", "fail", "canceled", "error", "incomplete")
 RESULT_STATUSES = ("pass", "fail", "skipped", "missing_output")
-SORTS = ("created_at", "-created_at", "started_at", "-started_at", "run_id", "-run_id")
 CURSORS = "cursors"  # asks for every page of two rows
 
 
