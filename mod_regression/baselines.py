@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import insert, select
 
-from database import db, utc_now
+from database import db, exact, utc_now
 from errors import Conflict, Forbidden, NotFound
 from mod_auth import audit
 from mod_auth.accounts import Account
@@ -44,7 +44,12 @@ def propose(
     mode: ApprovalMode,
     apply_to_variants: bool,
 ) -> int:
-    """Record a request for a new baseline; its id."""
+    """Record a request for a new baseline; its id.
+
+    The caller holds the output's lock (`contents.lock`): of two equal requests one comes first.
+    Raises Conflict `already_requested`.
+    """
+    _refuse_second(proposal)
     approval = BaselineApproval(
         run_id=proposal.run_id,
         sample_id=proposal.sample_id,
@@ -99,6 +104,16 @@ def reject(approval_id: int, *, by: Account, reason: str | None) -> None:
     _audit("baseline.rejected", approval, by, reason, ())
 
 
+def withdraw(approval_id: int, *, by: Account, reason: str | None) -> None:
+    """Take back one's own request. Raises NotFound, Forbidden `not_own_request`, Conflict."""
+    approval = _locked(approval_id)
+    if by.id != approval.requester_id:
+        raise Forbidden("Only whoever asked may withdraw a request.", code="not_own_request")
+    _refuse_decided(approval_id)
+    _decide(approval, Decision.withdrawn, by, reason)
+    _audit("baseline.withdrawn", approval, by, reason, ())
+
+
 def undo(approval_id: int, *, by: Account, reason: str | None) -> int:
     """Bring back what an approval replaced, in all its outputs, as a new record; its id.
 
@@ -139,18 +154,44 @@ def undo(approval_id: int, *, by: Account, reason: str | None) -> int:
 def _undecided(approval_id: int, by: Account) -> BaselineApproval:
     """A request that `by` may decide, locked until the end of this unit of work."""
     approval = _locked(approval_id)
-    decided = db.session.get(BaselineDecision, approval_id, populate_existing=True)
-    if decided is not None:
-        raise Conflict(
-            f"Baseline approval {approval_id} is {decided.decision.value} already.",
-            "already_decided",
-            status=decided.decision.value,
-        )
+    _refuse_decided(approval_id)
     if by.id == approval.requester_id and not by.is_admin:
         raise Forbidden(
             "Somebody else than the requester decides about a new baseline.", code="own_request"
         )
     return approval
+
+
+def _refuse_decided(approval_id: int) -> None:
+    decided = db.session.get(BaselineDecision, approval_id, populate_existing=True)
+    if decided is not None:
+        raise Conflict(
+            f"Baseline approval {approval_id} is {decided.decision.value} already.",
+            "already_decided",
+            status=decided.decision.status.value,
+        )
+
+
+def _refuse_second(proposal: Proposal) -> None:
+    """Raises Conflict when a pending request that can still be approved is for the same content."""
+    pending = db.session.execute(
+        select(BaselineApproval.id, BaselineApproval.mode, BaselineApproval.replaced_hash)
+        .outerjoin(BaselineDecision, BaselineDecision.approval_id == BaselineApproval.id)
+        .where(
+            BaselineDecision.approval_id.is_(None),
+            BaselineApproval.output_id == proposal.output_id,
+            exact(BaselineApproval.file_hash) == exact(proposal.file_hash),
+        )
+        .order_by(BaselineApproval.id)
+    ).all()
+    for row in pending:
+        if row.mode is ApprovalMode.variant or row.replaced_hash == proposal.replaced_hash:
+            raise Conflict(
+                f"Baseline approval {row.id} asks for this content already.",
+                "already_requested",
+                approval_id=str(row.id),
+                output_id=proposal.output_id,
+            )
 
 
 def _locked(approval_id: int) -> BaselineApproval:

@@ -3,14 +3,17 @@
 Outputs are locked in the order of their ids, within the caller's unit of work.
 """
 
-from collections.abc import Sequence
+import enum
+from collections.abc import Collection, Sequence
+from typing import Any
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, insert, select, update
 
 from database import db, exact, utc_now
 from errors import Conflict, NotFound
 from mod_regression.models import (
     AcceptedVariant,
+    ApprovalMode,
     BaselineApproval,
     BaselineChange,
     BaselineRevocation,
@@ -19,12 +22,40 @@ from mod_regression.models import (
 )
 
 
+class Obstacle(enum.StrEnum):
+    """Why a pending request can no longer be approved."""
+
+    baseline_changed = "baseline_changed"
+    already_accepted = "already_accepted"
+    output_deleted = "output_deleted"
+
+
+def obstacle(
+    mode: ApprovalMode,
+    *,
+    seen: str | None,
+    wanted: str | None,
+    is_there: bool,
+    current: str | None,
+    is_variant: bool,
+) -> Obstacle | None:
+    """Tell what stands against approving a request that saw the baseline `seen`, None if nothing.
+
+    The output has the baseline `current`; `is_variant`: it accepts the wanted content beside it.
+    """
+    if not is_there:
+        return Obstacle.output_deleted
+    if mode is ApprovalMode.baseline:
+        return Obstacle.baseline_changed if current != seen else None
+    return Obstacle.already_accepted if is_variant or current == wanted else None
+
+
 def locked(approval: BaselineApproval) -> list[RegressionTestOutput]:
     """The request's output first, then those that share its baseline if it is for them too."""
     wanted = [approval.output_id]
     if approval.apply_to_variants:
         wanted += _beside(approval)
-    locked = _lock(wanted)
+    locked = lock(wanted)
     main = [output for output in locked if output.id == approval.output_id]
     if not main:
         raise NotFound("output", approval.output_id)
@@ -55,7 +86,7 @@ def _beside(approval: BaselineApproval) -> Sequence[int]:
     ).all()
 
 
-def _lock(output_ids: Sequence[int]) -> Sequence[RegressionTestOutput]:
+def lock(output_ids: Collection[int]) -> Sequence[RegressionTestOutput]:
     """These outputs in the order of their ids, as they are under the lock."""
     return db.session.scalars(
         select(RegressionTestOutput)
@@ -107,22 +138,21 @@ def accept(outputs: Sequence[RegressionTestOutput], file_hash: str | None) -> li
     return changes
 
 
-def _has_variant(output_id: int, file_hash: str | None) -> bool:
-    return bool(
-        db.session.scalar(
-            select(
-                exists().where(
-                    AcceptedVariant.regression_test_output_id == output_id,
-                    exact(AcceptedVariant.file_hashes) == exact(file_hash),
-                )
-            )
-        )
+def is_variant(output_id: Any, file_hash: Any) -> ColumnElement[bool]:
+    """The condition that an output accepts this content beside its baseline."""
+    return exists().where(
+        AcceptedVariant.regression_test_output_id == output_id,
+        exact(AcceptedVariant.file_hashes) == exact(file_hash),
     )
+
+
+def _has_variant(output_id: int, file_hash: str | None) -> bool:
+    return bool(db.session.scalar(select(is_variant(output_id, file_hash))))
 
 
 def revert(changes: Sequence[BaselineChange]) -> list[BaselineChange]:
     """Take these changes back; what that changes. Raises NotFound, Conflict `baseline_changed`."""
-    outputs = {output.id: output for output in _lock([change.output_id for change in changes])}
+    outputs = {output.id: output for output in lock([change.output_id for change in changes])}
     for change in changes:
         if change.output_id not in outputs:
             raise NotFound("output", change.output_id)

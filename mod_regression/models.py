@@ -134,10 +134,15 @@ class ApprovalStatus(enum.StrEnum):
 
 
 class Decision(enum.StrEnum):
-    """What became of a request for a new baseline."""
+    """What became of a request for a new baseline; `withdrawn` by whoever asked reads rejected."""
 
     approved = "approved"
     rejected = "rejected"
+    withdrawn = "withdrawn"
+
+    @property
+    def status(self) -> ApprovalStatus:
+        return ApprovalStatus.approved if self is Decision.approved else ApprovalStatus.rejected
 
 
 class BaselineApproval(Base):

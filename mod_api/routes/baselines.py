@@ -30,7 +30,12 @@ APPROVERS = (Role.admin, Role.contributor)
 @bp.response(202, BaselineApprovalSchema)
 @bp.fails(400, 401, 403, 404, 409, 415, 422, 429)
 def request_baseline(body: dict[str, Any], run_id: int, sample_id: int) -> Any:
-    """Ask that what came out of a run becomes the baseline; somebody else approves it."""
+    """Propose a run's output as the new baseline. Somebody else approves it.
+
+    Whoever asked cannot approve: that is 403 `own_request`, except for an admin. One request for an
+    output and its content can be pending: a second one is 409 `already_requested` and names the
+    first. Nothing to approve is 409 `nothing_to_approve` or `already_accepted`.
+    """
     return baselines.request(run_id, {"sample_id": sample_id, **body}, by=current_account())
 
 
@@ -40,7 +45,10 @@ def request_baseline(body: dict[str, Any], run_id: int, sample_id: int) -> Any:
 @bp.response(202, BaselineApprovalsSchema)
 @bp.fails(400, 401, 403, 404, 409, 415, 422, 429)
 def request_baselines(body: dict[str, Any], run_id: int) -> Any:
-    """Ask for several new baselines at once, all or none."""
+    """Propose several outputs of a run as new baselines, all or none.
+
+    The refusals are those of a single request, with the `index` of the entry.
+    """
     return {"data": baselines.request_all(run_id, body["approvals"], by=current_account())}
 
 
@@ -56,7 +64,11 @@ def list_approvals(
     regression_id: int | None = None,
     requester: str | None = None,
 ) -> Any:
-    """List requests for new baselines and what became of them, the newest first."""
+    """List requests for new baselines and what became of them, the newest first.
+
+    A pending one that can no longer be approved has `approvable: false` and says why in
+    `not_approvable_because`.
+    """
     return approvals.list_approvals(
         status=ApprovalStatus(status) if status else None,
         regression_id=regression_id,
@@ -81,7 +93,12 @@ def get_approval(approval_id: int) -> Any:
 @bp.response(200, BaselineApprovalSchema, unit=False)
 @bp.fails(400, 401, 403, 404, 409, 415, 422, 429, 503)
 def approve(body: dict[str, Any], approval_id: int) -> Any:
-    """Approve somebody else's request; an admin may approve their own, and the record says so."""
+    """Approve somebody else's request.
+
+    One's own request is 403 `own_request`: two people decide about a baseline. An admin may approve
+    their own, and the record then says `self_approved`. A request that was decided is 409
+    `already_decided`; one whose output has another baseline by now is 409 `baseline_changed`.
+    """
     return baselines.approve(
         approval_id, by=current_account(), repository=application.repository(), **body
     )
@@ -93,8 +110,22 @@ def approve(body: dict[str, Any], approval_id: int) -> Any:
 @bp.response(200, BaselineApprovalSchema)
 @bp.fails(400, 401, 403, 404, 409, 415, 429)
 def reject(body: dict[str, Any], approval_id: int) -> Any:
-    """Reject somebody else's request."""
+    """Reject somebody else's request. One's own is 403 `own_request`: withdraw it instead."""
     return baselines.reject(approval_id, by=current_account(), **body)
+
+
+@bp.post("/baseline-approvals/<id:approval_id>/withdraw")
+@requires(Scope.BASELINES_WRITE)
+@bp.body(DecisionSchema, required=False)
+@bp.response(200, BaselineApprovalSchema)
+@bp.fails(400, 401, 403, 404, 409, 415, 429)
+def withdraw(body: dict[str, Any], approval_id: int) -> Any:
+    """Withdraw one's own request while nobody has decided about it.
+
+    It reads `rejected` from then on, with `withdrawn: true`. Somebody else's is 403
+    `not_own_request`.
+    """
+    return baselines.withdraw(approval_id, by=current_account(), **body)
 
 
 @bp.post("/baseline-approvals/<id:approval_id>/undo")

@@ -1,41 +1,20 @@
 """Requests for new baselines, how they are decided, and what came of them."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from marshmallow import ValidationError, fields, validate
+from marshmallow import fields, validate
 
 from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import SHA256, Cut, Moment, Number, Truth, query_id, run_id, text, word
 from mod_api.schemas.outputs import KINDS, DiffSummarySchema
 from mod_api.schemas.pages import OffsetQuery
+from mod_api.schemas.reasons import Reason
 from mod_regression.changes import GaveUp
+from mod_regression.contents import Obstacle
 from mod_regression.models import ApprovalMode, ApprovalStatus
 
-LEAST_REASON = 10
-MOST_REASON = 500
 MOST_AT_ONCE = 100
 MODES = [mode.value for mode in ApprovalMode]
 STATUSES = [status.value for status in ApprovalStatus]
 LARGEST_ID = 2_147_483_647
-
-
-class Reason(fields.String):
-    """What a person would write, not what fills a field; kept without white space around it."""
-
-    def __init__(self, **options: Any) -> None:
-        bounds = validate.Length(min=LEAST_REASON, max=MOST_REASON)
-        super().__init__(validate=[bounds, refuse_filling], **options)
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
-    ) -> str:
-        return str(super()._deserialize(value, attr, data, **options)).strip()
-
-
-def refuse_filling(reason: str) -> None:
-    if len(set("".join(reason.split()))) == 1:
-        raise ValidationError("One character repeated is no reason.")
 
 
 class BaselineApprovalRequestSchema(Schema):
@@ -45,7 +24,8 @@ class BaselineApprovalRequestSchema(Schema):
         required=True,
         metadata={
             "description": "Kept with the request and in the audit log. At least 10 characters "
-            "without white space around them, and not one character repeated."
+            "without white space around them, not one character or word repeated, and no "
+            "placeholder such as `lorem ipsum`."
         },
     )
     apply_to_variants = Truth(
@@ -120,6 +100,21 @@ class BaselineApprovalSchema(Schema):
     decision_reason = Cut(500, allow_none=True)
     self_approved = fields.Boolean(
         metadata={"description": "An admin decided about a request of their own"}
+    )
+    withdrawn = fields.Boolean(
+        metadata={"description": "Whoever asked took it back; `status` is `rejected` then"}
+    )
+    approvable = fields.Boolean(
+        metadata={"description": "It is pending, and approving it would change the output"}
+    )
+    not_approvable_because = word(
+        *[obstacle.value for obstacle in Obstacle],
+        allow_none=True,
+        metadata={
+            "description": "Why a pending request can no longer be approved: the output has "
+            "another baseline by now, accepts this content already, or was deleted. Withdraw or "
+            "reject it. Null otherwise"
+        },
     )
     undoes = Cut(
         100, allow_none=True, metadata={"description": "The approval that this record took back"}

@@ -14,13 +14,16 @@ from errors import NotFound, Unavailable
 from mod_api.services import caption_changes, output_diff, two_files
 from mod_api.services.file_names import hash_of, output_key
 from mod_api.services.paging import LIMIT, OFFSET, Page, page
+from mod_regression import contents
 from mod_regression.classifications import Pair
+from mod_regression.contents import Obstacle
 from mod_regression.models import (
     ApprovalStatus,
     BaselineApproval,
     BaselineChange,
     BaselineDecision,
     Decision,
+    RegressionTestOutput,
 )
 from mod_sample.storage import NotStored, Repository
 
@@ -63,6 +66,9 @@ class Approval:
     decided_at: datetime | None
     decision_reason: str | None
     self_approved: bool
+    withdrawn: bool
+    approvable: bool
+    not_approvable_because: Obstacle | None
     undoes: str | None
     undone_by: str | None
     changed_outputs: tuple[Change, ...]
@@ -89,7 +95,7 @@ def list_approvals(
     if status is ApprovalStatus.pending_review:
         params["is_pending"] = True
     elif status is not None:
-        params["decision"] = Decision(status.value)
+        params["decisions"] = [each for each in Decision if each.status is status]
     if regression_id is not None:
         params["regression_id"] = regression_id
     if requester is not None:
@@ -165,10 +171,14 @@ _ROWS = (
         _decided.reason.label("decision_reason"),
         _decided.by_requester,
         Undoing.id.label("undone_by"),
+        RegressionTestOutput.id.label("current_output"),
+        RegressionTestOutput.correct.label("current_hash"),
+        contents.is_variant(_asked.output_id, _asked.file_hash).label("is_variant"),
     )
     .select_from(_asked)
     .outerjoin(_decided, _decided.approval_id == _asked.id)
     .outerjoin(Undoing, Undoing.undoes_id == _asked.id)
+    .outerjoin(RegressionTestOutput, RegressionTestOutput.id == _asked.output_id)
 )
 _ONE = _ROWS.where(_asked.id == bindparam("approval_id"))
 _CHANGES = (
@@ -190,7 +200,9 @@ def _statements(given: frozenset[str]) -> tuple[Select[Any], Select[Any]]:
     address = exact(func.lower(_asked.requester_email))
     conditions: dict[str, ColumnElement[bool]] = {
         "is_pending": _decided.approval_id.is_(None),
-        "decision": _decided.decision == bindparam("decision", type_=_decided.decision.type),
+        "decisions": _decided.decision.in_(
+            bindparam("decisions", type_=_decided.decision.type, expanding=True)
+        ),
         "regression_id": _asked.regression_id == bindparam("regression_id"),
         "requester": address == exact(bindparam("requester")),
     }
@@ -219,8 +231,18 @@ def _approvals(rows: Sequence[Any]) -> list[Approval]:
 
 def _approval(row: Any, changes: tuple[Change, ...]) -> Approval:
     status = ApprovalStatus.pending_review
+    obstacle = None
     if row.decision is not None:
-        status = ApprovalStatus(row.decision.value)
+        status = row.decision.status
+    else:
+        obstacle = contents.obstacle(
+            row.mode,
+            seen=row.replaced_hash,
+            wanted=row.file_hash,
+            is_there=row.current_output is not None,
+            current=row.current_hash,
+            is_variant=bool(row.is_variant),
+        )
     return Approval(
         approval_id=str(row.id),
         status=status,
@@ -241,7 +263,12 @@ def _approval(row: Any, changes: tuple[Change, ...]) -> Approval:
         decided_by_name=row.decider_name,
         decided_at=row.decided_at,
         decision_reason=row.decision_reason,
-        self_approved=bool(row.by_requester and row.undoes_id is None),
+        self_approved=bool(
+            row.by_requester and row.undoes_id is None and row.decision is not Decision.withdrawn
+        ),
+        withdrawn=row.decision is Decision.withdrawn,
+        approvable=status is ApprovalStatus.pending_review and obstacle is None,
+        not_approvable_because=obstacle,
         undoes=None if row.undoes_id is None else str(row.undoes_id),
         undone_by=None if row.undone_by is None else str(row.undone_by),
         changed_outputs=changes,

@@ -12,7 +12,7 @@ from mod_api.services.inline import locate, unavailable
 from mod_api.services.outputs import Address
 from mod_api.services.outputs import find as find_output
 from mod_auth.accounts import Account
-from mod_regression import baselines
+from mod_regression import baselines, contents
 from mod_regression.baselines import Proposal
 from mod_regression.models import ApprovalMode, ApprovalStatus
 from mod_sample.storage import Repository
@@ -24,8 +24,9 @@ def request(run_id: int, wanted: Mapping[str, Any], *, by: Account) -> Approval:
 
     `wanted` has `sample_id`, `regression_id`, `output_id`, `reason`, `mode` and
     `apply_to_variants`. Raises NotFound (`missing_output` where nothing came out), and Conflict
-    `nothing_to_approve` or `already_accepted`.
+    `nothing_to_approve`, `already_accepted` or `already_requested`.
     """
+    contents.lock([wanted["output_id"]])
     mode = ApprovalMode(wanted["mode"])
     output = find_output(
         Address(run_id, wanted["sample_id"], wanted["regression_id"], wanted["output_id"])
@@ -59,6 +60,7 @@ def request_all(run_id: int, wanted: Sequence[Mapping[str, Any]], *, by: Account
     twice = sorted({output_id for output_id in named if named.count(output_id) > 1})
     if twice:
         raise Invalid.fields(approvals=f"Output {twice[0]} is named more than once.")
+    contents.lock(named)  # all of them in one order, before the first is looked at
     made = []
     for index, entry in enumerate(wanted):
         try:
@@ -92,6 +94,12 @@ def approve(
 def reject(approval_id: int, *, by: Account, reason: str | None = None) -> Approval:
     """Refuse what was asked for. Raises NotFound, Forbidden, Conflict."""
     baselines.reject(approval_id, by=by, reason=reason)
+    return approvals.get(approval_id)
+
+
+def withdraw(approval_id: int, *, by: Account, reason: str | None = None) -> Approval:
+    """Take back one's own request. Raises NotFound, Forbidden, Conflict."""
+    baselines.withdraw(approval_id, by=by, reason=reason)
     return approvals.get(approval_id)
 
 

@@ -98,6 +98,9 @@ def test_two_people_who_approve_different_outputs_at_once_do_not_both_succeed(
         assert raw.execute("SELECT correct FROM regression_test_output") == [(kept,)]
         undone = decide(client, winner.json["approval_id"], "undo", people.decides)
         assert undone.status_code == 200
+        (lost,) = {*wanted} - {winner.json["approval_id"]}
+        rejected = decide(client, lost, "reject", people.admin)
+        assert rejected.status_code == 200
 
 
 def test_one_request_is_decided_once_whoever_comes_first(
@@ -133,7 +136,7 @@ def test_nobody_but_an_admin_decides_about_their_own_request(
 ) -> None:
     case = compared(sample_repository)
     own = asked(client, case, people.asks)
-    admins = asked(client, case, people.admin)
+    admins = asked(client, compared(sample_repository), people.admin)
 
     refused = decide(client, own, what, people.asks)
     taken = decide(client, admins, what, people.admin)
@@ -157,6 +160,46 @@ def test_others_neither_ask_nor_decide(
         assert decide(client, approval_id, what, stranger).status_code == 403
     listed = client.get("/api/v1/baseline-approvals", headers=stranger)
     assert listed.json["pagination"]["total"] == 1
+
+
+def test_whoever_asked_may_withdraw_until_it_is_decided(
+    app: Flask, client: FlaskClient, sample_repository: Path, people: People
+) -> None:
+    case = compared(sample_repository)
+    approval_id = asked(client, case, people.asks)
+    url = f"/api/v1/baseline-approvals/{approval_id}/withdraw"
+
+    foreign = [decide(client, approval_id, "withdraw", by) for by in (people.decides, people.admin)]
+    mine = client.post(url, json={"reason": "The wrong output, sorry."}, headers=people.asks)
+    later = [decide(client, approval_id, what, people.asks) for what in ("withdraw", "approve")]
+
+    assert {(each.status_code, each.json["code"]) for each in foreign} == {(403, "not_own_request")}
+    assert mine.status_code == 200
+    assert (mine.json["status"], mine.json["withdrawn"]) == ("rejected", True)
+    assert (mine.json["self_approved"], mine.json["approvable"]) == (False, False)
+    assert mine.json["decision_reason"] == "The wrong output, sorry."
+    assert {(each.status_code, each.json["code"]) for each in later} == {(409, "already_decided")}
+    listed = client.get("/api/v1/baseline-approvals?status=rejected", headers=people.asks).json
+    assert [row["approval_id"] for row in listed["data"]] == [approval_id]
+    event = client.get("/api/v1/audit-log", headers=people.admin).json["data"][0]
+    assert (event["action"], event["account"]) == ("baseline.withdrawn", people.asker.name)
+    assert event["details"]["reason"] == "The wrong output, sorry."
+    assert reading(client, case, people.asks) == FAILING
+    assert ask(client, case, people.asks).status_code == 202
+
+
+def test_a_withdrawal_beside_a_decision_is_decided_once(
+    app: Flask, client: FlaskClient, sample_repository: Path, people: People
+) -> None:
+    for _ in range(5):
+        approval_id = asked(client, compared(sample_repository), people.asks)
+
+        answers = side_by_side(
+            app,
+            [(approval_id, "withdraw", people.asks), (approval_id, "approve", people.decides)],
+        )
+
+        assert sorted(answer.status_code for answer in answers) == [200, 409]
 
 
 def test_a_rejection_changes_nothing_and_is_final(
