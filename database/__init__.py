@@ -11,8 +11,10 @@ from database.base import Base, db, given, key, ours
 from database.clock import now
 from database.column_types import Bytewise, EnumText, UtcDateTime, long_id, long_text, word
 from database.connections import engine_options, has_trigger, init_database, prepare
+from database.failures import cause_of, log_failure
 from database.functions import (
     ASCII_LOWER,
+    NO_ID,
     chosen,
     contains_text,
     epoch_ms,
@@ -21,6 +23,7 @@ from database.functions import (
     is_repository,
     is_sha256,
     last_row_id,
+    later_of,
     unindexed,
     utc_after,
     utc_now,
@@ -52,6 +55,7 @@ from database.units import (
 __all__ = [
     "ASCII_LOWER",
     "CHOSEN",
+    "NO_ID",
     "Asked",
     "Base",
     "Bytewise",
@@ -61,6 +65,7 @@ __all__ = [
     "UtcDateTime",
     "begin_reading",
     "by_index",
+    "cause_of",
     "chosen",
     "contains_text",
     "db",
@@ -85,6 +90,8 @@ __all__ = [
     "keep",
     "key",
     "last_row_id",
+    "later_of",
+    "log_failure",
     "long_id",
     "long_text",
     "not_by_index",

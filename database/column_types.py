@@ -109,4 +109,12 @@ class UtcDateTime(TypeDecorator[datetime]):
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         if dialect.name in ("mysql", "mariadb"):
             return None  # `database.moments` reads them in UTC
-        return super().result_processor(dialect, coltype)
+        read = super().result_processor(dialect, coltype)
+
+        def read_or_none(value: Any) -> datetime | None:
+            try:
+                return read(value) if read else value
+            except ValueError:  # another program's text is no moment
+                return None
+
+        return read_or_none

@@ -11,6 +11,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from database.column_types import UtcDateTime
 
+# As a value of a statement's list where there is none: no INT of MariaDB can be it.
+NO_ID = -(2**62)
 ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 T = TypeVar("T")
 
@@ -89,6 +91,16 @@ class epoch_ms(Written[float]):
     sqlite = "((julianday({0}) - 2440587.5) * 86400000)"
     # A difference of days and time, not UNIX_TIMESTAMP, which would read UTC as the session's zone.
     mysql = "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {0}) / 1000)"
+
+
+class later_of(Written[datetime]):
+    """The later of two moments; NULL where one is."""
+
+    type = UtcDateTime(fraction=True)
+    inherit_cache = True
+    name = "later_of"
+    sqlite = "max({0}, {1})"
+    mysql = "GREATEST({0}, {1})"
 
 
 class exact(Written[str]):

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from database import fetch, in_this_order, snapshots
+from database import fetch, in_this_order, later_of, snapshots
 from mod_auth.models import User
 from mod_test import repositories
 from mod_test.cancellations import EndFailure, end_failure
@@ -114,6 +114,32 @@ class RunRow:
 
 
 def started_at() -> Any:
+    """When a run started, of a `Run` joined to its record: `taken_at`, but not before its creation.
+
+    Of two clocks with different precision the later one would else be rounded down below the
+    earlier.
+    """
+    return later_of(taken_at(), RunRecord.created_at)
+
+
+def ended_at() -> Any:
+    """When a run that has ended did: the time of its latest event, but not before its creation."""
+    return later_of(latest_event_at(), RunRecord.created_at)
+
+
+def latest_event_at() -> Any:
+    """The latest time of a run's progress: mostly that of the last event, unless a clock went
+    back."""
+    event = aliased(Progress)
+    return (
+        select(func.max(event.timestamp))
+        .where(event.test_id == Run.id)
+        .correlate(Run)
+        .scalar_subquery()
+    )
+
+
+def taken_at() -> Any:
     """When the first runner took the run: the time of its first `preparation` or `testing`."""
     first = aliased(Progress)
     return (
@@ -264,7 +290,7 @@ _KEPT = _columns(KEPT_STATUS, RunRollup.started_at, RunRollup.ended_at)
 _requester = aliased(User, name="requester")
 _KEPT_ALONG = _columns(KEPT_STATUS, RunRollup.started_at, RunRollup.ended_at, _requester)
 _DERIVED = (
-    *_columns(STATUS, STARTED_AT, case((Last.status.in_(ENDED), Last.timestamp)).label("ended_at")),
+    *_columns(STATUS, STARTED_AT, case((Last.status.in_(ENDED), ended_at())).label("ended_at")),
     Last.message.label("last_message"),
     ProgressRecord.cause.label("last_cause"),
 )

@@ -7,14 +7,15 @@ A test holds the two against each other.
 
 import re
 
-from database import exact, is_commit, is_repository
+from database import exact, is_commit, is_repository, unindexed
 from mod_test.models import Fork, Platform, Run
 
 _COMMIT = re.compile("[0-9a-fA-F]{40}", re.ASCII)
 _REPOSITORY = re.compile("https://github[.]com/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", re.ASCII)
 
-# Of a `Run` joined to its `Fork`: a full commit, a repository on GitHub, a known platform.
+# Of a `Run` joined to its `Fork`: an id, a full commit, a repository on GitHub, a known platform.
 IS_VALID = (
+    unindexed(Run.id) > 0,
     is_commit(Run.commit),
     is_repository(Fork.github),
     exact(Run.platform).in_([platform.value for platform in Platform]),

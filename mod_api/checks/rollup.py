@@ -19,8 +19,13 @@ def findings() -> Iterator[Finding]:
     yield _marks(is_complete=is_complete, is_kept=is_kept)
     if unseen := opened.count_in_neither():
         yield fail("rollup", f"{unseen} runs are left out of every answer: {REBUILD}.")
-    if is_kept and (unsettled := opened.count_never_settled()):
-        yield warn("rollup", f"{unsettled} runs are derived each time: {REBUILD}.")
+    unsettled, example = opened.never_settled()
+    if is_kept and unsettled:
+        yield warn(
+            "rollup",
+            f"{unsettled} runs are derived each time, such as {example}: {REBUILD}. What remains "
+            "after it cannot be derived; the log says why (`run_not_derived`).",
+        )
 
 
 def _marks(*, is_complete: bool, is_kept: bool) -> Finding:

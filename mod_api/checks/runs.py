@@ -15,6 +15,7 @@ PLATFORMS = [platform.value for platform in Platform]
 def findings() -> Iterator[Finding]:
     """One finding for each reason for which runs are left out."""
     reasons: list[tuple[str, ColumnElement[bool]]] = [
+        ("have an id below 1", Run.id < 1),
         ("have no valid commit", ~is_commit(Run.commit)),
         (
             "have no repository on GitHub",

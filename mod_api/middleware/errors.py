@@ -7,11 +7,11 @@ from typing import Any
 import structlog
 from flask import Flask, Response, g, jsonify
 from marshmallow import ValidationError
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from database import db
+from database import cause_of, db
 from errors import DomainError
 from mod_api.middleware.parsing import invalid
 
@@ -62,7 +62,7 @@ def http_error(error: HTTPException) -> Response:
 def database_error(error: Exception) -> Response:
     """The database is away, or a lock could not be had in time: worth asking again."""
     db.session.rollback()
-    log.error("database_error", error=_cause(error))
+    log.error("database_error", error=cause_of(error))
     return answer(
         503, "unavailable", "The database did not answer in time. Try again.", {"retry_after": 2}
     )
@@ -91,8 +91,3 @@ def answer(status: int, code: str, message: str, details: dict[str, Any]) -> Res
     response.status_code = status
     response.headers.extend(headers)
     return response
-
-
-def _cause(error: Exception) -> str:
-    original = error.orig if isinstance(error, DBAPIError) else error
-    return f"{type(original).__name__}: {original}"[:500]

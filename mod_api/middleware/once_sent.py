@@ -10,6 +10,8 @@ from collections.abc import Callable
 import structlog
 from flask import Response, request
 
+from database import log_failure
+
 log = structlog.get_logger("once_sent")
 # In the WSGI environ of a server that closes a response after sending it: no client waits for what
 # happens on close.
@@ -29,5 +31,5 @@ def attempt(work: Callable[[], None]) -> None:
     """Do it now. Raises nothing."""
     try:
         work()
-    except Exception:  # what else is to be done after the answer must not be lost with it
-        log.exception("not_done_after_an_answer")
+    except Exception as error:  # noqa: BLE001  other work must not be lost with it
+        log_failure(log, "not_done_after_an_answer", error)

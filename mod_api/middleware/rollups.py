@@ -9,12 +9,14 @@ from contextlib import contextmanager
 import structlog
 from flask import Flask, Response, g
 
+from database import log_failure
 from mod_test.rollup.settle import settle_marks
 
 log = structlog.get_logger("rollup")
 # While runs are executed, each answer finds marks anew: settling them for each would be more work
 # than deriving what they concern.
 SECONDS_BETWEEN = 0.5
+MOST_SECONDS_BETWEEN = 60.0  # where it failed time and again: the database is away, or full
 
 
 class Pace:
@@ -23,6 +25,7 @@ class Pace:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._next = float("-inf")
+        self._seconds = SECONDS_BETWEEN
 
     @contextmanager
     def turn(self) -> Iterator[bool]:
@@ -33,8 +36,16 @@ class Pace:
         try:
             yield True
         finally:
-            self._next = time.monotonic() + SECONDS_BETWEEN
+            self._next = time.monotonic() + self._seconds
             self._lock.release()
+
+    def succeeded(self) -> None:
+        """Settle again soon."""
+        self._seconds = SECONDS_BETWEEN
+
+    def failed(self) -> None:
+        """Wait twice as long as before the last try, up to a minute."""
+        self._seconds = min(2 * self._seconds, MOST_SECONDS_BETWEEN)
 
 
 def install(app: Flask) -> None:
@@ -63,5 +74,7 @@ def _settle(app: Flask) -> None:
             return
         try:
             settle_marks(waits=False)
-        except Exception:  # the next reader derives, and then tries again
-            log.exception("marks_not_settled")
+            pace.succeeded()
+        except Exception as error:  # noqa: BLE001  readers derive what is marked, and try again
+            pace.failed()
+            log_failure(log, "marks_not_settled", error)

@@ -92,8 +92,19 @@ def _event(row: Any) -> Event:
         account=row.account_name,
         subject_type=row.subject_type,
         subject_id=row.subject_id,
-        details={
-            name: without_stack(value) if isinstance(value, str) else value
-            for name, value in json.loads(row.details).items()
-        },
+        details=_details(row.details),
     )
+
+
+def _details(stored: str) -> dict[str, Any]:
+    """The details of an event, without stacks; none where they are no object."""
+    try:
+        details = json.loads(stored)
+    except ValueError:
+        return {}
+    if not isinstance(details, dict):
+        return {}
+    return {
+        name: without_stack(value) if isinstance(value, str) else value
+        for name, value in details.items()
+    }

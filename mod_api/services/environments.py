@@ -15,7 +15,7 @@ from mod_test.rollup import kept
 from mod_test.rollup.kept import IS_KEPT, PENDING
 from mod_test.rollup.memory import remembered
 from mod_test.rollup.tables import RunRollup
-from mod_test.run_rows import Last, started_at
+from mod_test.run_rows import Last, ended_at, started_at
 
 RECENT_RUNS = 100
 
@@ -94,7 +94,7 @@ def _duration(platform: Platform) -> Select[Any]:
         PENDING,
         PENDING.c.test_id,
         RunRecord.created_at,
-        (epoch_ms(Last.timestamp) - epoch_ms(started_at())).label("took"),
+        (epoch_ms(ended_at()) - epoch_ms(started_at())).label("took"),
     ).where(
         Run.platform == platform,
         Last.status == TestStatus.completed,

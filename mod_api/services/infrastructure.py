@@ -1,5 +1,6 @@
 """Infrastructure errors of runs: typed by the runner where it did, else by the message."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,6 +96,10 @@ def errors_of(run: RunRow) -> list[InfrastructureError]:
     # An end of our own making repeats what the attempt told; another program's does not.
     if run.infrastructure_errors > run.failed_attempts:
         found.append(_of_end(run))
+    at = run.created_at
+    for place, error in enumerate(found):
+        at = max(at, error.occurred_at)
+        found[place] = dataclasses.replace(error, occurred_at=at)
     return found
 
 

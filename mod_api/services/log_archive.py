@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import exists, select
 
 from config import Settings
-from database import db, utc_now, writing
+from database import db, log_failure, utc_now, writing
 from mod_api.services import log_state
 from mod_api.services.log_sources import path_of
 from mod_sample.storage import Repository, copy_missing, log_key
@@ -86,8 +86,8 @@ def _missed(after: int) -> Sequence[int]:
 def _keep_noted(run_id: int, *, settings: Settings, repository: Repository) -> bool:
     try:
         return keep(run_id, settings=settings, repository=repository)
-    except Exception:  # whatever it is, the logs of other runs are kept
-        log.exception("log_not_kept", run_id=run_id)
+    except Exception as error:  # noqa: BLE001  whatever it is, the logs of other runs are kept
+        log_failure(log, "log_not_kept", error, run_id=run_id)
         return False
 
 

@@ -40,14 +40,17 @@ def list_events(run_id: int, *, status: str | None, limit: int, offset: int) -> 
 
 
 def events_after(run: RunRow, progress_id: int) -> list[tuple[int, Event]]:
-    """A run's events behind the one with this id, each with its id; 0 begins with the queueing."""
-    rows = fetch(_PROGRESS, {"run_id": run.run_id, "behind": progress_id})
-    events = [(row.id, _event(row)) for row in rows]
-    if progress_id == 0:
-        reason = without_stack(run.reason or "The run was queued.")
-        queued = Event(run.created_at, QUEUED, reason, 0)
-        events.insert(0, (0, queued))
-    return events
+    """A run's events behind the one with this id, each with its id; 0 begins with the queueing.
+
+    None is earlier than the one before it: clocks differ in precision, and may be set back.
+    """
+    reason = without_stack(run.reason or "The run was queued.")
+    events = [(0, Event(run.created_at, QUEUED, reason, 0))]
+    at = run.created_at
+    for row in fetch(_PROGRESS, {"run_id": run.run_id}):
+        at = max(at, row.timestamp or at)
+        events.append((row.id, _event(row, at)))
+    return [event for event in events if event[0] > progress_id or progress_id == 0]
 
 
 _PROGRESS = (
@@ -60,12 +63,12 @@ _PROGRESS = (
         ProgressRecord.step,
     )
     .outerjoin(ProgressRecord, ProgressRecord.progress_id == Progress.id)
-    .where(Progress.test_id == bindparam("run_id"), Progress.id > bindparam("behind"))
+    .where(Progress.test_id == bindparam("run_id"))
     .order_by(Progress.id)
 )
 
 
-def _event(row: Any) -> Event:
+def _event(row: Any, at: datetime) -> Event:
     status = row.status.value if row.status else TestStatus.preparation.value
     message = without_stack(row.message)
     if row.status is TestStatus.canceled and not is_by_a_person(row.cause, row.message):
@@ -73,4 +76,4 @@ def _event(row: Any) -> Event:
     step = row.step
     if step is None and row.status is not None:
         step = STEP_OF_STATUS.get(row.status)
-    return Event(row.timestamp, status, message, step)
+    return Event(at, status, message, step)

@@ -8,7 +8,7 @@ from typing import Any
 
 from marshmallow import missing
 
-from database import reading
+from database import NO_ID, reading
 from errors import NotFound
 from mod_api.services import keyset, links
 from mod_api.services.keyset import Key, Listing, Source, Window
@@ -121,7 +121,7 @@ def list_runs(
     params = wanted.params
     given = frozenset(params)
     ids = [] if wanted.repository is None else repositories.ids_of(wanted.repository)
-    params |= {f"of_run_fork_{place}": fork_id for place, fork_id in enumerate(ids or [0])}
+    params |= {f"of_run_fork_{place}": fork_id for place, fork_id in enumerate(ids or [NO_ID])}
     chosen: dict[str, Any] = {"status": wanted.status, "forks": len(ids)}
     found = keyset.select_listed(
         _listing(given, sort, **chosen, is_quiet=kept.known().is_quiet),

@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 
 import structlog
 
+from database import log_failure
+
 log = structlog.get_logger("streams")
 INTERVAL_SECONDS = 0.2
 
@@ -55,6 +57,6 @@ class Feed(ABC):
             try:
                 if await self.look():
                     self.wake()
-            except Exception:  # a disk or a database that is away for a moment ends no stream
-                log.exception("feed_failed")
+            except Exception as error:  # noqa: BLE001  a disk or a database that is away ends no stream
+                log_failure(log, "feed_failed", error)
             await asyncio.sleep(INTERVAL_SECONDS)

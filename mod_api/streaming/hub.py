@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from database import log_failure
 from mod_api.streaming.feed import Feed
 
 log = structlog.get_logger("streams")
@@ -115,8 +116,8 @@ class Hub:
         while run_id not in self.states:
             try:
                 await self._ask_runs([run_id])
-            except Exception:  # as below
-                log.exception("stream_checks_failed")
+            except Exception as error:  # noqa: BLE001  as below
+                log_failure(log, "stream_checks_failed", error)
                 await asyncio.sleep(CHECK_SECONDS)
         return self.states[run_id]
 
@@ -130,8 +131,8 @@ class Hub:
                 if time.monotonic() - tokens_at >= TOKEN_SECONDS:
                     tokens_at = time.monotonic()
                     await self._ask_tokens()
-            except Exception:  # a database that is away for a moment must not end the streams
-                log.exception("stream_checks_failed")
+            except Exception as error:  # noqa: BLE001  a database that is away for a moment ends no stream
+                log_failure(log, "stream_checks_failed", error)
                 continue
             if self.states != before or self.revoked:
                 self._wake_all()

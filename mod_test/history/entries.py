@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam
 
+from database import NO_ID
 from mod_test import catalogue
 from mod_test.models import Platform
 from mod_test.run_filters import RunFilter
@@ -81,7 +82,7 @@ class Asked:
     @property
     def params(self) -> Mapping[str, Any]:
         """What the statements of a history are given."""
-        params: dict[str, Any] = {**self.wanted.runs.params, "tests": list(self.tests) or [0]}
+        params: dict[str, Any] = {**self.wanted.runs.params, "tests": list(self.tests) or [NO_ID]}
         if self.wanted.result_status is not None:
             params["of_result_status"] = self.wanted.result_status.value
         return params | {"reach": self.reach}

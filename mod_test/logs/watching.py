@@ -1,13 +1,18 @@
 """Whether anybody watches a log right now: a mark beside it that its readers keep fresh.
 
 The mark is a file, so that readers and the runner's appends may be served by different processes
-and hosts that share the folder.
+and hosts that share the folder. Where it cannot be written, reading goes on without it: the runner
+then sends less often.
 """
 
+import functools
 import os
 import time
 from pathlib import Path
 
+import structlog
+
+logger = structlog.get_logger("logs")
 FRESH_SECONDS = 10.0
 
 
@@ -18,7 +23,13 @@ def mark_of(log: Path) -> Path:
 
 def note(log: Path) -> None:
     """Somebody reads this log now, or waits for its first line."""
-    path = mark_of(log)
+    try:
+        _touch(mark_of(log))
+    except OSError as error:
+        _tell(str(log.parent), type(error).__name__)
+
+
+def _touch(path: Path) -> None:
     try:
         os.utime(path)
     except FileNotFoundError:
@@ -26,14 +37,23 @@ def note(log: Path) -> None:
         path.touch(mode=0o640)
 
 
+@functools.cache
+def _tell(folder: str, error: str) -> None:
+    """Log once in a process that marks cannot be written."""
+    logger.warning("log_cannot_be_marked", folder=folder, error=error)
+
+
 def is_watched(log: Path) -> bool:
     """Whether somebody has read this log in the last seconds."""
     try:
         return time.time() - mark_of(log).stat().st_mtime < FRESH_SECONDS
-    except FileNotFoundError:
+    except OSError:
         return False
 
 
 def forget(log: Path) -> None:
     """The log is final: nobody waits for more of it."""
-    mark_of(log).unlink(missing_ok=True)
+    try:
+        mark_of(log).unlink(missing_ok=True)
+    except OSError as error:
+        _tell(str(log.parent), type(error).__name__)

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import (
     ColumnElement,
     String,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import aliased
 
 from database import db, fetch, fetch_values, replace_rows, write_later
@@ -40,7 +42,7 @@ from mod_test.result_rows import outputs_of, results_at
 from mod_test.rollup.facts import facts_of, members_of_runs, sets_of
 from mod_test.rollup.kept import has_hash
 from mod_test.rollup.tables import FailingResult, OpenRun, RunRollup
-from mod_test.run_rows import started_at
+from mod_test.run_rows import latest_event_at, taken_at
 from mod_test.signatures import failure_signature
 from mod_test.verdict import (
     ResultStatus,
@@ -50,6 +52,7 @@ from mod_test.verdict import (
     run_status,
 )
 
+log = structlog.get_logger("rollup")
 BATCH = 100
 RUNS = 1000
 SKIPPED = ResultStatus.skipped.value
@@ -109,6 +112,8 @@ def derived(run_ids: Collection[int]) -> tuple[list[Row], list[Row]]:
             "set_id": sets[members[run_id]] if has_ended else None,
             **facts[run_id],
         }
+        for moment in ("started_at", "ended_at"):
+            row[moment] = row[moment] and max(row[moment], row["created_at"])
         rows.append(row)
     failing = failing_results(lambda run_id, _: run_id.in_(list(states))) if states else []
     rows = [_judged(row) for row in _with_failures(rows, failing)]
@@ -120,10 +125,10 @@ def derived(run_ids: Collection[int]) -> tuple[list[Row], list[Row]]:
 
 def _roll_up(run_ids: list[int]) -> list[int]:
     """Only what changes is written: a new row locks its run, which who reports results needs."""
-    rows, failing = derived(run_ids)
+    rows, failing, underivable = _derived_where_possible(run_ids)
     ended = {row["test_id"] for row in rows if row["ended_as"] is not None}
     existing = fetch_values(_EXISTING, {"ids": run_ids})
-    _keep_open({run_id for run_id in existing if run_id not in ended}, run_ids)
+    _keep_open({run_id for run_id in existing if run_id not in ended}, run_ids, underivable)
     _replace(FailingResult, failing, _in_runs(_FAILINGS, run_ids))
     before = _in_runs(_ROLLUPS, run_ids)
     _replace(RunRollup, rows, before)
@@ -131,13 +136,36 @@ def _roll_up(run_ids: list[int]) -> list[int]:
     return [*ended, *gone, *(row["test_id"] for row in before if row["ended_as"] is not None)]
 
 
-def _keep_open(still_open: set[int], run_ids: list[int]) -> None:
-    """A run that nobody has stamped yet is not settled: no mark tells when somebody has.
+def _derived_where_possible(run_ids: list[int]) -> tuple[list[Row], list[Row], set[int]]:
+    """What `derived` gives, and the runs of which it gives nothing: something in their rows, which
+    other programs write, is not what it can be."""
+    try:
+        return *derived(run_ids), set()
+    except SQLAlchemyError:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever it is, it must not keep other runs
+        if len(run_ids) == 1:
+            log.warning("run_not_derived", run_id=run_ids[0], error=repr(error))
+            return [], [], set(run_ids)
+    rows: list[Row] = []
+    failing: list[Row] = []
+    underivable: set[int] = set()
+    for run_id in run_ids:
+        of_run, of_results, not_derived = _derived_where_possible([run_id])
+        rows += of_run
+        failing += of_results
+        underivable |= not_derived
+    return rows, failing, underivable
+
+
+def _keep_open(still_open: set[int], run_ids: list[int], underivable: set[int]) -> None:
+    """A run that nobody has stamped yet is not settled: no mark tells when somebody has. Neither is
+    one that cannot be derived: nothing is kept of it.
 
     Row by row: new runs are inserted into this table by whoever makes them (see `settle._forget`).
     """
     known = {row.test_id: row.settled for row in fetch(_OPEN, {"ids": run_ids})}
-    stamped = set(fetch_values(_STAMPED, {"ids": run_ids}))
+    stamped = set(fetch_values(_STAMPED, {"ids": run_ids})) - underivable
     for run_id in sorted(known.keys() - still_open):
         write_later(_CLOSE, {"run_id": run_id})
     _insert(
@@ -147,6 +175,9 @@ def _keep_open(still_open: set[int], run_ids: list[int]) -> None:
     for run_id in sorted(still_open & stamped & known.keys()):
         if not known[run_id]:
             write_later(_SETTLE, {"run_id": run_id})
+    for run_id in sorted(still_open & underivable & known.keys()):
+        if known[run_id]:
+            write_later(_UNSETTLE, {"run_id": run_id})
 
 
 def _in_runs(statement: Any, run_ids: list[int]) -> list[Row]:
@@ -205,7 +236,7 @@ def _state(row: Any) -> Row:
         "status": running.value,  # of one that has ended the verdict says it
         "ended_as": ended_as,
         "started_at": row.started_at,
-        "ended_at": row.timestamp if ended_as else None,
+        "ended_at": row.latest_event_at if ended_as else None,
         "end_failure": end_failure(row.cause, row.message) if canceled else None,
         "progress_id": row.progress_id,
     }
@@ -293,6 +324,17 @@ def results_of_hashes(hashes: Collection[tuple[int, str]]) -> set[Pair]:
 
 def derive_results(pairs: Collection[Pair]) -> list[int]:
     """Derive single results of ended runs anew, and what follows for their runs; those runs."""
+    run_ids = sorted({run_id for run_id, _ in pairs})
+    try:
+        _derive_results(pairs)
+    except SQLAlchemyError:
+        raise
+    except Exception:  # noqa: BLE001  some run cannot be derived: which one is found here
+        roll_up(run_ids)
+    return run_ids
+
+
+def _derive_results(pairs: Collection[Pair]) -> None:
     runs_of: dict[int, list[int]] = defaultdict(list)
     for run_id, regression_id in sorted(pairs):
         runs_of[regression_id].append(run_id)
@@ -302,7 +344,6 @@ def derive_results(pairs: Collection[Pair]) -> list[int]:
     run_ids = sorted({run_id for run_id, _ in pairs})
     for batch in batches(run_ids, RUNS):
         _judge_again(batch)
-    return run_ids
 
 
 def _derive_test(regression_id: int, run_ids: list[int]) -> None:
@@ -389,10 +430,10 @@ _LAST = (
         Run.id,
         _Last.id.label("progress_id"),
         type_coerce(_ENDED_AS, String).label("ended_as"),
-        _Last.timestamp,
+        latest_event_at().label("latest_event_at"),
         _Last.message,
         ProgressRecord.cause,
-        started_at().label("started_at"),
+        taken_at().label("started_at"),
     )
     .select_from(Run)
     .outerjoin(_Last, and_(_Last.test_id == Run.id, _Last.id == last_progress_id()))
@@ -434,6 +475,12 @@ _SETTLE = (
     update(OpenRun)
     .where(OpenRun.test_id == bindparam("run_id"))
     .values(settled=True)
+    .execution_options(synchronize_session=False)
+)
+_UNSETTLE = (
+    update(OpenRun)
+    .where(OpenRun.test_id == bindparam("run_id"))
+    .values(settled=False)
     .execution_options(synchronize_session=False)
 )
 _FAILINGS = select(FailingResult.__table__).where(FailingResult.test_id.in_(failures.IDS))

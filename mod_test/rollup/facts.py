@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.orm import aliased
 
-from database import db, fetch
+from database import NO_ID, db, fetch
 from mod_test.models import Fork, Run, RunRecord, RunRequester
 from mod_test.rollup.tables import (
     BRANCH_LENGTH,
@@ -74,7 +74,7 @@ def members_of_runs(run_ids: Collection[int]) -> dict[int, tuple[int, ...]]:
     members: dict[int, list[int]] = {run_id: [] for run_id in run_ids}
     if not run_ids:
         return {}
-    for run_id, regression_id in fetch(_MEMBERS, {"ids": list(run_ids), "live": [0]}):
+    for run_id, regression_id in fetch(_MEMBERS, {"ids": list(run_ids), "live": [NO_ID]}):
         members[run_id].append(regression_id)
     return {run_id: tuple(sorted(ids)) for run_id, ids in members.items()}
 

@@ -24,14 +24,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from database import exact, fetch_values, in_this_order, snapshots, unindexed
+from database import NO_ID, exact, fetch_values, in_this_order, snapshots, unindexed
 from mod_test.models import Result, ResultFile, Run
 from mod_test.rollup.tables import OpenRun, RollupMark, RunRollup
 
 HASH_LENGTH = 64
 KNOWN = "marks"
 Version = tuple[int, int]
-NONE = (0,)  # no run's id: an empty list would cost the database more
+NONE = (NO_ID,)  # an empty list would cost the database more
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ _IN_NEITHER = select(Run.id).where(
     ~exists().where(OpenRun.test_id == Run.id), ~exists().where(RunRollup.test_id == Run.id)
 )
 _NEVER_SETTLED = (
-    select(func.count())
+    select(func.count(), func.max(OpenRun.test_id))
     .select_from(OpenRun)
     .where(OpenRun.settled.is_(False), ~exists().where(RollupMark.run_id == OpenRun.test_id))
 )
@@ -25,9 +25,10 @@ def count_in_neither() -> int:
     return db.session.scalar(select(func.count()).select_from(_IN_NEITHER.subquery())) or 0
 
 
-def count_never_settled() -> int:
-    """How many runs are derived at each reading, and no mark lets anybody settle them."""
-    return db.session.scalar(_NEVER_SETTLED) or 0
+def never_settled() -> tuple[int, int | None]:
+    """How many runs are derived at each reading, which no mark lets anybody settle; the newest."""
+    count, newest = db.session.execute(_NEVER_SETTLED).one()
+    return count, newest
 
 
 def write_down(run_id: int | None = None) -> None:

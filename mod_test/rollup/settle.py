@@ -22,9 +22,9 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
-from database import db, fetch, reading, snapshots, utc_now, write_later, writing
+from database import db, fetch, log_failure, reading, snapshots, utc_now, write_later, writing
 from mod_test.models import Progress, RunRecord
 from mod_test.rollup import derive, kept, triggers
 from mod_test.rollup.kept import Version, by_definitions, by_own_marks, remember
@@ -62,9 +62,8 @@ def settled_reading() -> Iterator[bool]:
             return
     try:
         settle_marks(of_definitions=True)
-    except DBAPIError:
-        # Somebody holds a row for long, or has deleted a run meanwhile: what is marked is derived.
-        log.warning("marks_not_settled", exc_info=True)
+    except Exception as error:  # noqa: BLE001  what is marked is derived
+        log_failure(log, "marks_not_settled", error)
     with reading():
         yield True
 

@@ -614,3 +614,19 @@ def test_the_document_says_what_a_line_is(sqlite_app: Flask, reader: Reader, hel
         "run_id": held.run_id, "sample_id": held.claim["tests"][0]["sample_id"],
         "regression_id": held.tests[0],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["logs", "logs?order=desc", "logs/stream"])
+def test_a_log_is_read_where_the_mark_of_its_readers_cannot_be_written(
+    sqlite_app: Flask, client: FlaskClient, sample_repository: Path, path: str
+) -> None:
+    reader = Reader(client)
+    run = factories.run(progress=["preparation", "testing"])
+    log = sample_repository / "LogFiles" / f"{run.id}.txt"
+    log.parent.mkdir(exist_ok=True)
+    log.write_bytes(line("there"))
+    log.with_suffix(".watched").symlink_to(sample_repository / "nowhere" / "mark")
+
+    with client.get(f"{API}/runs/{run.id}/{path}", headers=reader.headers) as answer:
+        assert answer.status_code == 200
+        assert b"there" in next(chunk for chunk in answer.response if b"there" in chunk)
