@@ -15,14 +15,14 @@ from database import fetch_values
 from mod_regression.definitions import Definition
 from mod_test import failures
 from mod_test.errors_of_tests import ErrorType, Severity, TestError
-from mod_test.models import Outcome, ResultRecord
+from mod_test.models import ResultRecord
 from mod_test.result_rows import OutputRow
 from mod_test.rollup.tables import FailingResult
 from mod_test.run_results import RunResult, results_of
 from mod_test.run_rows import RunRow
 from mod_test.verdict import OutputStatus, ResultStatus
 
-_DATED = ResultRecord.id, ResultRecord.started_at, ResultRecord.recorded_at
+_DATED = ResultRecord.started_at, ResultRecord.recorded_at
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ _DERIVED = select(_derived.c.regression_test_id)
 
 def _errors(run: RunRow, result: RunResult) -> Iterator[TestError]:
     if result.row.wrong_exit:
-        kind = ErrorType.test_failure if _was_killed(result) else ErrorType.exit_code_mismatch
+        killed = result.row.was_killed
+        kind = ErrorType.test_failure if killed else ErrorType.exit_code_mismatch
         yield _error(run, result, kind)
     compared = [output for output in result.outputs if not output.ignored]
     missing = any(output.status is OutputStatus.missing_output for output in compared)
@@ -82,15 +83,6 @@ def _errors(run: RunRow, result: RunResult) -> Iterator[TestError]:
             yield _error(run, result, ErrorType.missing_output, output)
         elif output.status is OutputStatus.diff_mismatch:
             yield _error(run, result, ErrorType.diff_mismatch, output)
-
-
-def _was_killed(result: RunResult) -> bool:
-    """Whether a result ended by a signal or a limit: its record says so or, where an existing
-    worker reported it, its negative exit code, which is a signal's or a crash's."""
-    outcome, code = result.row.outcome, result.row.exit_code
-    if result.read is not None and result.read.id is not None:
-        return outcome is not None and outcome is not Outcome.exited
-    return code is not None and code < 0
 
 
 def _error(

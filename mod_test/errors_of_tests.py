@@ -1,14 +1,25 @@
 """One test error: what kind it is, how bad, and what it says."""
 
 import enum
-import signal
 from dataclasses import dataclass
 from datetime import datetime
 
 from mod_test.models import Outcome
+from mod_test.result_rows import ResultRow
 from mod_test.tracebacks import without_stack
+from mod_test.verdict import crashed_on_windows
 
-FIRST_CRASH_OF_WINDOWS = 0xC0000000
+# The statuses that Windows gives to crashes again and again.
+CRASHES = {
+    0xC0000005: "access violation",
+    0xC000001D: "illegal instruction",
+    0xC0000094: "division by zero",
+    0xC00000FD: "stack overflow",
+    0xC0000135: "a library was not found",
+    0xC000013A: "interrupted",
+    0xC0000374: "heap corruption",
+    0xC0000409: "stack buffer overrun",
+}
 NO_OUTPUT = -1  # sorts before every output
 
 
@@ -86,10 +97,7 @@ class TestError:
     def message(self) -> str:
         """What went wrong, in a sentence."""
         if self.type is ErrorType.exit_code_mismatch:
-            if self.told:
-                return sentence(self.told)
-            code = "No exit code" if self.exit_code is None else f"Exit code {self.exit_code}"
-            return f"{code}, expected {self.expected_exit_code}."
+            return sentence(self.told) if self.told else how_it_exited(self)
         if self.type is ErrorType.test_failure:
             return sentence(self.told) if self.told else how_it_died(self)
         if self.output_id is None:
@@ -106,16 +114,25 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def how_it_died(error: TestError) -> str:
+def how_it_died(test: "TestError | ResultRow") -> str:
     """How a killed test ended, where nobody has said it."""
-    if error.outcome is Outcome.signal:
-        return f"The test was ended by {error.signal or 'a signal'}."
-    if error.outcome is not None:
-        return f"The test was stopped at its {error.outcome.value.replace('_', ' ')}."
-    code = error.exit_code or 0
-    if code & 0xFFFFFFFF >= FIRST_CRASH_OF_WINDOWS and code < -255:
-        return f"The test crashed with 0x{code & 0xFFFFFFFF:08X}."
-    try:
-        return f"The test was ended by {signal.Signals(-code).name}."
-    except ValueError:
-        return f"The test was ended with {code}."
+    if test.outcome is Outcome.signal:
+        return f"The test was ended by {test.signal or 'a signal'}."
+    if test.outcome is not None and test.outcome.was_killed:
+        return f"The test was stopped at its {test.outcome.value.replace('_', ' ')}."
+    if crashed_on_windows(test.exit_code):
+        return f"The test crashed with {crash(test.exit_code or 0)}."
+    return f"The test was ended with {test.exit_code}."
+
+
+def crash(exit_code: int) -> str:
+    """The status of a crash as Windows writes it, with its meaning where that is known."""
+    status = exit_code & 0xFFFFFFFF
+    meaning = CRASHES.get(status)
+    return f"0x{status:08X} ({meaning})" if meaning else f"0x{status:08X}"
+
+
+def how_it_exited(test: "TestError | ResultRow") -> str:
+    """The wrong exit code of a test that ended by itself."""
+    code = "No exit code" if test.exit_code is None else f"Exit code {test.exit_code}"
+    return f"{code}, expected {test.expected_exit_code}."

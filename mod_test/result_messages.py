@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from mod_test.errors_of_tests import sentence
-from mod_test.models import Outcome
+from mod_test.errors_of_tests import how_it_died, how_it_exited, sentence
 from mod_test.result_rows import OutputRow, ResultRow
 from mod_test.verdict import OutputStatus, ResultStatus
 
@@ -21,7 +20,9 @@ def result_message(result: ResultRow, outputs: Sequence[OutputRow]) -> str | Non
         return sentence(result.told)
     if not result.status.is_failure:
         return None
-    parts = [_of_exit(result)] if result.wrong_exit else []
+    parts = []
+    if result.wrong_exit:
+        parts.append(how_it_died(result) if result.was_killed else how_it_exited(result))
     compared = [output.status for output in outputs if not output.ignored]
     missing = compared.count(OutputStatus.missing_output)
     if missing:
@@ -34,15 +35,6 @@ def result_message(result: ResultRow, outputs: Sequence[OutputRow]) -> str | Non
             _counted(differing, "differs from its baseline", "differ from their baselines")
         )
     return " ".join(parts)
-
-
-def _of_exit(result: ResultRow) -> str:
-    if result.outcome is Outcome.signal:
-        return f"The test was ended by {result.signal or 'a signal'}."
-    if result.outcome is not None and result.outcome.was_killed:
-        return f"The test was stopped at its {result.outcome.value.replace('_', ' ')}."
-    code = "No exit code" if result.exit_code is None else f"Exit code {result.exit_code}"
-    return f"{code}, expected {result.expected_exit_code}."
 
 
 def _counted(number: int, one: str, more: str) -> str:

@@ -25,7 +25,7 @@ from database.spans import among, is_among
 from mod_regression.models import RegressionTest, RegressionTestOutput
 from mod_test import verdict
 from mod_test.compared import Compared
-from mod_test.models import Outcome, Result, ResultFile, ResultRecord
+from mod_test.models import Outcome, Result, ResultFile, ResultRecord, Run
 from mod_test.verdict import OutputStatus, ResultStatus
 
 Place = tuple[int, int]  # a run and a regression test
@@ -34,13 +34,16 @@ Place = tuple[int, int]  # a run and a regression test
 IDS: Any = bindparam("ids", expanding=True)
 _STATUSES = {status.value: status for status in ResultStatus}
 _OUTPUT_STATUSES = {status.value: status for status in OutputStatus}
-COLUMNS, STATUS_PLACE = 12, 4
+COLUMNS, STATUS_PLACE = 13, 4
 MOST_IN_VAIN = 4  # results that are read for each that is asked for
 
 
 @dataclass(slots=True)
 class ResultRow:
-    """One regression test of a run. Without a result, what only a result can tell is None."""
+    """One regression test of a run. Without a result, what only a result can tell is None.
+
+    `outcome`, `signal` and `was_killed` are those of `verdict.end_of_test`.
+    """
 
     run_id: int
     regression_id: int
@@ -53,6 +56,7 @@ class ResultRow:
     wrong_exit: bool
     outcome: Outcome | None
     signal: str | None
+    was_killed: bool
     told: str | None
     tail: str | None
 
@@ -83,7 +87,8 @@ class OutputRow(Compared):
 
 
 def columns(status: ColumnElement[str], run_id: Any) -> tuple[Any, ...]:
-    """What `as_result` reads, of a `RegressionTest` joined (outer) to its `Result` and record."""
+    """What `as_result` reads, of a `Run` and a `RegressionTest` joined (outer) to its `Result` and
+    record."""
     return (
         run_id.label("run_id"),
         RegressionTest.id.label("regression_id"),
@@ -97,6 +102,7 @@ def columns(status: ColumnElement[str], run_id: Any) -> tuple[Any, ...]:
         ResultRecord.outcome,
         ResultRecord.signal,
         ResultRecord.message.label("told"),
+        Run.platform.label("platform_of_run"),
     )
 
 
@@ -104,12 +110,13 @@ def as_result(row: Any) -> ResultRow:
     """A row of `columns`, which may have more behind them."""
     (
         run_id, regression_id, sample_id, command, status, runtime, exit_code, expected_exit_code,
-        wrong_exit, outcome, signal, told,
+        wrong_exit, outcome, signal, told, platform,
     ) = row[:COLUMNS]  # fmt: skip
+    end = verdict.end_of_test(exit_code, runtime, platform, outcome=outcome, signal=signal)
     return ResultRow(
         run_id, regression_id, sample_id, command, _STATUSES[status],
         None if runtime is None else max(0, runtime), exit_code, expected_exit_code,
-        bool(wrong_exit), outcome, signal, told or None, None,
+        bool(wrong_exit), end.outcome, end.signal, end.was_killed, told or None, None,
     )  # fmt: skip
 
 
@@ -188,6 +195,7 @@ _OUTPUTS = _outputs()
 _RESULTS = (
     select(*columns(literal(""), Result.test_id))
     .select_from(Result)
+    .join(Run, Run.id == Result.test_id)
     .join(RegressionTest, RegressionTest.id == Result.regression_test_id)
     .outerjoin(ResultRecord, ResultRecord.is_of_result())
 )

@@ -58,7 +58,7 @@ def results_of(
         if row.output_id is not None:
             files.setdefault(regression_id, {})[row.output_id] = row.expected, row.got
     return [
-        _result(run.run_id, definitions[test], found[test], files.get(test, {}))
+        _result(run, definitions[test], found[test], files.get(test, {}))
         if test in found
         else _lacking(run, definitions[test], is_running=test in running)
         for test in tests
@@ -90,12 +90,12 @@ def _lacking(run: RunRow, test: Definition, *, is_running: bool) -> RunResult:
         status = ResultStatus.running
     row = ResultRow(
         run.run_id, test.regression_id, test.sample_id or 0, test.command, status,
-        None, None, test.expected_rc or 0, False, None, None, None, None,
+        None, None, test.expected_rc or 0, False, None, None, False, None, None,
     )  # fmt: skip
     return RunResult(row, [], test)
 
 
-def _result(run_id: int, test: Definition, row: Any, files: Mapping[int, Hashes]) -> RunResult:
+def _result(run: RunRow, test: Definition, row: Any, files: Mapping[int, Hashes]) -> RunResult:
     outputs = [_output(output, files.get(output.output_id)) for output in test.outputs]
     told_by = files.get(verdict.SENTINEL_OUTPUT)
     has_sentinel = told_by is not None and told_by[1] == verdict.SENTINEL_GOT
@@ -106,10 +106,14 @@ def _result(run_id: int, test: Definition, row: Any, files: Mapping[int, Hashes]
         exit_differs=wrong_exit,
         sentinel=has_sentinel,
     )
+    end = verdict.end_of_test(
+        row.exit_code, row.runtime, run.platform, outcome=row.outcome, signal=row.signal
+    )
     result = ResultRow(
-        run_id, test.regression_id, test.sample_id or 0, test.command, status,
+        run.run_id, test.regression_id, test.sample_id or 0, test.command, status,
         None if row.runtime is None else max(0, row.runtime), row.exit_code, expected,
-        wrong_exit, row.outcome, row.signal, row.message or None, getattr(row, "tail", None),
+        wrong_exit, end.outcome, end.signal, end.was_killed, row.message or None,
+        getattr(row, "tail", None),
     )  # fmt: skip
     return RunResult(result, outputs, test, has_sentinel, row)
 

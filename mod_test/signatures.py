@@ -35,6 +35,8 @@ def _parts(result: ResultRow, outputs: Sequence[OutputRow]) -> Iterator[str]:
     if result.wrong_exit:
         if result.outcome is not None and result.outcome.was_killed:
             yield f"killed:{result.signal or result.outcome.value}"
+        elif result.was_killed:
+            yield f"killed:0x{(result.exit_code or 0) & 0xFFFFFFFF:08X}"
         else:
             yield f"exit:{result.exit_code}"
     compared = [output for output in outputs if not output.ignored]

@@ -6,8 +6,9 @@ one of them. Where a rule comes from: docs/semantics.md, "The verdict".
 """
 
 import enum
+import signal as signals
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select
 from sqlalchemy.orm import aliased
@@ -21,6 +22,8 @@ from mod_regression.models import (
 )
 from mod_test.models import (
     CustomizedTest,
+    Outcome,
+    Platform,
     Progress,
     Result,
     ResultFile,
@@ -31,6 +34,12 @@ from mod_test.models import (
 
 SENTINEL_OUTPUT = -1
 SENTINEL_GOT = "error"
+
+# Signals that end a program which does not expect them; a shell and mono tell them as 128 + n.
+TOLD_BY_SHELLS = frozenset({4, 6, 7, 8, 9, 11, 15})
+LAST_SIGNAL = 64
+# Windows ends a program that crashes with an NTSTATUS of this severity, here as a signed number.
+FIRST_CRASH_OF_WINDOWS, LAST_CRASH_OF_WINDOWS = 0xC0000000 - 2**32, -256
 
 
 class OutputStatus(enum.StrEnum):
@@ -106,6 +115,59 @@ def exit_differs(exit_code: int | None, result_rc: int | None, test_rc: int | No
 def expected_exit_code(result_rc: int | None, test_rc: int | None) -> int:
     """The exit code that was expected when the test ran, else today's, else 0."""
     return next((rc for rc in (result_rc, test_rc) if rc is not None), 0)
+
+
+class End(NamedTuple):
+    """How a test's process ended: by itself or, with `was_killed`, by a limit, signal or crash.
+
+    `outcome` and `signal` are None where nobody told and the exit code does not tell either.
+    """
+
+    outcome: Outcome | None
+    signal: str | None
+    was_killed: bool
+
+
+def end_of_test(
+    exit_code: int | None,
+    runtime: int | None,
+    platform: Platform | None,
+    *,
+    outcome: Outcome | None,
+    signal: str | None,
+) -> End:
+    """How a test ended: as our runner told (`outcome`), else as the exit code tells that an
+    existing worker posted with the `runtime` in ms."""
+    if outcome is not None:
+        return End(outcome, signal, outcome.was_killed or crashed_on_windows(exit_code))
+    if exit_code is None:
+        return End(None, None, was_killed=False)
+    if exit_code == -1:
+        # The worker kills a test after a number of whole seconds, and tells just that as the
+        # runtime. With another one, -1 is the program's own, which only Windows has.
+        is_own = platform is Platform.windows and (not runtime or runtime % 1000 != 0)
+        return End(None, None, False) if is_own else End(Outcome.time_limit, None, True)
+    number = -exit_code
+    if platform is not Platform.windows and exit_code - 128 in TOLD_BY_SHELLS:
+        number = exit_code - 128
+    if 1 < number <= LAST_SIGNAL:
+        return End(Outcome.signal, signal_name(number), was_killed=True)
+    return End(None, None, was_killed=exit_code < 0)
+
+
+def crashed_on_windows(exit_code: int | None) -> bool:
+    """Whether an exit code is the status with which Windows ends a program that crashed."""
+    return (
+        exit_code is not None and FIRST_CRASH_OF_WINDOWS <= exit_code <= LAST_CRASH_OF_WINDOWS
+    )
+
+
+def signal_name(number: int) -> str:
+    """The name of a signal, also of a real-time one."""
+    try:
+        return signals.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
 
 
 def result_status(

@@ -74,7 +74,8 @@ class RunSampleSchema(Schema):
     outcome = word(
         *OUTCOMES,
         allow_none=True,
-        metadata={"description": "How the process ended; null where the runner did not say"},
+        metadata={"description": "How the process ended; null where neither the runner nor the "
+            "exit code tells"},
     )
     result_message = Cut(500, allow_none=True)
     tags = fields.List(Cut(50), validate=validate.Length(max=50))

@@ -91,8 +91,8 @@ def _view(result: RunResult, base: str) -> ResultView:
     compared = [output for output in outputs if not output.ignored] if ignored else outputs
     return ResultView(
         row.run_id, row.regression_id, row.sample_id, row.command, row.status, row.runtime_ms,
-        row.exit_code, row.expected_exit_code, row.wrong_exit, row.outcome, row.signal, row.told,
-        row.tail,
+        row.exit_code, row.expected_exit_code, row.wrong_exit, row.outcome, row.signal,
+        row.was_killed, row.told, row.tail,
         _shown(compared),
         _shown(ignored) if ignored else [],
         definition.sample.tags[:MOST_TAGS] if definition.sample else (),

@@ -175,25 +175,94 @@ def test_a_killed_test_reads_otherwise_than_a_wrong_exit_code(
     assert entry["location"]["outcome"] == outcome.value
 
 
-@pytest.mark.parametrize(
-    ("exit_code", "message"),
-    [
-        (-11, "The test was ended by SIGSEGV."),
-        (-1073741819, "The test crashed with 0xC0000005."),
-        (-200, "The test was ended with -200."),
-    ],
-)
-def test_a_negative_exit_code_of_an_existing_worker_is_a_killed_test(
-    app, client, reader, exit_code, message
+KILLED = [
+    ("linux", -11, 1000, "The test was ended by SIGSEGV."),
+    ("linux", -9, 1000, "The test was ended by SIGKILL."),
+    ("linux", 132, 1000, "The test was ended by SIGILL."),
+    ("linux", 134, 1000, "The test was ended by SIGABRT."),
+    ("linux", 135, 1000, "The test was ended by SIGBUS."),
+    ("linux", 136, 1000, "The test was ended by SIGFPE."),
+    ("linux", 137, 1000, "The test was ended by SIGKILL."),
+    ("linux", 139, 1000, "The test was ended by SIGSEGV."),
+    ("linux", 143, 1000, "The test was ended by SIGTERM."),
+    ("linux", -1, 61_000, "The test was stopped at its time limit."),
+    ("linux", -1, 1234, "The test was stopped at its time limit."),
+    ("windows", -1, 600_000, "The test was stopped at its time limit."),
+    ("windows", -11, 1000, "The test was ended by SIGSEGV."),
+    ("windows", -1073741819, 1000, "The test crashed with 0xC0000005 (access violation)."),
+    ("windows", -529697949, 1000, "The test crashed with 0xE06D7363."),
+    ("windows", -200, 1000, "The test was ended with -200."),
+]
+OF_THE_PROGRAM = [
+    ("linux", 1, 1000),
+    ("linux", 128, 1000),
+    ("linux", 133, 1000),
+    ("linux", 255, 1000),
+    ("windows", -1, 1234),
+    ("windows", -1, 0),
+    ("windows", -1, None),
+    ("windows", 139, 1000),
+]
+
+
+@pytest.mark.parametrize(("platform", "exit_code", "runtime", "message"), KILLED)
+def test_an_exit_code_of_an_existing_worker_tells_what_killed_a_test(
+    app, client, reader, platform, exit_code, runtime, message
 ) -> None:
     test = factories.regression_test()
-    run = factories.run(progress=ENDED)
-    factories.result(run, test, exit_code=exit_code)
+    run = factories.run(progress=ENDED, platform=platform)
+    factories.result(run, test, exit_code=exit_code, runtime=runtime)
 
-    (entry,) = errors(client, reader, run, type="test_failure")["data"]
+    (entry,) = errors(client, reader, run, type="test_failure", severity="critical")["data"]
 
     assert (entry["severity"], entry["message"]) == ("critical", message)
+    assert entry["location"]["exit_code"] == exit_code
     assert errors(client, reader, run, type="exit_code_mismatch")["data"] == []
+    assert errors(client, reader, run, severity="error")["data"] == []
+    (bucket,) = summary(client, reader, run, group_by="type")["data"]
+    assert (bucket["key"], bucket["severity"]) == ("test_failure", "critical")
+    of_run = client.get(f"/api/v1/runs/{run.id}/samples/{test.id}", headers=reader).json
+    assert (of_run["status"], of_run["result_message"]) == ("fail", message)
+    assert of_run["outcome"] == entry["location"]["outcome"]
+
+
+@pytest.mark.parametrize(("platform", "exit_code", "runtime"), OF_THE_PROGRAM)
+def test_other_exit_codes_of_an_existing_worker_are_the_programs_own(
+    app, client, reader, platform, exit_code, runtime
+) -> None:
+    test = factories.regression_test()
+    run = factories.run(progress=ENDED, platform=platform)
+    factories.result(run, test, exit_code=exit_code, runtime=runtime)
+
+    (entry,) = errors(client, reader, run)["data"]
+
+    assert (entry["type"], entry["severity"]) == ("exit_code_mismatch", "error")
+    assert entry["message"] == f"Exit code {exit_code}, expected 0."
+    of_run = client.get(f"/api/v1/runs/{run.id}/samples/{test.id}", headers=reader).json
+    assert (of_run["outcome"], of_run["result_message"]) == (None, entry["message"])
+
+
+@pytest.mark.parametrize(
+    ("platform", "exit_code", "outcome", "type"),
+    [
+        ("linux", 139, Outcome.exited, "exit_code_mismatch"),
+        ("linux", 1, Outcome.exited, "exit_code_mismatch"),
+        ("windows", -1073741819, Outcome.exited, "test_failure"),
+        ("windows", -1, Outcome.exited, "exit_code_mismatch"),
+        ("linux", None, Outcome.signal, "test_failure"),
+    ],
+)
+def test_of_our_runners_what_they_say_decides_but_for_a_crash_of_windows(
+    app, client, reader, raw, platform, exit_code, outcome, type
+) -> None:
+    test = factories.regression_test()
+    run = factories.run(progress=ENDED, platform=platform)
+    factories.result(run, test, exit_code=exit_code)
+    record(raw, run, test, outcome)
+
+    (entry,) = errors(client, reader, run)["data"]
+
+    assert entry["type"] == type
 
 
 def test_a_negative_exit_code_that_a_test_itself_returned_is_a_wrong_exit_code(
