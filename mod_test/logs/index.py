@@ -24,7 +24,7 @@ from mod_test.logs import chunks, pages
 from mod_test.logs.chunks import Chunk
 from mod_test.logs.filters import Filters
 from mod_test.logs.pages import DEFAULT_BOUNDS, EVERYTHING, Bounds, Order, Page
-from mod_test.logs.source import FileLog, LogSource, require_regular
+from mod_test.logs.source import FileLog, Lines, LogSource, require_regular
 
 _RECORD = struct.Struct("<IIQ")
 _BLOCK = 4096 * _RECORD.size
@@ -65,7 +65,7 @@ def extend(path: Path, log: LogSource) -> None:
         descriptor = os.open(path, flags, 0o640)
         with contextlib.closing(FileLog(descriptor)) as index:
             require_regular(descriptor, path)
-            _write_missing(descriptor, index, log)
+            _write_missing(descriptor, index, Lines(log))
     except OSError as error:
         logging.getLogger(__name__).warning("index %s is behind: %s", path.name, error)
 
@@ -88,6 +88,7 @@ def read_test_page(
     Reads only the parts of the log that the index names, and what it does not cover yet.
     Offsets are those of the log.
     """
+    log = Lines(log)
     # First the index, then the log's size: the log is written before its index.
     kept, covered = _covered(index)
     count = kept // _RECORD.size

@@ -15,7 +15,7 @@ from mod_test.logs.chunks import Chunk
 from mod_test.logs.filters import Filters, candidates, candidates_reversed
 from mod_test.logs.inherited import Inherited
 from mod_test.logs.lines import LINE_BYTES, LogLine, Parsed, parse
-from mod_test.logs.source import LogSource
+from mod_test.logs.source import Lines, LogSource
 
 Order = Literal["asc", "desc"]
 
@@ -73,6 +73,7 @@ def read_page(
     line without a newline is shown when the log is `finished`. `started_at` (UTC) is the
     time of lines that neither carry one nor follow one that does.
     """
+    log = Lines(log)
     size = log.size()
     if order == "asc":
         begin = offset or 0
@@ -108,6 +109,7 @@ def read_tail(
     As many of them as a bounded look back finds. `position` is the end of the log's lines:
     from there `read_page` shows what comes next.
     """
+    log = Lines(log)
     size = log.size()
     end = chunks.end_of_lines(log, size, finished=finished)
     newest = fill(

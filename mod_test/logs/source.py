@@ -1,6 +1,7 @@
 """Where a log's bytes come from: anything that has a size and can be read by ranges."""
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Protocol, Self
@@ -14,6 +15,32 @@ class LogSource(Protocol):
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes from `offset`, `length` of them or fewer where the log ends before."""
+
+
+_OVERWRITTEN = re.compile(rb"\r(?=[^\r\n])")
+
+
+class Lines:
+    """A log whose lines also end at a carriage return that other text follows.
+
+    A progress bar writes its states over each other, and its last one, or a warning, over those.
+    Each state is a line, as our runner writes them. Every byte keeps its offset.
+    """
+
+    def __init__(self, log: LogSource) -> None:
+        self._log = log
+
+    def size(self) -> int:
+        """The log's size in bytes."""
+        return self._log.size()
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The log's bytes, with a newline for each carriage return that ends a line."""
+        data = self._log.read(offset, length)
+        if b"\r" not in data:
+            return data
+        following = self._log.read(offset + len(data), 1) if data.endswith(b"\r") else b""
+        return _OVERWRITTEN.sub(b"\n", data + following)[: len(data)]
 
 
 class FileLog:

@@ -124,6 +124,8 @@ class MemoryLog:
 def lines_of(data: bytes, *, finished: bool) -> Iterator[tuple[int, bytes]]:
     """Where each line starts and its bytes; the last may lack its newline when finished."""
     start = 0
+    # What is written over a line is a line of its own, unless nothing comes before the newline.
+    data = re.sub(rb"\r(?=[^\r\n])", b"\n", data)
     for line in data.split(b"\n"):
         end = start + len(line)
         # A very long line is shown before its end has come.
