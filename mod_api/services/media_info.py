@@ -4,6 +4,8 @@ The XML was written by a program, of a file that strangers upload: it is read wi
 that declares a document type (entities grow out of those) counts as broken.
 """
 
+import base64
+import binascii
 import re
 from typing import Any, NoReturn
 from xml.parsers import expat
@@ -16,7 +18,17 @@ MOST_ELEMENTS = 5000
 MOST_TEXT = 1000
 DEEPEST = 16
 READ_S = 1.5
+# How mediainfo marks a value with a character that XML cannot have, such as a control character.
+ENCODED = "binary.base64"
 NAMESPACE = re.compile(r"^[^:]*:")
+
+
+def _decoded(text: str) -> str:
+    """The text that base64 stands for; `text` itself where it is none."""
+    try:
+        return base64.b64decode("".join(text.split()), validate=True).decode("utf-8", "replace")
+    except binascii.Error:
+        return text
 
 
 class _Refused(Exception):
@@ -63,6 +75,7 @@ class _Reader:
         self.parser.EntityDeclHandler = self._refuse
         self._open: list[dict[str, Any]] = []
         self._words: list[str] = []
+        self._is_encoded = False
         self._depth = 0
         self._elements = 0
 
@@ -72,6 +85,7 @@ class _Reader:
         if self._depth > DEEPEST or self._elements > MOST_ELEMENTS:
             raise _Refused
         self._words = []
+        self._is_encoded = attributes.get("dt") == ENCODED
         if self._open:
             self._open.append({})
         elif NAMESPACE.sub("", name).lower() == "track":
@@ -85,8 +99,11 @@ class _Reader:
         if not self._open:
             self.tracks.append(finished)
             return
-        text = "".join(self._words).strip()[:MOST_TEXT]
-        self._words = []
+        text = "".join(self._words)
+        if self._is_encoded:
+            text = _decoded(text)
+        text = text.strip()[:MOST_TEXT]
+        self._words, self._is_encoded = [], False
         # What is said twice (an old mediainfo gives a size in bytes, then in words) is said best
         # the first time.
         self._open[-1].setdefault(NAMESPACE.sub("", name)[:100], finished or text)

@@ -84,6 +84,42 @@ def test_media_info_of_an_old_program_is_read_too() -> None:
     assert parse(OLD_XML) == {"tracks": [{"type": "General", "File_size": "17"}]}
 
 
+# What mediainfo 23.04 writes (`--Output=XML`, `OLDXML`) of a Matroska file made by
+# ffmpeg -f lavfi -i anullsrc -t 0.1 -metadata title=$'Tom\x01 & Jerry' \
+#   -metadata artist=$'\x02Plain' -metadata album=$'a\tb' -metadata comment=VG9tASAmIEplcnJ5 d.mkv
+DATA = Path(__file__).parent.parent / "data"
+
+
+def test_values_that_xml_cannot_have_are_shown_as_what_they_are() -> None:
+    (general, audio) = parse((DATA / "mediainfo-23.04.xml").read_bytes())["tracks"]
+
+    assert (general["Title"], general["Track"]) == ("Tom\x01 & Jerry", "Tom\x01 & Jerry")
+    assert general["Comment"] == "VG9tASAmIEplcnJ5"
+    assert general["extra"] == {
+        "ErrorDetectionType": "Per level 1",
+        "ALBUM": "a\tb",
+        "ARTIST": "\x02Plain",
+    }
+    assert (general["Format"], audio["Format"]) == ("Matroska", "Vorbis")
+
+
+def test_the_old_form_tells_the_same() -> None:
+    (general, _) = parse((DATA / "mediainfo-23.04-old.xml").read_bytes())["tracks"]
+
+    assert (general["Track_name"], general["ALBUM"]) == ("Tom\x01 & Jerry", "a\tb")
+    assert (general["ARTIST"], general["Comment"]) == ("\x02Plain", "VG9tASAmIEplcnJ5")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("", ""), ("no base64", "no base64"), ("Y2Fm6QE=", "caf\ufffd\x01"), ("YQ =\n=", "a")],
+)
+def test_a_value_that_is_said_to_be_encoded_and_is_not_stays_as_it_is(value, shown) -> None:
+    xml = f'<MediaInfo><track><Title dt="binary.base64">{value}</Title><A>x</A></track></MediaInfo>'
+
+    assert parse(xml.encode())["tracks"] == [{"type": "", "Title": shown, "A": "x"}]
+
+
 def test_a_sample_without_stored_media_info_has_none(get: Get, sample_repository: Path) -> None:
     without, hostile = factories.sample(), factories.sample()
     media_info(sample_repository, hostile, BOMB)
