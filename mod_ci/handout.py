@@ -8,6 +8,7 @@ import orjson
 
 from database import db
 from mod_ci.queue import Claim
+from mod_regression import output_names
 from mod_regression.definitions import DefinedOutput, DefinedSample, Definition
 from mod_regression.models import InputType, OutputType
 from mod_sample.models import Sample
@@ -106,6 +107,7 @@ def _test(test: Definition) -> dict[str, Any]:
         "input_type": test.input_type or InputType.file,
         "output_type": test.output_type or OutputType.file,
         "expected_exit_code": test.expected_rc or 0,
+        "output_filename": output_names.asked_for(test.outputs),
         "outputs": [_output(output) for output in test.outputs],
     }
 
@@ -116,7 +118,7 @@ def _output(output: DefinedOutput) -> dict[str, Any]:
     accepted = output.variants if correct is None else (correct, *output.variants)
     return {
         "output_id": output.output_id,
-        "filename": output.expected_filename or f"output{output.extension}",
+        "filename": output_names.name_of(output.expected_filename, output.extension),
         "extension": output.extension,
         "expected_hash": correct,
         "accepted_hashes": list(dict.fromkeys(accepted)),

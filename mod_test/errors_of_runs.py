@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from database import fetch_values
+from mod_regression import output_names
 from mod_regression.definitions import Definition
 from mod_test import failures
 from mod_test.errors_of_tests import ErrorType, Severity, TestError
@@ -115,7 +116,7 @@ def _category(test: Definition) -> str | None:
 def _of_output(output: OutputRow) -> dict[str, Any]:
     seen = output.expected if output.got is None else output.got
     return {
-        "filename": output.expected_filename or f"output{output.extension}",
+        "filename": output_names.name_of(output.expected_filename, output.extension),
         "extension": output.extension,
         "correct": output.correct or None,
         "expected_at_run": output.expected or None,

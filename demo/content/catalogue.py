@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+STEM = "output"
 LINE_21 = "Line 21"
 TELETEXT = "Teletext"
 CONTAINERS = "Text tracks in containers"
@@ -10,14 +11,22 @@ OPTIONS = "Options and errors"
 
 @dataclass(frozen=True)
 class Output:
-    """An output before its contents are known.
+    """An output before its contents are known: `suffix` stands between stem and extension.
 
-    With `any_line_ending`, LF is accepted in the place of CR LF, as a variant.
+    With `any_line_ending`, LF is accepted in the place of CR LF, as a variant. One that is not
+    `written` only says from which name the program makes those of the others.
     """
 
-    filename: str
+    extension: str
+    suffix: str = ""
     ignore: bool = False
     any_line_ending: bool = False
+    written: bool = True
+
+    @property
+    def filename(self) -> str:
+        """Its name in the test's directory."""
+        return f"{STEM}{self.suffix}{self.extension}"
 
 
 @dataclass(frozen=True)
@@ -34,10 +43,15 @@ class Plan:
     expected_exit_code: int = 0
 
 
-SRT = (Output("output.srt"),)
-TTXT = (Output("output.ttxt", any_line_ending=True),)
-VTT = (Output("output.vtt"), Output("output.css", ignore=True))
-REPORT = (Output("output.txt"),)
+SRT = (Output(".srt"),)
+TTXT = (Output(".ttxt", any_line_ending=True),)
+VTT = (Output(".vtt"), Output(".css", ignore=True))
+REPORT = (Output(".txt"),)
+BOTH_TRACKS = (
+    Output(".srt", ignore=True, written=False),
+    Output(".srt", "_1"),
+    Output(".srt", "_2"),
+)
 
 PLANS = (
     Plan("harbour-radio.scc", "-out=srt", "Roll-up captions as SubRip", (LINE_21,), SRT),
@@ -75,7 +89,7 @@ PLANS = (
         "-out=srt -12",
         "Both SubRip tracks, a file for each",
         (CONTAINERS,),
-        (Output("output_1.srt"), Output("output_2.srt")),
+        BOTH_TRACKS,
     ),
     Plan(
         "market.mkv",
@@ -116,7 +130,7 @@ PLANS = (
         "-out=webvtt -quiet",
         "A SubRip file as WebVTT, after an hour, too",
         (CONTAINERS,),
-        (Output("output.vtt"),),
+        (Output(".vtt"),),
         output_type="stdout",
     ),
     Plan(

@@ -5,7 +5,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Protocol
 
 from . import changes
@@ -91,5 +91,4 @@ def _output_arguments(test: Command) -> list[str]:
         return ["-out=report"]
     if test.output_type == "stdout":
         return ["-stdout"]
-    extension = PurePath(test.outputs[0].filename).suffix if test.outputs else ""
-    return ["-o", f"output{extension}"]
+    return ["-o", test.outputs[0].filename if test.outputs else "output"]

@@ -10,7 +10,7 @@ from .model import Demo, DemoOutput, DemoSample, DemoTest
 from .repository import Commits, holds
 
 NAME = "demo.json"
-FORMAT = 1
+FORMAT = 2
 
 
 def write(folder: Path, demo: Demo) -> None:

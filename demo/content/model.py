@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from .catalogue import STEM
+
 
 @dataclass(frozen=True)
 class DemoSample:
@@ -21,15 +23,20 @@ class DemoSample:
 class DemoOutput:
     """A file that a test is expected to produce, and the contents that are accepted for it.
 
-    `filename` is its name in the test's own directory (of what was printed: a name to show);
-    `extension` holds the dot; `expected` and `variants` are files with the contents.
+    `suffix` stands between the stem of its name and the `extension`, which holds the dot;
+    `expected` and `variants` are files with the contents.
     """
 
-    filename: str
+    suffix: str
     extension: str
     expected: Path
     ignore: bool
     variants: tuple[Path, ...]
+
+    @property
+    def filename(self) -> str:
+        """Its name in the test's directory (of what was printed: a name to show)."""
+        return f"{STEM}{self.suffix}{self.extension}"
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def _insert_output(output: DemoOutput, regression_id: int) -> None:
         regression_id=regression_id,
         correct=output.expected.stem,
         correct_extension=output.extension,
-        expected_filename=output.filename,
+        expected_filename=output.suffix,
         ignore=output.ignore,
     )
     db.session.add(made)

@@ -4,6 +4,7 @@ import functools
 import re
 from pathlib import PurePosixPath
 
+from mod_regression.output_names import STEM, name_of
 from mod_sample.storage import UnsafeName, media_info_key, result_key
 
 # A list of our own: what a system knows of captions differs from system to system, and nothing
@@ -30,8 +31,8 @@ _HASH = re.compile("[0-9a-fA-F]{64}")
 @functools.lru_cache(maxsize=4096)
 def filename_of(expected_filename: str | None, extension: str) -> str:
     """The name of an output's file: the one it was written under, without any folder."""
-    name = PurePosixPath((expected_filename or "").replace("\\", "/")).name
-    return shortened(name if name not in ("", ".", "..") else f"output{extension}")
+    name = PurePosixPath(name_of(expected_filename, extension).replace("\\", "/")).name
+    return shortened(name if name not in ("", ".", "..") else f"{STEM}{extension}")
 
 
 def shortened(name: str) -> str:

@@ -6,9 +6,11 @@ from pathlib import Path
 from mod_ci.runner.claim import RegressionTest, Sample
 from mod_ci.runner.text import UNSAFE
 
-# By output type: what is put behind the test's own arguments, `{}` the output's extension.
+# Output types that are files: the program derives further names from the one that it is given.
+TO_FILES = frozenset({"file", "cea708", "multiprogram"})
+# By output type: what is put behind the test's own arguments, `{}` the name of the output.
 FOR_OUTPUT: dict[str, tuple[str, ...]] = {
-    "file": ("-o", "output{}"),
+    **dict.fromkeys(sorted(TO_FILES), ("-o", "{}")),
     "stdout": ("-stdout",),
     "null": ("-out=null",),
     "report": ("-out=report",),
@@ -37,20 +39,28 @@ def arguments(test: RegressionTest, sample: Sample) -> list[str]:
         raise Unsupported(f"This runner has no output type {test.output_type}")
     if test.input_type not in ("file", "stdin"):
         raise Unsupported(f"This runner has no input type {test.input_type}")
-    output = [part.format(extension(test)) for part in FOR_OUTPUT[test.output_type]]
+    name = output_name(test) if test.output_type in TO_FILES else ""
+    output = [part.replace("{}", name) for part in FOR_OUTPUT[test.output_type]]
     source = "-" if test.input_type == "stdin" else str(Path("input", sample_name(sample)))
     return [*own, *output, source]
 
 
-def extension(test: RegressionTest) -> str:
-    """The extension of the test's first output, with its dot; raises Unsupported.
+def output_name(test: RegressionTest) -> str:
+    """The name that the program is told to write to; raises Unsupported.
 
-    It becomes part of a file's name, so it must not lead to another folder.
+    It must be one file in the test's folder, and no option.
     """
-    found = test.outputs[0].extension if test.outputs else ""
-    if "/" in found or "\0" in found:
-        raise Unsupported("The output's extension is not one")
-    return found
+    name = test.output_filename
+    if name is None:
+        name = f"output{test.outputs[0].extension if test.outputs else ''}"
+    if name in ("", ".", "..") or not is_one(name) or name.startswith("-"):
+        raise Unsupported(f"The output's name is not one: {name!r}")
+    return name
+
+
+def is_one(name: str) -> bool:
+    """Whether a name is that of one file in a folder."""
+    return not set(name) & {"/", "\\", "\0"} and len(name.encode("utf-8", "replace")) <= 255
 
 
 def sample_name(sample: Sample) -> str:

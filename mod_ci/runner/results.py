@@ -8,6 +8,7 @@ from typing import Any
 
 from mod_ci.runner.claim import Output, RegressionTest
 from mod_ci.runner.client import Refused
+from mod_ci.runner.command import TO_FILES, is_one, output_name
 from mod_ci.runner.files import sha256_of
 from mod_ci.runner.log_lines import timestamp
 from mod_ci.runner.multipart import Multipart
@@ -28,7 +29,10 @@ class Produced:
 
 @dataclass(frozen=True)
 class Result:
-    """How a test ended, in the protocol's words. tail: the end of what it printed."""
+    """How a test ended, in the protocol's words.
+
+    tail: the end of what it printed; stdout_tail, stderr_tail: of each stream alone.
+    """
 
     regression_id: int
     outcome: str
@@ -38,6 +42,8 @@ class Result:
     signal: str | None = None
     message: str | None = None
     tail: str = ""
+    stdout_tail: str | None = None
+    stderr_tail: str | None = None
     produced: tuple[Produced, ...] = ()
 
     def body(self) -> dict[str, Any]:
@@ -50,6 +56,8 @@ class Result:
             "message": None if self.message is None else cut(self.message, 1000),
             "started_at": timestamp(self.started_at),
             "tail": self.tail,
+            "stdout_tail": self.stdout_tail,
+            "stderr_tail": self.stderr_tail,
             "outputs": [
                 {"output_id": one.output.output_id, "sha256": one.sha256} for one in self.produced
             ],
@@ -77,15 +85,10 @@ def places(test: RegressionTest, index: int, folder: Path, captured: Path | None
         return [captured]
     output = test.outputs[index]
     names = [output.filename]
-    if test.output_type == "file" and len(test.outputs) == 1:
-        names.append(f"output{output.extension}")
+    if test.output_type in TO_FILES and len(test.outputs) == 1:
+        names.append(output_name(test))
     # One folder, no separators: then the name cannot lead anywhere.
     return [folder / name for name in names if name not in ("", ".", "..") and is_one(name)]
-
-
-def is_one(name: str) -> bool:
-    """Whether a name is that of one file in a folder."""
-    return not set(name) & {"/", "\\", "\0"} and len(name.encode("utf-8", "replace")) <= 255
 
 
 def report(attempt: Attempt, result: Result) -> None:

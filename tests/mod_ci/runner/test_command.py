@@ -33,16 +33,34 @@ def test_output_and_input_follow_the_test_s_own_arguments(
     assert arguments(test, SAMPLE) == ["-out=srt", "-x y", *expected]
 
 
+@pytest.mark.parametrize("output_type", ["file", "cea708", "multiprogram"])
+def test_the_claim_says_which_name_the_program_is_told(output_type: str) -> None:
+    test = replace(TEST, output_type=output_type, output_filename="output.p0.svc01.srt")
+
+    assert arguments(test, SAMPLE)[2:] == ["-o", "output.p0.svc01.srt", "input/news.mkv"]
+
+
+def test_an_empty_command_is_none(server: StandIn, serve_all: Callable[..., None]) -> None:
+    assert arguments(replace(TEST, command=""), SAMPLE) == ["-o", "output.srt", "input/news.mkv"]
+    tests = [regression(1, ""), regression(2, " ") | {"command": None}]
+    server.queue.append(offer(tests, {1: b"media\n"}))
+
+    serve_all()
+
+    assert [result["exit_code"] for result in server.only().results.values()] == [0, 0]
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"output_type": "tcp"},
-        {"output_type": "cea708"},
-        {"output_type": "multiprogram"},
         {"input_type": "udp"},
         {"command": "'open"},
         {"command": "a\0b"},
         {"outputs": (Output(1, "x", "/../../x", None),)},
+        {"output_filename": "../x.srt"},
+        {"output_filename": "-x.srt"},
+        {"output_filename": ""},
     ],
 )
 def test_what_cannot_be_executed_is_said(change: dict[str, object]) -> None:
@@ -92,6 +110,7 @@ def test_a_captured_standard_output_is_the_output_and_not_in_the_log(
     held = server.only()
     assert held.files == {(1, 10): b"media\n"}
     assert held.results[1]["tail"] == "note"
+    assert (held.results[1]["stdout_tail"], held.results[1]["stderr_tail"]) == (None, "note")
     assert not any(line.endswith("| media") for line in held.lines)
 
 
