@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import TypeVar
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 import metrics
 from database import snapshots, timing, writers
@@ -16,6 +16,12 @@ from database.base import db
 # A deadlock's victim is told the second where it waited for the next id of a table.
 VICTIM = ((1213,), (1467,))
 TRIES = 6
+# Errors that another try need not meet: a deadlock, a lock that was not given in time, a connection
+# that was lost or killed, a server that has no place or is stopping.
+TRANSIENT = frozenset({1040, 1053, 1205, 1213, 1467, 1927, 2002, 2003, 2006, 2013, 2055})
+SQLITE_BUSY, SQLITE_LOCKED = 5, 6
+PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)  # seconds between tries
+LONGEST_S = 60.0  # after which no further try begins, but for the second
 T = TypeVar("T")
 
 
@@ -124,3 +130,34 @@ def written(work: Callable[[], T]) -> T:
                 raise
             time.sleep(0.01 * attempt * random.uniform(0.5, 1.5))  # noqa: S311  no secret: it parts two who collide
     raise AssertionError("unreachable")
+
+
+def persistently(work: Callable[[], T]) -> T:
+    """Do `work`, and do it again after an error of the database that passes by.
+
+    For callers who cannot ask again. `work` may have been done already when its answer was lost,
+    so doing it twice must be harmless; it begins its own unit of work.
+    """
+    until = time.monotonic() + LONGEST_S
+    for number, pause in enumerate(PAUSES):
+        try:
+            return work()
+        except DBAPIError as error:
+            is_late = number > 0 and time.monotonic() > until
+            if is_late or not is_transient(error):
+                raise
+        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  no secret: it parts two who collide
+    return work()
+
+
+def is_transient(error: DBAPIError) -> bool:
+    """Whether another try may succeed: nothing is wrong with what was asked."""
+    if error.connection_invalidated:
+        return True
+    original = error.orig
+    if original is None:
+        return False
+    code = getattr(original, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in (SQLITE_BUSY, SQLITE_LOCKED)
+    return original.args[:1] != () and original.args[0] in TRANSIENT

@@ -65,7 +65,17 @@ class Report:
     signal: str | None = None
     message: str | None = None
     tail: str | None = None
+    stdout_tail: str | None = None
+    stderr_tail: str | None = None
     started_at: datetime | None = None
+
+
+def as_exit_code(value: int) -> int | None:
+    """An exit code in the 32 bits with a sign that the table has: Windows' are told with a sign or
+    without. None for what is none."""
+    if value >= 2**31:
+        value -= 2**32
+    return value if -(2**31) <= value < 2**31 else None
 
 
 def expected_of(run_id: int, regression_id: int) -> Expected:
@@ -258,6 +268,8 @@ def replace(
             "signal": report.signal,
             "message": report.message,
             "tail": report.tail,
+            "stdout_tail": report.stdout_tail,
+            "stderr_tail": report.stderr_tail,
             "started_at": report.started_at,
         },
     )

@@ -1,8 +1,9 @@
 """The existing workers' protocol (docs/existing-platform.md), faithful and safe.
 
 Each kind of post is one function that answers `OK`, `FAIL` (refused) or `EMPTY` (no file). What
-cannot be stored raises, so that the worker gets a 5xx and tries again; the same post twice is
-harmless.
+cannot be stored raises, so that the worker gets a 5xx; the same post twice is harmless. Workers
+send only their progress and log again, and lose a result whose post fails: errors of the database
+that pass by are met with another try of ours.
 """
 
 import enum
@@ -19,17 +20,21 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    case,
     exists,
+    func,
     insert,
     select,
     update,
 )
+from sqlalchemy.orm import aliased
 
 from database import (
     db,
     fetch,
     fetch_each,
     fetch_first,
+    persistently,
     reading,
     utc_after,
     utc_now,
@@ -38,8 +43,13 @@ from database import (
 )
 from errors import Unavailable
 from mod_auth import credentials
-from mod_ci.results import belongs_to, keep
-from mod_regression.models import RegressionTest, RegressionTestOutput
+from mod_ci.results import as_exit_code, belongs_to, keep
+from mod_regression.models import (
+    BaselineChange,
+    BaselineDecision,
+    RegressionTest,
+    RegressionTestOutput,
+)
 from mod_sample.storage import (
     ArtifactKind,
     Readable,
@@ -53,6 +63,7 @@ from mod_test.models import (
     Platform,
     Progress,
     ProgressCause,
+    ProgressRecord,
     Result,
     ResultFile,
     Run,
@@ -78,13 +89,41 @@ _LAST_STATUS = (
     .scalar_subquery()
 )
 _REFUSALS = select(_LAST_STATUS.label("status"), _IS_OURS.label("is_ours"))
-# What an output is held against, and what the run has of it; no row: the run has no such test.
+# When the run began testing, else preparation; of our own posts to the millisecond.
+_BEGAN = (
+    select(func.coalesce(ProgressRecord.recorded_at, Progress.timestamp))
+    .select_from(Progress)
+    .outerjoin(ProgressRecord, ProgressRecord.progress_id == Progress.id)
+    .where(
+        Progress.test_id == _RUN_ID,
+        Progress.status.in_([TestStatus.testing, TestStatus.preparation]),
+    )
+    .order_by(Progress.status == TestStatus.preparation, Progress.id)
+    .limit(1)
+    .scalar_subquery()
+)
+# The first change of an output's baseline since then: the worker compared with what it replaced.
+_CHANGE = aliased(BaselineChange)
+_FIRST_CHANGE = (
+    select(func.min(_CHANGE.id))
+    .join(BaselineDecision, BaselineDecision.approval_id == _CHANGE.approval_id)
+    .where(
+        _CHANGE.output_id == _OUTPUT_ID,
+        _CHANGE.variant_id.is_(None),
+        BaselineDecision.decided_at > _BEGAN,
+    )
+    .scalar_subquery()
+)
+# What an output was held against, and what the run has of it; no row: the run has no such test.
 _EXPECTED_OUTPUT = (
     select(
         _LAST_STATUS.label("status"),
         _IS_OURS.label("is_ours"),
         RegressionTestOutput.id.label("output_id"),
-        RegressionTestOutput.correct,
+        case(
+            (BaselineChange.id.is_not(None), BaselineChange.replaced_hash),
+            else_=RegressionTestOutput.correct,
+        ).label("correct"),
         ResultFile.test_id.label("reported_in"),
     )
     .select_from(RegressionTest)
@@ -96,6 +135,7 @@ _EXPECTED_OUTPUT = (
             RegressionTestOutput.id > 0,
         ),
     )
+    .outerjoin(BaselineChange, BaselineChange.id == _FIRST_CHANGE)
     .outerjoin(
         ResultFile,
         and_(
@@ -148,18 +188,24 @@ class Post:
 
     def number(self, name: str) -> int | None:
         """A form field as a whole number of 32 bits, or None when it is none."""
+        value = self._integer(name)
+        return value if value is not None and -(2**31) <= value < 2**31 else None
+
+    def exit_code(self, name: str) -> int | None:
+        """A form field as an exit code, or None when it is none."""
+        value = self._integer(name)
+        return None if value is None else as_exit_code(value)
+
+    def _integer(self, name: str) -> int | None:
         text = self.form.get(name, "").strip()
-        if not re.fullmatch("-?[0-9]{1,10}", text, re.ASCII):
-            return None
-        value = int(text)
-        return value if -(2**31) <= value < 2**31 else None
+        return int(text) if re.fullmatch("-?[0-9]{1,10}", text, re.ASCII) else None
 
 
 def is_open(run_id: int, token: str) -> bool:
     """Whether this token opens the run, or has a moment ago: what has no token is not read."""
     if credentials.remembered(("worker", run_id, token)) is not None:
         return True
-    return _platform_of(run_id, token) is not None
+    return persistently(lambda: _platform_of(run_id, token)) is not None
 
 
 def receive(
@@ -177,7 +223,7 @@ def receive(
     if kind in ASK_AGAIN:
         platform = credentials.remembered(("worker", run_id, token))
     if platform is None:
-        platform = _platform_of(run_id, token)
+        platform = persistently(lambda: _platform_of(run_id, token))
     if kind is None or platform is None:
         return Answer.FAIL
     return kind(Post(run_id, token, platform, form, file, repository, limit))
@@ -201,6 +247,10 @@ def progress(post: Post) -> Answer:
     except ValueError:
         return Answer.FAIL
     message = state.fitting(post.form.get("message", ""))
+    return persistently(lambda: _progress(post, status, message))
+
+
+def _progress(post: Post, status: TestStatus, message: str) -> Answer:
     with writing():
         held = state.lock(post.run_id)
         if held is None:
@@ -230,33 +280,40 @@ def upload(post: Post) -> Answer:
     """An output that differed: stored by its hash, then named by its row."""
     if post.file is None:
         return Answer.EMPTY
-    output_id = post.number("test_file_id")
-    with reading():
-        extension = db.session.scalar(
-            select(RegressionTestOutput.correct_extension).where(
-                RegressionTestOutput.id == output_id,
-                RegressionTestOutput.regression_id == post.number("test_id"),
-            )
-        )
-        may = extension is not None and not _is_refused(_refusals(post.run_id))
-    if extension is None or not may:
+    extension = persistently(lambda: _extension(post))
+    if extension is None:
         return Answer.FAIL
     return _output(
         post, got=keep(post.repository, post.file, extension, post.limit), when_unknown=Answer.FAIL
     )
 
 
+def _extension(post: Post) -> str | None:
+    """The extension of the output that is uploaded; None where it is refused."""
+    with reading():
+        extension: str | None = db.session.scalar(
+            select(RegressionTestOutput.correct_extension).where(
+                RegressionTestOutput.id == post.number("test_file_id"),
+                RegressionTestOutput.regression_id == post.number("test_id"),
+            )
+        )
+        return None if _is_refused(_refusals(post.run_id)) else extension
+
+
 def finish(post: Post) -> Answer:
     """How a regression test ended."""
-    regression_id, runtime, code = (
-        post.number(name) for name in ("test_id", "runTime", "exitCode")
-    )
+    regression_id, runtime = post.number("test_id"), post.number("runTime")
+    code = post.exit_code("exitCode")
     if regression_id is None or runtime is None or code is None:
         return Answer.FAIL
     values = {"runtime": max(0, runtime), "exit_code": code}
     key = {"test_id": post.run_id, "regression_test_id": regression_id}
+    return persistently(lambda: _end(post, key, values))
+
+
+def _end(post: Post, key: Columns, values: Columns) -> Answer:
     with writing():
-        found = _under_lock(_EXPECTED_END, post, regression_id=regression_id)
+        found = _under_lock(_EXPECTED_END, post, regression_id=key["regression_test_id"])
         if found is None:
             return Answer.FAIL
         first = {"expected_rc": found.expected_rc or 0}
@@ -334,9 +391,16 @@ def _output(post: Post, *, got: str | None, when_unknown: Answer) -> Answer:
         "regression_test_id": regression_id,
         "regression_test_output_id": output_id,
     }
+    return persistently(lambda: _compared(post, key, got, when_unknown))
+
+
+def _compared(post: Post, key: Columns, got: str | None, when_unknown: Answer) -> Answer:
     with writing():
         found = _under_lock(
-            _EXPECTED_OUTPUT, post, regression_id=regression_id, output_id=output_id
+            _EXPECTED_OUTPUT,
+            post,
+            regression_id=key["regression_test_id"],
+            output_id=key["regression_test_output_id"],
         )
         if found is None:
             return Answer.FAIL
@@ -360,6 +424,18 @@ def _write(
 def _late_file(post: Post, key: str) -> Answer:
     if post.file is None:
         return Answer.EMPTY
+    if persistently(lambda: _is_too_late(post)):
+        return Answer.FAIL
+    try:
+        with post.repository.receive(post.file, post.limit) as received:
+            post.repository.keep(received, key)
+    except StorageUnavailable as error:
+        raise Unavailable(f"The file could not be stored: {error}", retry_after=5) from error
+    return Answer.OK
+
+
+def _is_too_late(post: Post) -> bool:
+    """Whether files of the run are taken no more: it ended long ago, or is ours."""
     with reading():
         found = _refusals(post.run_id)
         in_time = not _has_ended(found.status) or bool(
@@ -373,12 +449,4 @@ def _late_file(post: Post, key: str) -> Answer:
                 )
             )
         )
-        refused = not in_time or found.is_ours
-    if refused:
-        return Answer.FAIL
-    try:
-        with post.repository.receive(post.file, post.limit) as received:
-            post.repository.keep(received, key)
-    except StorageUnavailable as error:
-        raise Unavailable(f"The file could not be stored: {error}", retry_after=5) from error
-    return Answer.OK
+        return not in_time or bool(found.is_ours)

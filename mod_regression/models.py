@@ -202,7 +202,10 @@ class BaselineChange(Base):
     """
 
     __tablename__ = "baseline_change"
-    __table_args__ = ours(Index("ix_baseline_change_approval", "approval_id"))
+    __table_args__ = ours(
+        Index("ix_baseline_change_approval", "approval_id"),
+        Index("ix_baseline_change_output", "output_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     approval_id: Mapped[int] = mapped_column(ForeignKey("baseline_approval.id"))

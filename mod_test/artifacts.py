@@ -118,8 +118,8 @@ def _codes_of(run: RunRow) -> list[Any]:
 def files_of_run(run: RunRow, results: Results) -> list[RunFile]:
     """What should be there of the run itself, as its end says.
 
-    Our runners keep a log only. Existing workers send the binary and all output at the end of a
-    completed run, and a core dump when something crashed.
+    Of our runners that is the log: not all of them keep more. Existing workers send the binary and
+    all output at the end of a completed run, and a core dump when something crashed.
     """
     if run.attempts:
         return [RunFile.log]

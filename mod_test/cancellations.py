@@ -31,6 +31,9 @@ BY_A_PERSON = re.compile(
     re.IGNORECASE,
 )
 
+# The whole message of a worker that has found no build of the commit.
+NO_BUILD = "artifact"
+
 # In the order in which they are tried: the more specific first.
 TYPES = (
     ("merge", r"merge[ds]?|merging|merge conflicts?|mergeable|rebas(?:e|ed|ing)"),
@@ -81,5 +84,7 @@ def infrastructure_type(message: str) -> str:
 
     Of a traceback only the last line counts: the others are paths.
     """
+    if message.strip().lower() == NO_BUILD:
+        return "build"
     told = without_stack(message)
     return next((name for name, words in WORDS if words.search(told)), "worker")

@@ -241,7 +241,7 @@ class RunRecord(Base):
 
 
 class ProgressRecord(Base):
-    """What we know of a progress event: who caused it, at which stage."""
+    """What we know of a progress event: who caused it, at which stage, when to the millisecond."""
 
     __tablename__ = "progress_record"
     __table_args__ = ours()
@@ -255,6 +255,7 @@ class ProgressRecord(Base):
     account_id: Mapped[int | None]
     attempt_id: Mapped[int | None]
     step: Mapped[int | None]
+    recorded_at: Mapped[datetime | None] = mapped_column(UtcDateTime(fraction=True))
 
 
 class ResultRecord(Base):
@@ -283,6 +284,8 @@ class ResultRecord(Base):
     signal: Mapped[str | None] = mapped_column(String(20))
     message: Mapped[str | None] = mapped_column(Text)
     tail: Mapped[str | None] = mapped_column(Text)
+    stdout_tail: Mapped[str | None] = mapped_column(Text)
+    stderr_tail: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime(fraction=True))
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
 

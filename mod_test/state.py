@@ -31,7 +31,9 @@ LAST = (
 )
 APPEND = insert(cast("Table", Progress.__table__)).values(timestamp=utc_now())
 # These come right after it: the row that it has inserted is the last one.
-RECORD = insert(cast("Table", ProgressRecord.__table__)).values(progress_id=last_row_id())
+RECORD = insert(cast("Table", ProgressRecord.__table__)).values(
+    progress_id=last_row_id(), recorded_at=utc_now()
+)
 HOLD = (
     update(RunRecord)
     .where(RunRecord.test_id == bindparam("run_id"))

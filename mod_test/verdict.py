@@ -157,9 +157,7 @@ def end_of_test(
 
 def crashed_on_windows(exit_code: int | None) -> bool:
     """Whether an exit code is the status with which Windows ends a program that crashed."""
-    return (
-        exit_code is not None and FIRST_CRASH_OF_WINDOWS <= exit_code <= LAST_CRASH_OF_WINDOWS
-    )
+    return exit_code is not None and FIRST_CRASH_OF_WINDOWS <= exit_code <= LAST_CRASH_OF_WINDOWS
 
 
 def signal_name(number: int) -> str:

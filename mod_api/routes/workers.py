@@ -1,17 +1,21 @@
 """The existing workers' endpoint, beside the API: plain text answers, a token in the path."""
 
 import re
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
 from flask import Blueprint, Response, g, request
 
 from mod_api import application
-from mod_api.middleware import limits
+from mod_api.middleware import limits, parsing
 from mod_api.middleware.ids import LARGEST_ID
 from mod_api.middleware.limits import Rate
 from mod_ci import workers
 
 # A worker's last message may be a traceback of any length; refused, it would come again and again.
 LARGEST_MESSAGE = 16 * 1024 * 1024
+
+URLENCODED = "application/x-www-form-urlencoded"
 
 bp = Blueprint("workers", __name__)
 
@@ -28,16 +32,31 @@ def progress_reporter(run_id: str, token: str) -> Response:
     settings = application.settings()
     request.max_content_length = settings.max_upload
     request.max_form_memory_size = LARGEST_MESSAGE
+    form = _urlencoded() if request.mimetype == URLENCODED else request.form
     upload = request.files.get("file")
     answer = workers.receive(
         int(run_id),
         token,
-        request.form,
+        form,
         upload.stream if upload and upload.filename else None,
         repository=application.repository(),
         limit=settings.max_upload,
     )
     return _plain(answer)
+
+
+def _urlencoded() -> Mapping[str, str]:
+    """The fields of an urlencoded form, the first of each name.
+
+    Workers put messages into it as they are. The framework gives up the whole form for one byte
+    that is not UTF-8; here such a byte is replaced.
+    """
+    request.max_content_length = LARGEST_MESSAGE
+    text = parsing.whole_body().decode("utf-8", "replace")
+    fields: dict[str, str] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True, errors="replace"):
+        fields.setdefault(name, value)
+    return fields
 
 
 def _plain(answer: workers.Answer) -> Response:

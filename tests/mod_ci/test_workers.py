@@ -120,6 +120,61 @@ def test_urlencoded_posts_are_taken_too(app, client, run, raw) -> None:
     assert progress(raw, run) == [("preparation", "")]
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b"caf\xe9", "caf\ufffd"),
+        (b"caf%E9", "caf\ufffd"),
+        (b"caf\xc3\xa9+%C3%A9", "caf\xe9 \xe9"),
+        (b"a;b", "a;b"),
+        (b"", ""),
+    ],
+)
+def test_a_byte_that_is_not_utf_8_loses_no_form(app, client, run, raw, sent, kept) -> None:
+    response = client.post(
+        f"/progress-reporter/{run.id}/{run.token}",
+        data=b"type=progress&status=testing&message=" + sent + b"&type=nonsense",
+        content_type="application/x-www-form-urlencoded",
+    )
+
+    assert response.data == b"OK"
+    assert progress(raw, run) == [("testing", kept)]
+
+
+@pytest.mark.parametrize(
+    ("posted", "kept"),
+    [
+        ("3221225477", -1073741819),
+        ("4294967295", -1),
+        ("2147483648", -2147483648),
+        ("2147483647", 2147483647),
+        ("-2147483648", -2147483648),
+    ],
+)
+def test_an_exit_code_of_windows_is_kept_with_its_sign(
+    app, bot, run, test_, raw, posted, kept
+) -> None:
+    assert bot.post("finish", test_id=test_.id, runTime=1, exitCode=posted) == "OK"
+
+    assert raw.execute("SELECT exit_code FROM test_result") == [(kept,)]
+
+
+@pytest.mark.parametrize("posted", ["4294967296", "-2147483649", "1e3", "", "0x1"])
+def test_what_is_no_exit_code_is_refused(app, bot, run, test_, raw, posted) -> None:
+    assert bot.post("finish", test_id=test_.id, runTime=1, exitCode=posted) == "FAIL"
+
+    assert raw.execute("SELECT count(*) FROM test_result") == [(0,)]
+
+
+def test_a_worker_that_found_no_build_is_an_error_of_the_build(app, client, bot, run) -> None:
+    assert bot.post("progress", status="canceled", message="artifact") == "OK"
+
+    reader = factories.signed_in("contributor", "system:read", "runs:read", "results:read")
+    url = f"{API}/runs/{run.id}/infrastructure-errors"
+    (error,) = client.get(url, headers=reader).json["data"]
+    assert error["type"] == "build"
+
+
 def test_an_output_that_was_uploaded_and_then_matches_is_what_came_last(
     app, bot, run, test_, raw
 ) -> None:

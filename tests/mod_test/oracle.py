@@ -66,7 +66,7 @@ def read(world: World, run: Run) -> RunRead:
     tests = {}
     for regression_id in sorted(in_set & set(known)):
         if regression_id in run.results:
-            tests[regression_id] = _result(known[regression_id], run.results[regression_id])
+            tests[regression_id] = _result(run, known[regression_id], run.results[regression_id])
         else:
             status = "skipped" if ended else "not_started"
             if live == "running" and not ended and regression_id in run.at:
@@ -86,12 +86,19 @@ def _ended(tests: dict[int, Read]) -> str:
     return "incomplete" if "skipped" in statuses else "pass"
 
 
-def _result(test: Test, result: Result) -> Read:
+def _was_killed(run: Run, result: Result) -> bool:
+    """Whether an existing worker tells by the exit code that it, or a signal, killed a test."""
+    if run.windows and result.exit_code == -1:
+        return result.runtime is not None  # all of them are whole seconds
+    return (result.exit_code or 0) < 0 or (result.exit_code == 139 and not run.windows)
+
+
+def _result(run: Run, test: Test, result: Result) -> Read:
     outputs, ignored, errors = {}, set(), list[Error]()
     expected_rc = next((rc for rc in (result.expected_rc, test.expected_rc) if rc is not None), 0)
     wrong = result.exit_code is None or result.exit_code != expected_rc
     if wrong:
-        dead = result.killed or (result.killed is None and (result.exit_code or 0) < 0)
+        dead = result.killed or (result.killed is None and _was_killed(run, result))
         errors.append((test.id, "test_failure" if dead else "exit_code_mismatch", None))
     for output in test.outputs:
         if output.ignore:

@@ -86,7 +86,7 @@ class World:
 
 hashes = st.sampled_from(HASHES)
 maybe = st.sampled_from([None, True, False])
-codes = st.sampled_from([0, 0, 0, 1, -11, None])
+codes = st.sampled_from([0, 0, 0, 1, -1, -11, 139, None])
 
 
 @st.composite
