@@ -80,6 +80,8 @@ class Settings:
 
     lease_seconds: int = 60
     run_time_limit: int = 6 * 3600
+    test_time_limit: int = 300
+    test_memory_limit: int = 2 * 1024 * 1024 * 1024
     max_waiters: int = 32
     max_streams: int = 1500
     stream_keep_alive: int = 15
@@ -325,6 +327,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "password_rounds": _whole(1000, 10_000_000),
     "lease_seconds": _whole(2, 3600),
     "run_time_limit": _whole(10, 7 * 24 * 3600),
+    "test_time_limit": _whole(1, 24 * 3600),
+    "test_memory_limit": _size,
     "max_waiters": _whole(1, 100_000),
     "max_streams": _whole(1, 100_000),
     "stream_keep_alive": _whole(1, 60),

@@ -173,6 +173,7 @@ _COMPARISON = Reference(
 _ERRORS = """(
 SELECT r.regression_test_id, NULL AS output_id, r.exit_code, r.expected_rc,
        CASE WHEN COALESCE(q.outcome, 'exited') <> 'exited' OR r.exit_code < 0
+                 OR q.id IS NULL AND r.exit_code IN (132, 134, 135, 136, 137, 139, 143)
             THEN 'test_failure' ELSE 'exit_code_mismatch' END AS type,
        NULL AS filename, NULL AS expected, NULL AS got
 FROM failing_result k JOIN test_result r

@@ -73,9 +73,9 @@ class Report:
 def as_exit_code(value: int) -> int | None:
     """An exit code in the 32 bits with a sign that the table has: Windows' are told with a sign or
     without. None for what is none."""
-    if value >= 2**31:
-        value -= 2**32
-    return value if -(2**31) <= value < 2**31 else None
+    if not -(2**31) <= value < 2**32:
+        return None
+    return value if value < 2**31 else value - 2**32
 
 
 def expected_of(run_id: int, regression_id: int) -> Expected:

@@ -137,7 +137,7 @@ def end_of_test(
     signal: str | None,
 ) -> End:
     """How a test ended: as our runner told (`outcome`), else as the exit code tells that an
-    existing worker posted with the `runtime` in ms."""
+    existing worker posted with the `runtime` in ms (docs/existing-platform.md)."""
     if outcome is not None:
         return End(outcome, signal, outcome.was_killed or crashed_on_windows(exit_code))
     if exit_code is None:

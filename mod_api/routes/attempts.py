@@ -77,6 +77,27 @@ def append_log(headers: dict[str, Any], attempt_id: int) -> Any:
     )
 
 
+@bp.put("/<id:attempt_id>/artifacts/<any(binary, coredump, combined_stdout):kind>")
+@requires_attempt
+@bp.response(200, StandingSchema, unit=False)
+@bp.fails(400, 401, 404, 409, 413, 415, 429, 503)
+@bp.doc(requestBody={
+    "required": True,
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+})  # fmt: skip
+def keep_artifact(attempt_id: int, kind: str) -> Any:
+    """Keep a file of the run: the binary that was tested, a core dump, or all that tests printed.
+
+    One file of each kind is kept; another one replaces it. It is taken as long as the log is, and
+    listed by `/runs/{run_id}/artifacts`.
+    """
+    settings = application.settings()
+    parsing.expect_type("application/octet-stream", largest=settings.max_upload)
+    return attempts.keep_artifact(
+        _hold(), kind, request.stream, settings=settings, repository=application.repository()
+    )
+
+
 @bp.put("/<id:attempt_id>/results/<id:regression_id>")
 @requires_attempt
 @bp.response(200, StandingSchema, unit=False)

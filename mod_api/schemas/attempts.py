@@ -53,8 +53,10 @@ class ClaimedRunSchema(Schema):
 
 class ClaimedOutputSchema(Schema):
     output_id = Number(least=1, required=True)
-    filename = fields.String(required=True)
-    extension = fields.String(required=True)
+    filename = fields.String(
+        required=True, metadata={"description": "The name of the file that is looked for"}
+    )
+    extension = fields.String(required=True, metadata={"description": "With its dot; may be empty"})
     expected_hash = fields.String(required=True, allow_none=True)
     accepted_hashes = fields.List(fields.String(), required=True)
     ignore = fields.Boolean(required=True)
@@ -63,20 +65,41 @@ class ClaimedOutputSchema(Schema):
 class ClaimedTestSchema(Schema):
     regression_id = Number(least=1, required=True)
     sample_id = Number(least=1, required=True)
-    command = fields.String(required=True)
+    command = fields.String(required=True, metadata={"description": "May be empty"})
     input_type = fields.String(required=True)
     output_type = fields.String(required=True)
     expected_exit_code = Number(required=True)
+    output_filename = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "What `-o` names where output goes to files, else null"},
+    )
     outputs = fields.List(fields.Nested(ClaimedOutputSchema), required=True)
 
 
 class ClaimedSampleSchema(Schema):
     sample_id = Number(least=1, required=True)
     sha256 = fields.String(required=True, allow_none=True)
-    extension = fields.String(required=True)
+    extension = fields.String(
+        required=True, metadata={"description": "Without a dot; may be empty"}
+    )
     name = fields.String(required=True)
     size_bytes = Number(least=0, required=True, allow_none=True)
     url = fields.String(required=True)
+
+
+class ClaimedLimitsSchema(Schema):
+    """What a runner should apply, unless its own limits are lower."""
+
+    test_time_ms = Number(
+        least=1, required=True, metadata={"description": "Wall time of a test in milliseconds"}
+    )
+    test_memory_bytes = Number(
+        least=1, required=True, metadata={"description": "Memory of a test's processes together"}
+    )
+    max_upload_bytes = Number(
+        least=1, required=True, metadata={"description": "The largest body that is taken"}
+    )
 
 
 class ClaimSchema(Schema):
@@ -87,6 +110,7 @@ class ClaimSchema(Schema):
     deadline_at = Moment(required=True)
     log_offset = Number(least=0, required=True)
     log_interval_ms = Number(least=0, required=True)
+    limits = fields.Nested(ClaimedLimitsSchema, required=True)
     run = fields.Nested(ClaimedRunSchema, required=True)
     tests = AsTold(fields.Nested(ClaimedTestSchema), required=True)
     samples = AsTold(fields.Nested(ClaimedSampleSchema), required=True)
@@ -127,11 +151,25 @@ class ReportedOutputSchema(Schema):
 
 class ResultReportSchema(Schema):
     runtime_ms = Number(least=0, most=2_147_483_647, required=True)
-    exit_code = Number(least=-2_147_483_648, most=2_147_483_647, required=True, allow_none=True)
+    exit_code = Number(
+        least=-2_147_483_648,
+        most=4_294_967_295,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of Windows with a sign or without; kept as 32 bits with a sign"},
+    )
     outcome = word(*[outcome.value for outcome in Outcome], required=True)
     signal = text(20, allow_none=True)
     message = text(1000, allow_none=True)
-    tail = text(4096, allow_none=True)
+    tail = text(
+        4096, allow_none=True, metadata={"description": "The end of all that the test printed"}
+    )
+    stdout_tail = text(
+        4096, allow_none=True, metadata={"description": "The end of its standard output alone"}
+    )
+    stderr_tail = text(
+        4096, allow_none=True, metadata={"description": "The end of its standard error alone"}
+    )
     started_at = Moment(allow_none=True)
     outputs = fields.List(
         fields.Nested(ReportedOutputSchema),

@@ -74,8 +74,10 @@ class RunSampleSchema(Schema):
     outcome = word(
         *OUTCOMES,
         allow_none=True,
-        metadata={"description": "How the process ended; null where neither the runner nor the "
-            "exit code tells"},
+        metadata={
+            "description": "How the process ended; null where neither the runner nor the "
+            "exit code tells"
+        },
     )
     result_message = Cut(500, allow_none=True)
     tags = fields.List(Cut(50), validate=validate.Length(max=50))
@@ -99,4 +101,18 @@ class RunSampleDetailSchema(RunSampleSchema):
     tail = fields.String(
         allow_none=True,
         metadata={"description": "The last 4 kB that the test printed; null where not known"},
+    )
+    stdout_tail = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "The last 4 kB of its standard output; null where it is the output, or "
+            "where the runner did not keep the two apart"
+        },
+    )
+    stderr_tail = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "The last 4 kB of its standard error; null where the runner did not "
+            "keep the two apart"
+        },
     )

@@ -1,6 +1,6 @@
 """The files of a run: which there should be, where they are, and how to fetch them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,27 +60,34 @@ def list_artifacts(
 ) -> Page[dict[str, Any]]:
     """One page of a run's files, looked up side by side within a second and a half.
 
-    `with_logs`: the caller may read logs, so a build log is listed with its `download_url`.
-    Raises NotFound.
+    Of the run itself: what should be there, and whatever else is. `with_logs`: the caller may read
+    logs, so a build log is listed with its `download_url`. Raises NotFound.
     """
     types = [ArtifactType(type)] if type else list(ArtifactType)
     with settled_reading():
         run = get_row(run_id)
         results = artifacts.results_of(run)
         files = artifacts.files_of_run(run, results)
-        of_run = [file for file in files if file.type in types]
-        found = [_of_run(run, file) for file in of_run[offset : offset + limit]]
-        total = len(of_run)
-        if set(types) & {*artifacts.KINDS, ArtifactType.media_info}:
-            rows, of_rows = artifacts.rows_of_run(
-                results,
-                types,
-                limit=limit - len(found),
-                offset=max(0, offset - len(of_run)),
-            )
-            total += of_rows
-            found += [_of_row(run, row) for row in rows]
-    shown = _located(run_id, found, shelf)
+        of_run = [file for file in RunFile if file.type in types]
+        # How many files of the run come before these rows is known once the storage has answered.
+        first = max(0, offset - len(of_run))
+        rows, of_rows = artifacts.rows_of_run(
+            results, types, limit=offset + limit - first, offset=first
+        )
+    candidates = [_of_run(run, file) for file in of_run]
+    others = [_of_row(run, row) for row in rows]
+    where = shelf.repository.locate(
+        key for artifact in (*candidates, *others) for key in artifact.keys if key
+    )
+    found = [
+        artifact
+        for file, artifact in zip(of_run, candidates, strict=True)
+        if file in files or any(where[key].backends for key in artifact.keys if key)
+    ]
+    total = len(found) + of_rows
+    behind = max(0, offset - len(found)) - first
+    page_of = [*found[offset:], *others[behind:]][:limit]
+    shown = _shown(run_id, page_of, where, shelf)
     if not with_logs:
         for file in shown:
             if file["type"] is ArtifactType.build_log:
@@ -88,9 +95,9 @@ def list_artifacts(
     return page(shown, total=total, limit=limit, offset=offset)
 
 
-def _located(run_id: int, found: Sequence[Artifact], shelf: Shelf) -> list[dict[str, Any]]:
-    keys = [key for artifact in found for key in artifact.keys if key]
-    where = shelf.repository.locate(keys)
+def _shown(
+    run_id: int, found: Sequence[Artifact], where: Mapping[str, Located], shelf: Shelf
+) -> list[dict[str, Any]]:
     return [
         {
             "artifact_id": artifact.artifact_id,

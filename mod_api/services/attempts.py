@@ -18,7 +18,13 @@ from mod_ci.attempts import Hold, Standing
 from mod_ci.models import EndReason, Stage
 from mod_ci.results import Output, Report
 from mod_regression.definitions import Definition
-from mod_sample.storage import Readable, Repository, StorageUnavailable
+from mod_sample.storage import (
+    ArtifactKind,
+    Readable,
+    Repository,
+    StorageUnavailable,
+    artifact_key,
+)
 from mod_test.logs import append as log_append
 from mod_test.logs import watching
 from mod_test.models import Outcome, Platform
@@ -116,12 +122,34 @@ def append_log(hold: Hold, offset: int, data: bytes, *, settings: Settings) -> A
         raise Invalid.fields(body=f"Must be whole lines: {error}") from error
     except OSError as error:
         raise Unavailable("The log could not be written.", retry_after=5) from error
-    if standing.is_beat_due:
-        standing = written(lambda: attempts.heartbeat(hold, lease_seconds=settings.lease_seconds))
-    answer = _answer(standing, settings, hold.run_id)
+    answer = _answer(_renewed_if_due(hold, standing, settings), settings, hold.run_id)
     return Answer(
         answer.canceled, answer.lease, answer.log_interval_ms, appended.offset, appended.full
     )
+
+
+def keep_artifact(
+    hold: Hold, kind: str, stream: Readable, *, settings: Settings, repository: Repository
+) -> Answer:
+    """Keep the binary, a core dump or all output of the run, as long as its log is taken.
+
+    Raises Conflict `lease_lost` or `run_ended`, Invalid for an empty file, Unavailable.
+    """
+    check = functools.partial(attempts.check_for_log, hold, settings.lease_seconds)
+    with reading():
+        check()
+    try:
+        with repository.receive(stream, settings.max_upload) as received:
+            if received.size == 0:
+                raise Invalid.fields(body="The file is empty.")
+            # While it was on its way, another attempt may have got the run.
+            with reading():
+                standing = check()
+            key = artifact_key(hold.run_id, ArtifactKind(kind), hold.platform.value)
+            repository.keep(received, key)
+    except StorageUnavailable as error:
+        raise Unavailable(f"The file could not be stored: {error}", retry_after=5) from error
+    return _answer(_renewed_if_due(hold, standing, settings), settings, hold.run_id)
 
 
 def report(
@@ -241,6 +269,11 @@ def _claim(
         "credential": claimed.credential,
         "lease": {"seconds": settings.lease_seconds, "expires_at": told.pop("lease_expires_at")},
         "log_interval_ms": log_interval_ms(settings, claimed.run_id),
+        "limits": {
+            "test_time_ms": settings.test_time_limit * 1000,
+            "test_memory_bytes": settings.test_memory_limit,
+            "max_upload_bytes": settings.max_upload,
+        },
         **told,
     }
 
@@ -262,6 +295,13 @@ def _give_back(taken: dict[str, Any]) -> None:
     hold = attempts.authenticate(taken["attempt_id"], taken["credential"])
     if hold is not None:
         attempts.finish(hold, EndReason.runner_shutdown)
+
+
+def _renewed_if_due(hold: Hold, standing: Standing, settings: Settings) -> Standing:
+    """The standing, with a renewed lease where a good part of it is used up."""
+    if not standing.is_beat_due:
+        return standing
+    return written(lambda: attempts.heartbeat(hold, lease_seconds=settings.lease_seconds))
 
 
 def _answer(standing: Standing, settings: Settings, run_id: int) -> Answer:
@@ -286,12 +326,14 @@ def _report(told: Mapping[str, Any]) -> Report:
         raise Invalid.fields(outputs="An output is listed twice.")
     return Report(
         runtime_ms=told["runtime_ms"],
-        exit_code=told["exit_code"],
+        exit_code=None if told["exit_code"] is None else results.as_exit_code(told["exit_code"]),
         outcome=outcome,
         outputs=outputs,
         signal=told.get("signal"),
         message=told.get("message"),
         tail=told.get("tail"),
+        stdout_tail=told.get("stdout_tail"),
+        stderr_tail=told.get("stderr_tail"),
         started_at=told.get("started_at"),
     )
 

@@ -22,7 +22,7 @@ from mod_test.sets import has_test
 
 MOST_OUTPUTS = 20
 MOST_TAGS = 50
-TAIL = (ResultRecord.tail,)
+TAILS = (ResultRecord.tail, ResultRecord.stdout_tail, ResultRecord.stderr_tail)
 
 
 @dataclass(slots=True)
@@ -47,6 +47,8 @@ class ResultView(ResultRow):
     categories: Sequence[str]
     result_message: str | None
     links: dict[str, str]
+    stdout_tail: str | None = None
+    stderr_tail: str | None = None
 
     @property
     def category(self) -> Any:
@@ -73,10 +75,14 @@ def get_result(run_id: int, regression_id: int, *, base: str) -> ResultView:
     run, running = _run(run_id)
     found = []
     if has_test(run, regression_id):
-        found = results_of(run, [regression_id], running=running, also=TAIL)
+        found = results_of(run, [regression_id], running=running, also=TAILS)
     if not found:
         raise NotFound("result", regression_id, run_id=run_id)
-    return _view(found[0], base)
+    result = found[0]
+    view = _view(result, base)
+    if result.read is not None:
+        view.stdout_tail, view.stderr_tail = result.read.stdout_tail, result.read.stderr_tail
+    return view
 
 
 def _run(run_id: int) -> tuple[RunRow, list[int]]:

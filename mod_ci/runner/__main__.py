@@ -22,6 +22,8 @@ logger = logging.getLogger("mod_ci.runner")
 
 # More processes at once than any caption extractor has use for.
 PROCESSES = 256
+# A dump that is cut there still tells where a program has crashed.
+CORE_BYTES = 64 * MIB
 
 
 def parser() -> argparse.ArgumentParser:
@@ -152,6 +154,7 @@ def options_of(args: argparse.Namespace, work: WorkDir) -> Options:
             memory_bytes=args.memory_limit * MIB,
             output_bytes=args.output_limit * MIB,
             processes=PROCESSES,
+            core_bytes=CORE_BYTES,
         ),
         build=args.build,
         extractor=args.extractor.absolute() if args.extractor else None,

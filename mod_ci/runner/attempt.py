@@ -11,13 +11,14 @@ from mod_ci.runner.client import NoAnswer, Refused
 from mod_ci.runner.contained import HostFailure
 from mod_ci.runner.folders import remove
 from mod_ci.runner.heartbeat import Heart
+from mod_ci.runner.kept import Kept
 from mod_ci.runner.lease import LAST_WORDS_S, Ending, Lease, Stopped
 from mod_ci.runner.log_sender import LogSender
 from mod_ci.runner.options import Options
 from mod_ci.runner.protocol import Attempt, Finish, finish
 from mod_ci.runner.shutdown import Shutdown
 from mod_ci.runner.spool import Spool
-from mod_ci.runner.stages import FLUSH_S, Work, go_through, send_log
+from mod_ci.runner.stages import FLUSH_S, Work, go_through, send_files, send_log
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,8 @@ def at_work(attempt: Attempt, claim: Claim, options: Options) -> Iterator[Work]:
     heart.start()
     sender.start()
     try:
-        yield Work(attempt, claim, options, folder, spool, sender, heart, options.extractor)
+        kept = Kept(folder / "kept")
+        yield Work(attempt, claim, options, folder, spool, sender, heart, kept, options.extractor)
     finally:
         heart.stop()
         sender.stop()
@@ -82,7 +84,10 @@ def conclude(work: Work, how: Finish | None) -> None:
     work.spool.write("error", "worker", [(how.message if how else "") or ended])
     if how is None:
         work.sender.flush(FLUSH_AFTER_CANCEL_S)
+        send_files(work)
         return
+    if lease.ending is None:
+        send_files(work)
     try:
         send_log(work, LAST_WORDS_S / 3 if lease.ending is Ending.SHUTDOWN else FLUSH_S)
     except (Stopped, NoAnswer, Refused) as error:

@@ -41,7 +41,10 @@ class Output:
 
 @dataclass(frozen=True)
 class RegressionTest:
-    """One regression test to execute."""
+    """One regression test to execute; the command may be empty.
+
+    output_filename: what the program is told to write to, and makes further names from.
+    """
 
     regression_id: int
     sample_id: int
@@ -49,6 +52,7 @@ class RegressionTest:
     input_type: str
     output_type: str
     outputs: tuple[Output, ...]
+    output_filename: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,15 @@ class Sample:
     name: str
     size_bytes: int | None
     url: str
+
+
+@dataclass(frozen=True)
+class AskedLimits:
+    """What the server asks to apply; None where it says nothing."""
+
+    test_time_s: float | None = None
+    test_memory_bytes: int | None = None
+    max_upload_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,7 @@ class Claim:
     run: Run
     tests: tuple[RegressionTest, ...]
     samples: tuple[Sample, ...]
+    limits: AskedLimits = AskedLimits()
 
 
 def moment(text: str) -> datetime:
@@ -108,9 +122,21 @@ def from_answer(answer: dict[str, Any]) -> Claim:
             run=run_from(answer["run"]),
             tests=tuple(test_from(test) for test in answer["tests"]),
             samples=tuple(sample_from(sample) for sample in answer["samples"]),
+            limits=limits_from(answer.get("limits") or {}),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadClaim(f"the claim's answer is not understood: {error!r}") from error
+
+
+def limits_from(limits: dict[str, Any]) -> AskedLimits:
+    """The limits of a claim."""
+    time_ms, memory = limits.get("test_time_ms"), limits.get("test_memory_bytes")
+    upload = limits.get("max_upload_bytes")
+    return AskedLimits(
+        None if time_ms is None else int(time_ms) / 1000,
+        None if memory is None else int(memory),
+        None if upload is None else int(upload),
+    )
 
 
 def run_from(run: dict[str, Any]) -> Run:
@@ -144,6 +170,7 @@ def test_from(test: dict[str, Any]) -> RegressionTest:
             )
             for output in test["outputs"]
         ),
+        output_filename=test.get("output_filename"),
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from mod_ci.runner import folders
+from mod_ci.runner.kept import core_dumps
 from mod_ci.runner.limits import Limits
 from mod_ci.runner.sandbox import Sandbox, View, wrap
 
@@ -217,6 +218,10 @@ def to_stop(
     if not limits.output_bytes:
         return None
     left = limits.output_bytes - printed
+    if measure and limits.core_bytes:
+        # A core dump is no output of the program; the kernel bounds it.
+        dumps = sum(path.lstat().st_size for path in core_dumps(program.cwd))
+        left += min(dumps, limits.core_bytes)
     if left >= 0 and measure:
         for folder in program.measured:
             size = folders.size_within(folder, most_bytes=left, most_files=limits.files)

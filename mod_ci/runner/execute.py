@@ -11,6 +11,7 @@ from typing import IO
 from mod_ci.runner.claim import RegressionTest, Sample
 from mod_ci.runner.command import CAPTURED, Unsupported, arguments, sample_name
 from mod_ci.runner.contained import Cause, Ended, Program, Sink, run
+from mod_ci.runner.kept import Kept
 from mod_ci.runner.lease import Abandoned
 from mod_ci.runner.limits import MIB, Limits
 from mod_ci.runner.results import TAIL_BYTES, Result, look_up
@@ -35,25 +36,29 @@ class Bench:
     limits: Limits
     sandbox: Sandbox | None
     spool: Spool
+    kept: Kept
     stopping: Callable[[], bool]
 
 
 class Printed:
-    """What a test prints for people: to the log line by line, and its end for the result."""
+    """What a test prints for people: to the log line by line, its ends for the result, and all of
+    it to a file."""
 
-    def __init__(self, spool: Spool, regression_id: int) -> None:
-        self.spool, self.regression_id = spool, regression_id
+    def __init__(self, spool: Spool, regression_id: int, file: IO[bytes]) -> None:
+        self.spool, self.regression_id, self.file = spool, regression_id, file
         self.splitters = {"info": LineSplitter(), "warning": LineSplitter()}
-        self.tail = b""
+        self.tail, self.stdout_tail, self.stderr_tail = b"", b"", b""
 
     def stdout(self, data: bytes) -> None:
         """Bytes of the standard output."""
         self.keep(data)
+        self.stdout_tail = ending(self.stdout_tail + data)
         self.write_info(self.splitters["info"].feed(data))
 
     def stderr(self, data: bytes) -> None:
         """Bytes of the error output."""
         self.keep(data)
+        self.stderr_tail = ending(self.stderr_tail + data)
         self.write_warning(self.splitters["warning"].feed(data))
 
     def end(self) -> None:
@@ -70,17 +75,24 @@ class Printed:
         self.spool.write("warning", "test_runner", lines, self.regression_id)
 
     def keep(self, data: bytes) -> None:
-        """Remember the last bytes."""
-        self.tail = (self.tail + data)[-TAIL_BYTES:]
+        """Remember the last bytes, and write all of them down."""
+        self.tail = ending(self.tail + data)
+        self.file.write(data)
 
-    def tail_text(self) -> str:
-        """The last bytes as text that can be shown, at most TAIL_BYTES of it."""
-        text = self.tail.decode("utf-8", "replace")
-        encoded = "\n".join(clean(redact(line)) for line in text.splitlines()).encode()
-        if len(encoded) > TAIL_BYTES:
-            # Escaping has made it longer; the end is what counts.
-            encoded = encoded[boundary(encoded, len(encoded) - TAIL_BYTES + 3) :]
-        return encoded[-TAIL_BYTES:].decode("utf-8", "ignore")
+
+def ending(data: bytes) -> bytes:
+    """As many of the last bytes as a result carries."""
+    return data[-TAIL_BYTES:]
+
+
+def tail_text(tail: bytes) -> str:
+    """The last bytes as text that can be shown, at most TAIL_BYTES of it."""
+    text = tail.decode("utf-8", "replace")
+    encoded = "\n".join(clean(redact(line)) for line in text.splitlines()).encode()
+    if len(encoded) > TAIL_BYTES:
+        # Escaping has made it longer; the end is what counts.
+        encoded = encoded[boundary(encoded, len(encoded) - TAIL_BYTES + 3) :]
+    return encoded[-TAIL_BYTES:].decode("utf-8", "ignore")
 
 
 def execute(
@@ -103,9 +115,11 @@ def execute(
     work, private = folder / "work", folder / "tmp"
     (work / "input").mkdir(parents=True)
     private.mkdir()
-    printed = Printed(bench.spool, test.regression_id)
     captured = folder / "stdout" if test.output_type in CAPTURED else None
+    all_printed = folder / "printed"
     with ExitStack() as stack:
+        file = stack.enter_context(all_printed.open("xb"))
+        printed = Printed(bench.spool, test.regression_id, file)
         stdout: Sink = printed.stdout
         if captured is not None:
             stdout = into(stack.enter_context(captured.open("xb")))
@@ -121,9 +135,13 @@ def execute(
         )
         ended = run(program, stdout, printed.stderr, bench.stopping)
     printed.end()
+    bench.kept.add_output(test.regression_id, test.command, all_printed)
     if ended.cause is Cause.STOPPED:
         raise Abandoned
-    result = result_of(ended, test, bench.limits, started_at, printed.tail_text())
+    if bench.kept.take_core(work):
+        message = "Its core dump is kept as the run's"
+        bench.spool.write("info", "worker", [message], test.regression_id)
+    result = result_of(ended, test, bench.limits, started_at, printed, captured is not None)
     if result.message:
         bench.spool.write("error", "test_runner", [result.message], test.regression_id)
     if ended.cause is Cause.OUTPUT_LIMIT:
@@ -165,9 +183,14 @@ def view(
 
 
 def result_of(
-    ended: Ended, test: RegressionTest, limits: Limits, started_at: datetime, tail: str
+    ended: Ended,
+    test: RegressionTest,
+    limits: Limits,
+    started_at: datetime,
+    printed: Printed,
+    is_captured: bool,
 ) -> Result:
-    """The result without its outputs."""
+    """The result without its outputs; a captured standard output is one of these."""
     outcome, message, exit_code, name = ended.cause.value, None, None, ended.signal
     match ended.cause:
         case Cause.EXITED:
@@ -190,5 +213,14 @@ def result_of(
             outcome, name = "signal", "SIGKILL"
             message = f"The test started more than {limits.processes} processes and was killed"
     return Result(
-        test.regression_id, outcome, ended.runtime_ms, started_at, exit_code, name, message, tail
+        test.regression_id,
+        outcome,
+        ended.runtime_ms,
+        started_at,
+        exit_code,
+        name,
+        message,
+        tail_text(printed.tail),
+        None if is_captured else tail_text(printed.stdout_tail),
+        tail_text(printed.stderr_tail),
     )

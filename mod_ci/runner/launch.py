@@ -1,10 +1,11 @@
 """Starts one program under its limits and says how it ended.
 
-    launch.py ADDRESS_SPACE FILE_SIZE CPU_SECONDS PROCESSES PROGRAM [ARGUMENT ...]
+    launch.py ADDRESS_SPACE FILE_SIZE CPU_SECONDS PROCESSES CORE_SIZE PROGRAM [ARGUMENT ...]
 
 Runs as a process of its own, inside the sandbox where there is one, because only the
 parent of a program sees whether a signal ended it: bwrap turns that into an exit code.
-Limits are bytes, seconds and a number, 0 for none. To file descriptor 3 it writes
+Limits are bytes, seconds and a number, 0 for none; a core dump of 0 bytes is none. To file
+descriptor 3 it writes
 
     started
     exit CODE RUNTIME_MS PEAK_BYTES | signal NUMBER RUNTIME_MS PEAK_BYTES | error ERRNO
@@ -38,12 +39,14 @@ def become(program: list[str], limits: list[int]) -> None:
     # Python ignores these two; what it executes would inherit that.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    address_space, file_size, cpu_seconds, processes = limits
+    address_space, file_size, cpu_seconds, processes, core_size = limits
     limit(resource.RLIMIT_AS, address_space)
     limit(resource.RLIMIT_FSIZE, file_size)
     limit(resource.RLIMIT_CPU, cpu_seconds)
     limit(resource.RLIMIT_NPROC, processes)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    core_size = core_size if hard == resource.RLIM_INFINITY else min(core_size, hard)
+    resource.setrlimit(resource.RLIMIT_CORE, (core_size, core_size))
     os.execvp(program[0], program)  # noqa: S606  # executing without a shell is the point
 
 
@@ -58,7 +61,7 @@ def prefer_as_victim() -> None:
 
 def main(arguments: list[str]) -> None:
     """Run the program to its end and write the two status lines."""
-    limits = [int(value) for value in arguments[:4]]
+    limits = [int(value) for value in arguments[:5]]
     os.set_inheritable(STATUS_FD, False)
     os.write(STATUS_FD, b"started\n")
     failed, fail = os.pipe()
@@ -67,7 +70,7 @@ def main(arguments: list[str]) -> None:
     if child == 0:
         try:
             prefer_as_victim()
-            become(arguments[4:], limits)
+            become(arguments[5:], limits)
         except (OSError, ValueError) as error:
             os.write(fail, str(getattr(error, "errno", None) or 22).encode())
         os._exit(127)

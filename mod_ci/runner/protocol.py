@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from mod_ci.runner import claim as claims
 from mod_ci.runner.claim import Claim
@@ -126,6 +126,17 @@ def put_result(
         headers = {"Content-Type": body.content_type}
         return call(attempt, "PUT", what, data=body.rewound(), headers=headers, timeout_s=300.0)
     return call(attempt, "PUT", what, json=body, timeout_s=300.0)
+
+
+def put_artifact(attempt: Attempt, kind: str, file: IO[bytes]) -> None:
+    """Send a file of the run: `binary`, `coredump` or `combined_stdout`.
+
+    Raises NoAnswer and Refused. It ends no lease: a file is worth less than the run, whose own
+    calls find out.
+    """
+    headers = {"Content-Type": "application/octet-stream"}
+    url = attempt.url(f"artifacts/{kind}")
+    send("PUT", url, attempt.credential, data=file, headers=headers, timeout_s=300.0)
 
 
 def finish(attempt: Attempt, how: Finish) -> None:

@@ -8,19 +8,24 @@ from pathlib import Path
 from mod_ci.runner import build as builds
 from mod_ci.runner import checkout
 from mod_ci.runner.claim import Claim, Run
+from mod_ci.runner.client import NoAnswer, Refused
 from mod_ci.runner.execute import Bench
+from mod_ci.runner.files import open_regular
 from mod_ci.runner.git import Git
 from mod_ci.runner.heartbeat import Heart
+from mod_ci.runner.kept import Kept
 from mod_ci.runner.lease import Lease
 from mod_ci.runner.log_sender import LogSender
 from mod_ci.runner.options import Options
-from mod_ci.runner.protocol import Attempt, Finish, finish, insist
+from mod_ci.runner.protocol import Attempt, Finish, finish, insist, put_artifact
 from mod_ci.runner.samples import Samples
 from mod_ci.runner.spool import Spool
 from mod_ci.runner.testing import Floor, test_all
 
 # How long the end of a run waits for its log, which is the least of what it has to say.
 FLUSH_S = 30.0
+# Between the tries to send a file, which is worth less than the log.
+PAUSES_S = (1.0, 5.0)
 
 
 @dataclass
@@ -34,6 +39,7 @@ class Work:
     spool: Spool
     sender: LogSender
     heart: Heart
+    kept: Kept
     extractor: Path | None
 
     @property
@@ -103,9 +109,12 @@ def test(work: Work) -> None:
     bench = Bench(
         extractor=work.extractor,
         built=None if options.build is None else work.extractor.parent,
-        limits=options.limits,
+        limits=options.limits.narrowed(
+            work.claim.limits.test_time_s, work.claim.limits.test_memory_bytes
+        ),
         sandbox=options.sandbox,
         spool=work.spool,
+        kept=work.kept,
         stopping=lambda: work.lease.over,
     )
     samples = Samples(options.work.samples, work.attempt, work.claim.samples)
@@ -115,8 +124,53 @@ def test(work: Work) -> None:
 
 def hand_in(work: Work) -> None:
     """The end of a run that went through all stages."""
+    send_files(work)
     send_log(work, FLUSH_S)
     finish(work.attempt, Finish("completed"))
+
+
+def send_files(work: Work) -> None:
+    """Send the binary, a core dump and all that tests printed, each as far as the server takes it.
+
+    The results do not depend on them: what cannot be sent is noted in the log.
+    """
+    files = {
+        "binary": work.extractor,
+        "coredump": work.kept.core,
+        "combined_stdout": work.kept.combined,
+    }
+    for kind, path in files.items():
+        if path is None or work.lease.lost:
+            continue
+        problem = send_file(work, kind, path)
+        if problem:
+            work.spool.write("warning", "worker", [f"The file {kind} is not kept: {problem}"])
+
+
+def send_file(work: Work, kind: str, path: Path) -> str | None:
+    """Send one file if it is there and not empty; says why it could not be sent."""
+    file = open_regular(path.resolve())
+    if file is None:
+        return None
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        most = work.claim.limits.max_upload_bytes
+        if most is not None and size > most:
+            return f"it has {size} bytes, and the server takes {most}"
+        for pause_s in (*PAUSES_S, None) if size else ():
+            file.seek(0)
+            try:
+                put_artifact(work.attempt, kind, file)
+            except Refused as refusal:
+                # A server may know of no such files.
+                return None if refusal.status in (401, 404) else str(refusal)
+            except NoAnswer as error:
+                if pause_s is None or not work.lease.patient():
+                    return str(error)
+                work.lease.sleep(pause_s)
+            else:
+                return None
+    return None
 
 
 def send_log(work: Work, timeout_s: float) -> None:

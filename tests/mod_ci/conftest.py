@@ -8,7 +8,7 @@ from tests.runners import Held, Runner, runner
 
 @pytest.fixture
 def reader(site) -> dict[str, str]:
-    return factories.signed_in("user", "runs:read", "runs:write", "system:read")
+    return factories.signed_in("user", "runs:read", "runs:write", "results:read", "system:read")
 
 
 @pytest.fixture

@@ -73,6 +73,41 @@ def test_the_same_result_twice_counts_once_and_another_replaces_it_with_its_file
     assert summary(client, reader, held.run_id)["pass_count"] == 1
 
 
+def test_the_two_streams_of_a_test_are_shown_apart(app, client, held, test_, reader) -> None:
+    told = {"tail": "one\ntwo", "stdout_tail": "one", "stderr_tail": "two"}
+    assert held.report(test_.id, **told).status_code == 200
+    url = f"/api/v1/runs/{held.run_id}/samples/{test_.id}"
+
+    found = client.get(url, headers=reader).json
+    assert {name: found[name] for name in told} == told
+
+    assert held.report(test_.id, tail="only together").status_code == 200
+    found = client.get(url, headers=reader).json
+    assert (found["stdout_tail"], found["stderr_tail"]) == (None, None)
+    assert found["tail"] == "only together"
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"), [(3221225477, -1073741819), (4294967295, -1), (2147483647, 2147483647)]
+)
+def test_an_exit_code_of_windows_is_kept_with_its_sign(
+    app, client, held, test_, raw, reader, told, kept
+) -> None:
+    assert held.report(test_.id, exit_code=told).status_code == 200
+
+    assert raw.execute("SELECT exit_code FROM test_result") == [(kept,)]
+    errors = client.get(f"/api/v1/runs/{held.run_id}/errors", headers=reader).json["data"]
+    crashed = kept == -1073741819
+    assert errors[0]["type"] == ("test_failure" if crashed else "exit_code_mismatch")
+
+
+@pytest.mark.parametrize("told", [4294967296, -2147483649])
+def test_what_is_no_exit_code_is_refused(app, held, test_, told) -> None:
+    response = held.report(test_.id, exit_code=told)
+
+    assert (response.status_code, list(response.json["details"]["fields"])) == (400, ["exit_code"])
+
+
 def test_a_differing_output_must_come_with_its_bytes(app, client, held, test_, raw) -> None:
     response = held.report(test_.id, {test_.output.id: OTHER}, files=False)
 
@@ -135,7 +170,7 @@ def test_an_output_of_another_test_is_refused(app, client, held, test_) -> None:
         ({"runtime_ms": -1}, "runtime_ms"),
         ({"runtime_ms": 2**31}, "runtime_ms"),
         ({"runtime_ms": None}, "runtime_ms"),
-        ({"exit_code": 2**31}, "exit_code"),
+        ({"exit_code": 2**32}, "exit_code"),
         ({"exit_code": None}, "exit_code"),
         ({"exit_code": 0, "outcome": "signal"}, "exit_code"),
         ({"outcome": "died"}, "outcome"),

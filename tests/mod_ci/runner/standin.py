@@ -43,6 +43,7 @@ class Held:
     log: bytearray = field(default_factory=bytearray)
     results: dict[int, dict[str, Any]] = field(default_factory=dict)
     files: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    artifacts: dict[str, bytes] = field(default_factory=dict)
     puts: int = 0
     finishes: list[dict[str, Any]] = field(default_factory=list)
     beats: list[dict[str, Any]] = field(default_factory=list)
@@ -238,7 +239,7 @@ class Handler(BaseHTTPRequestHandler):
             status, body = state.claim()
             self.answer(status, body)
             return
-        found = re.fullmatch(r"/api/v1/attempts/(\d+)/(\w+)(?:/(\d+))?", self.path)
+        found = re.fullmatch(r"/api/v1/attempts/(\d+)/(\w+)(?:/(\w+))?", self.path)
         held = state.attempts.get(int(found[1])) if found else None
         if found is None or held is None or bearer != held.credential:
             self.error(401, "unauthorized")
@@ -248,6 +249,9 @@ class Handler(BaseHTTPRequestHandler):
             self.sample(int(found[3]))
         elif (held.canceled or held.ended) and found[2] in ("results", "finish"):
             self.error(409, "run_ended")
+        elif found[2] == "artifacts":
+            held.artifacts[found[3]] = self.body
+            self.fine(held)
         else:
             getattr(self, f"take_{found[2]}")(held, int(found[3] or 0))
 
