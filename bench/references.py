@@ -384,7 +384,7 @@ UNION ALL SELECT DISTINCT 'media_info', g.sample_id, NULL, NULL, NULL
         },
     ),
     "Auth.list_tokens": Reference(
-        "a.id, a.token_name, a.scopes_json, a.created_at, a.expires_at, a.revoked_at",
+        "a.id, a.user_id, a.token_name, a.scopes_json, a.created_at, a.expires_at, a.revoked_at",
         "api_token a JOIN `user` u ON u.id = a.user_id",
         where="u.name = 'bench-admin'",
         order="a.id DESC",

@@ -282,14 +282,23 @@ def _free_name(owner: Account, name: str) -> None:
             ApiToken.user_id == owner.id, func.lower(ApiToken.token_name) == name.lower()
         )
     ).all()
-    if any(row.is_live for row in rows):
-        raise Conflict("A live token of this account has this name.", code="token_name_taken")
+    live = next((row for row in rows if row.is_live), None)
+    if live is not None:
+        raise _name_taken(token_id=live.id)
     for row in rows:
         db.session.execute(
             update(ApiToken)
             .where(ApiToken.id == row.id)
             .values(token_name=_given_up(row.token_name, row.id))
         )
+
+
+def _name_taken(**details: int) -> Conflict:
+    return Conflict(
+        "A live token of this account has this name: revoke that one or choose another token_name.",
+        code="token_name_taken",
+        **details,
+    )
 
 
 def _given_up(name: str, token_id: int) -> str:
@@ -303,9 +312,7 @@ def _insert(owner: Account, name: str, **values: Any) -> Token:
         new = insert(ApiToken).values(user_id=owner.id, token_name=name, **values)
         made = cast(CursorResult[Any], db.session.execute(new))
     except IntegrityError:  # the existing site makes tokens too, and knows no lock of ours
-        raise Conflict(
-            "A live token of this account has this name.", code="token_name_taken"
-        ) from None
+        raise _name_taken() from None
     token_id = made.lastrowid
     return _token(db.session.execute(_tokens(owner).where(ApiToken.id == token_id)).one())
 

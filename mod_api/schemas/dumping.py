@@ -20,7 +20,13 @@ AS_NUMBER = "v if v.__class__ is int else int(v)"
 
 
 class Schema(marshmallow.Schema):
-    """A schema whose `dump` gives what marshmallow's does."""
+    """A schema whose `dump` gives what marshmallow's does, and which refuses unknown fields with
+    the names that it has."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        names = [field.data_key or name for name, field in self.load_fields.items()]
+        self.error_messages["unknown"] = f"Unknown field. There are: {', '.join(names)}."
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
         """The object, or each of many, as what JSON can hold."""

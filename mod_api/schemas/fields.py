@@ -69,7 +69,11 @@ class Number(fields.Integer):
 
 
 class Truth(fields.Boolean):
-    """A truth value: in JSON `true` or `false` only, in a query also those words."""
+    """A truth value: in JSON `true` or `false` only.
+
+    In a query the words `true`, `false`, `1` and `0` in any ASCII case: clients write their own
+    language's (`True`).
+    """
 
     def __init__(self, *, from_text: bool = False, **options: Any) -> None:
         self.from_text = from_text
@@ -79,9 +83,10 @@ class Truth(fields.Boolean):
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
     ) -> bool:
         if self.from_text:
-            if value not in ("true", "false"):
+            word = value.lower() if isinstance(value, str) and value.isascii() else value
+            if word not in ("true", "false", "1", "0"):
                 raise ValidationError("Must be true or false.")
-            return bool(value == "true")
+            return word in ("true", "1")
         if not isinstance(value, bool):
             raise ValidationError("Must be true or false.")
         return value

@@ -1,7 +1,9 @@
 """What is wrong is refused with its name: never a 500, never silence."""
 
 import pytest
+import yaml
 
+from mod_api.document import COMMITTED
 from tests import factories
 
 ALL = (
@@ -53,6 +55,83 @@ def test_unknown_body_keys_are_named(client, admin, name) -> None:
 
     assert response.status_code == 400
     assert (name or "body") in response.json["details"]["fields"]
+
+
+def test_an_unknown_name_is_refused_with_those_that_exist(client, admin) -> None:
+    def refusal(answer) -> str:
+        assert answer.status_code == 400
+        ((name, message),) = answer.json["details"]["fields"].items()
+        assert name in ("colour", "approvals.0.colour")
+        return message
+
+    query = refusal(client.get("/api/v1/branches?colour=1", headers=admin))
+    body = refusal(client.post("/api/v1/runs", json={**RUN, "colour": 1}, headers=admin))
+    none = refusal(client.get("/api/v1/runs/1/summary?colour=1", headers=admin))
+    entry = {"sample_id": 1, "regression_id": 1, "output_id": 1, "reason": "The wording is right."}
+    nested = refusal(
+        client.post(
+            "/api/v1/runs/1/baseline-approvals",
+            json={"approvals": [{**entry, "colour": 1}]}, headers=admin,
+        )
+    )  # fmt: skip
+
+    assert query == "Unknown field. There are: limit, offset, repository, name, active."
+    assert "commit_sha" in body
+    assert "regression_test_ids" in body
+    assert none == "Unknown field. There are no query parameters here."
+    assert "apply_to_variants" in nested
+
+
+BOOLEANS = [
+    ("/branches", "active"), ("/environments", "active"), ("/regression-tests", "active"),
+    ("/runs/1/infrastructure-errors", "include_stack"), ("/auth/tokens", "all"),
+    ("/runs/1/logs/stream", "from_beginning"),
+]  # fmt: skip
+
+
+def test_these_are_all_query_booleans() -> None:
+    document = yaml.load(COMMITTED.read_text(), yaml.CSafeLoader)
+    found = {
+        (path.replace("{run_id}", "1"), parameter["name"])
+        for path, item in document["paths"].items()
+        for operation in item.values()
+        if isinstance(operation, dict)
+        for parameter in operation.get("parameters", ())
+        if parameter.get("schema", {}).get("type") == "boolean"
+    }
+
+    assert found == set(BOOLEANS)
+
+
+@pytest.mark.parametrize(("path", "name"), BOOLEANS)
+def test_a_query_boolean_is_a_word_or_a_digit_in_any_case(client, admin, path, name) -> None:
+    factories.run(progress=["testing", "completed"])
+
+    def status(value: str) -> int:
+        answer = client.get(f"/api/v1{path}", query_string={name: value}, headers=admin)
+        return answer.status_code
+
+    for words in (("true", "True", "TRUE", "1"), ("false", "False", "fAlSe", "0")):
+        statuses = {status(word) for word in words}
+        assert len(statuses) == 1
+        assert 400 not in statuses
+    for word in ("yes", "2", "", "t", "on", "01", "\uff11", "tru\u0065\u0301", " true"):
+        answer = client.get(f"/api/v1{path}", query_string={name: word}, headers=admin)
+        assert (answer.status_code, list(answer.json["details"]["fields"])) == (400, [name])
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [("True", 1), ("1", 1), ("TRUE", 1), ("False", 2), ("0", 2), ("FALSE", 2)],
+)
+def test_a_query_boolean_means_what_it_says(client, admin, value, found) -> None:
+    factories.regression_test(active=True)
+    for _ in range(2):
+        factories.regression_test(active=False)
+
+    answer = client.get(f"/api/v1/regression-tests?active={value}", headers=admin)
+
+    assert answer.json["pagination"]["total"] == found
 
 
 @pytest.mark.parametrize("wrong", ["limit=x", "limit=5&limit=5", "unknown=1"])

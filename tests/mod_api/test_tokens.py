@@ -126,6 +126,8 @@ def test_a_name_belongs_to_one_live_token(app, client, person, raw) -> None:
 
     taken = ask(client, person)
     assert (taken.status_code, taken.json["code"]) == (409, "token_name_taken")
+    assert taken.json["details"] == {"token_id": first["token_id"]}
+    assert "revoke that one or choose another token_name" in taken.json["message"]
     headers = factories.bearer(first["token"])
     assert client.delete(f"{API}/auth/tokens/current", headers=headers).status_code == 204
     assert client.get(f"{API}/runs", headers=headers).status_code == 401
