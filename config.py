@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from flask.helpers import get_load_dotenv
-from limits import parse_many as parse_limits
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -214,8 +213,10 @@ def _redis(text: str) -> str:
 def _limit(text: str) -> str | None:
     if text == "off":
         return None
+    from limits import parse_many  # only where a limit is set, for a quick start
+
     try:
-        (limit,) = parse_limits(text)
+        (limit,) = parse_many(text)
     except ValueError:
         raise ValueError("must be 'off' or one limit such as '120/minute'") from None
     if limit.amount < 1:

@@ -1,30 +1,35 @@
 """The application: `flask --app run ...`, `gunicorn 'run:create_app()'`. Nothing imports this."""
 
 from flask import Flask
-from flask_migrate import Migrate
 
-import mod_sample.models  # noqa: F401  both bring every table into the metadata
-from config import ROOT, Settings
-from database import db, init_database
-from demo.commands import demo
-from mod_api import init_api
-from mod_api.commands import check
-from mod_api.log_commands import logs
-from mod_api.rollup_commands import rollup
-from mod_auth.commands import accounts
-from mod_ci.commands import queue, repository
+import command_line
+import json_log
+import mod_test.rollup.tables  # noqa: F401  these four bring every table into the metadata
+from config import Settings
+from database import init_database
 from mod_sample.storage import open_repository
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Build the application. Raises SettingsError when a setting cannot be used."""
-    settings = settings or Settings.from_environment()
+    """Build the application; for a command of ours (`command_line.py`) without its routes.
+
+    Raises SettingsError when a setting cannot be used.
+    """
+    with command_line.one_sentence():
+        app = _create_core(settings or Settings.from_environment())
+    if command_line.needs_routes():
+        from mod_api.api import init_api
+
+        init_api(app, app.extensions["settings"])
+    return app
+
+
+def _create_core(settings: Settings) -> Flask:
+    """Build what a command needs, too: settings, storage, database, commands."""
+    json_log.install()
     app = Flask(__name__, static_folder=None)
+    app.cli = command_line.Commands(app)
     app.extensions["settings"] = settings
     app.extensions["repository"] = open_repository(settings.sample_repository, settings.gcs_bucket)
     init_database(app, settings.database_url)
-    Migrate(app, db, directory=str(ROOT / "migrations"))
-    init_api(app, settings)
-    for commands in (accounts, queue, repository, demo, logs, rollup, check):
-        app.cli.add_command(commands)
     return app

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import flask_migrate
 import pymysql
 import sqlalchemy as sa
 from flask import Flask
@@ -21,7 +20,7 @@ from bench import contents, definitions, histories
 from bench.definitions import Definitions, Rows
 from bench.loading import connect_arguments, loading
 from bench.places import Place, add_options, described, places
-from database import db, reading
+from database import db, migrating, reading
 from mod_test.rollup import rebuild, triggers
 from run import create_app
 
@@ -62,7 +61,7 @@ def made(place: Place, *, again: bool = False, rebuilt: bool = False) -> bool:
         try:
             if not is_there:
                 _mark(UNFINISHED)
-            flask_migrate.upgrade()
+            migrating.upgrade()
             if is_there:
                 print(f"{described(place.url)} has {place.size.name} already.")
             else:

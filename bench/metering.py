@@ -36,12 +36,11 @@ def main(asked: argparse.Namespace) -> int:
 
 
 def compare(folder: Path, rounds: int) -> None:
-    import flask_migrate
 
     import metrics
     from bench.serving import quiet
     from config import Settings
-    from database import connections, db
+    from database import connections, db, migrating
     from mod_auth.models import Role
     from mod_auth.scopes import Scope
     from run import create_app
@@ -54,7 +53,7 @@ def compare(folder: Path, rounds: int) -> None:
     with mock.patch.object(connections, "time_statements", lambda engine: None):
         plain = create_app(settings)
     with measured.app_context():
-        flask_migrate.upgrade()
+        migrating.upgrade()
         factories.bind(db.engine)
     tests = [factories.regression_test() for _ in range(20)]
     runs = [factories.run(tests=tests, progress=["testing", "completed"]) for _ in range(60)]

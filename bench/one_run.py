@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import flask_migrate
 from flask import Flask
 
 from bench.options import at_least
@@ -21,7 +20,7 @@ from bench.places import environment_of
 from bench.serving import API, BARE, quiet, served
 from bench.timing import Asked
 from config import Settings
-from database import db
+from database import db, migrating
 from run import create_app
 from tests import factories
 
@@ -59,7 +58,7 @@ def main(options: argparse.Namespace) -> int:
 def run_with_results(app: Flask, count: int) -> tuple[str, dict[str, str]]:
     """An ended run among others: its path, and the headers of who may read it."""
     with app.app_context():
-        flask_migrate.upgrade()
+        migrating.upgrade()
         factories.bind(db.engine)
     tests = [factories.regression_test() for _ in range(count)]
     for _ in range(20):

@@ -22,11 +22,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import flask_migrate
-
 from bench.options import at_least
 from config import Settings
-from database import db
+from database import db, migrating
 from run import create_app
 from tests import factories
 from tests.runners import Held, runner
@@ -80,7 +78,7 @@ def prepared(folder: Path, logs: int) -> tuple[dict[str, str], list[Held]]:
     environ: dict[str, str | None] = {**DEFAULTS, **site_of(folder)}
     app = create_app(Settings.from_environment({name.upper(): environ[name] for name in environ}))
     with app.app_context():
-        flask_migrate.upgrade()
+        migrating.upgrade()
         factories.bind(db.engine)
         test = factories.regression_test()
         for _ in range(50):

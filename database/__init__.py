@@ -11,7 +11,7 @@ from database.base import Base, db, given, key, ours
 from database.clock import now
 from database.column_types import Bytewise, EnumText, UtcDateTime, long_id, long_text, word
 from database.connections import engine_options, has_trigger, init_database, prepare
-from database.failures import cause_of, log_failure
+from database.failures import cause_of, code_and_message, log_failure
 from database.functions import (
     ASCII_LOWER,
     NO_ID,
@@ -68,6 +68,7 @@ __all__ = [
     "by_index",
     "cause_of",
     "chosen",
+    "code_and_message",
     "contains_text",
     "db",
     "end_reading",

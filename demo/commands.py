@@ -8,8 +8,6 @@ from flask.cli import AppGroup
 
 from config import INSTANCE
 from database import writing
-from mod_auth.commands import told_in_one_line
-from mod_sample.storage import StorageError
 
 demo = AppGroup("demo", help="The demonstration's data.")
 
@@ -21,17 +19,13 @@ demo = AppGroup("demo", help="The demonstration's data.")
     default=INSTANCE / "demo",
     help="Where the demonstration's own files are made.",
 )
-@told_in_one_line
 def seed(folder: Path) -> None:
     """Make the demonstration's samples, baselines and regression tests; what is there stays."""
     from demo.content import build  # quick start of every other command
     from demo.content import seed as into
 
     made = build(folder)
-    try:
-        into.store_files(made, current_app.extensions["repository"])
-    except StorageError as error:
-        raise click.ClickException(str(error)) from None
+    into.store_files(made, current_app.extensions["repository"])
     with writing():
         added = into.insert_rows(made)
     click.echo(

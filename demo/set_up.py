@@ -10,12 +10,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import flask_migrate
 from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 
 from config import INSTANCE
-from database import db, reading, writing
+from database import db, migrating, reading, writing
 from demo.content import Demo, build, seed
 from demo.place import DEMO, NotHere, Place
 from demo.telling import say, step
@@ -65,7 +64,7 @@ def _fill(place: Place, demo: Demo) -> Site:
     app = create_app(place.settings)
     with app.app_context():
         with step("Database"):
-            flask_migrate.upgrade()
+            migrating.upgrade()
         with step("Samples, regression tests and baselines"):
             seed.store_files(demo, app.extensions["repository"])
             with writing():

@@ -33,7 +33,7 @@ def findings(app: Flask) -> Iterator[Finding]:
     """All findings; what needs the database or its tables is left out where they are not there."""
     own: Settings = app.extensions["settings"]
     yield from settings.findings(own)
-    yield services.limits(own, app.extensions["limit_store"])
+    yield services.limits(own)
     yield from services.storages(app.extensions["repository"])
     reachable = database.reachable()
     yield reachable

@@ -5,13 +5,11 @@ from flask.cli import AppGroup
 
 from mod_api import application
 from mod_api.services import log_archive
-from mod_auth.commands import told_in_one_line
 
 logs = AppGroup("logs", help="Logs of runs.")
 
 
 @logs.command("keep")
-@told_in_one_line
 def keep() -> None:
     """Keep the logs of ended runs in the bucket, with their sizes and hashes (a timer)."""
     count = log_archive.keep_all(

@@ -6,7 +6,6 @@ import click
 from flask.cli import AppGroup
 
 from database import db, reading
-from mod_auth.commands import told_in_one_line
 from mod_test import trigger_owners
 from mod_test.rollup import rebuild as rebuilding
 from mod_test.rollup import verify as verifying
@@ -18,7 +17,6 @@ NO_TRIGGERS = "This account may not create triggers: nothing is kept, everything
 
 @rollup.command("rebuild")
 @click.option("--after", default=0, help="Resume behind this run id.")
-@told_in_one_line
 def rebuild(after: int) -> None:
     """Derive every run anew, in batches; broken off, it is resumed with --after."""
     if not rebuilding.prepare():
@@ -31,7 +29,6 @@ def rebuild(after: int) -> None:
 
 
 @rollup.command("verify")
-@told_in_one_line
 def verify() -> None:
     """Compare everything that is kept with a full derivation; exit status 1 on a difference."""
     with reading():
@@ -47,7 +44,6 @@ def verify() -> None:
 
 
 @rollup.command("adopt")
-@told_in_one_line
 def adopt() -> None:
     """Make the triggers anew as this account of the database: the one that made them is to go, or
     is gone, and then nobody can write."""

@@ -3,49 +3,22 @@
 Whoever may run these may read the database itself; what is done here has no account behind it.
 """
 
-import functools
 import sys
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
 
 import click
 from flask import current_app
 from flask.cli import AppGroup
-from sqlalchemy.exc import SQLAlchemyError
 
 from config import Settings
-from database import TableHeldError, reading, writing
-from errors import DomainError, NotFound
+from database import reading, writing
+from errors import NotFound
 from mod_auth import accounts as services
 from mod_auth import tokens
 from mod_auth.accounts import Account
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
 accounts = AppGroup("accounts", help="Accounts, their roles and their tokens.")
-
-
-def told_in_one_line(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn what went wrong into one line on standard error and exit status 1."""
-
-    @functools.wraps(command)
-    def told(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except DomainError as error:
-            raise click.ClickException(_sentence(error)) from None
-        except TableHeldError as error:
-            raise click.ClickException(str(error)) from None
-        except SQLAlchemyError as error:
-            cause = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise click.ClickException(
-                f"The database does not do this: {cause}. Is it there and upgraded (db upgrade)?"
-            ) from None
-
-    return told
 
 
 @accounts.command("create")
@@ -58,7 +31,6 @@ def told_in_one_line(command: Callable[P, R]) -> Callable[P, R]:
     show_default=True,
 )
 @click.option("--password-stdin", is_flag=True, help="Read the password's line from stdin.")
-@told_in_one_line
 def create(email: str, name: str, role: str, password_stdin: bool) -> None:
     """Make an account. The password is asked for, twice, or read with --password-stdin."""
     password = _password(from_stdin=password_stdin)
@@ -70,7 +42,6 @@ def create(email: str, name: str, role: str, password_stdin: bool) -> None:
 
 
 @accounts.command("list")
-@told_in_one_line
 def list_all() -> None:
     """List every account."""
     with reading():
@@ -97,7 +68,6 @@ def list_all() -> None:
 @accounts.command("set-role")
 @click.argument("email")
 @click.argument("role", type=click.Choice([role.value for role in Role]))
-@told_in_one_line
 def set_role(email: str, role: str) -> None:
     """Give an account another role; its tokens have it at once."""
     with writing():
@@ -107,7 +77,6 @@ def set_role(email: str, role: str) -> None:
 
 @accounts.command("disable")
 @click.argument("email")
-@told_in_one_line
 def disable(email: str) -> None:
     """Let neither the password nor any token of an account open anything."""
     with writing():
@@ -117,7 +86,6 @@ def disable(email: str) -> None:
 
 @accounts.command("enable")
 @click.argument("email")
-@told_in_one_line
 def enable(email: str) -> None:
     """Undo `disable`."""
     with writing():
@@ -137,7 +105,6 @@ def enable(email: str) -> None:
     help="May be given several times.",
 )
 @click.option("--days", type=click.IntRange(1, tokens.MAX_DAYS), default=30, show_default=True)
-@told_in_one_line
 def token(email: str, name: str, scopes: tuple[str, ...], days: int) -> None:
     """Make a token and print it, this once, on standard output."""
     with writing():
@@ -165,13 +132,6 @@ def _password(*, from_stdin: bool) -> str:
     if not sys.stdin.isatty():
         raise click.ClickException("No terminal to ask for the password: use --password-stdin.")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
-
-
-def _sentence(error: DomainError) -> str:
-    fields = error.details.get("fields")
-    if isinstance(fields, dict):
-        return "; ".join(f"{name}: {message}" for name, message in fields.items())
-    return _printable(error.message)
 
 
 def _printable(text: str) -> str:

@@ -18,10 +18,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.requests_client import OAuth2Session
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from requests import RequestException
 from sqlalchemy import select, update
 
 from config import Settings
@@ -56,6 +53,10 @@ class TokenRefusedError(GitHubError):
     """GitHub does not know a token, or no longer."""
 
 
+class RefusedError(Exception):
+    """GitHub does not exchange a code; the message is its own code for why."""
+
+
 def authorize_url(settings: Settings, account: Account, redirect_uri: str) -> str:
     """Where the account's owner says yes: an address at GitHub, good for ten minutes.
 
@@ -65,7 +66,7 @@ def authorize_url(settings: Settings, account: Account, redirect_uri: str) -> st
     _need_configuration(settings)
     state = _sealer(settings).dumps([account.id, redirect_uri, secrets.token_urlsafe(16)])
     # No scope: the public profile is all that is read.
-    with OAuth2Session(settings.github_client_id, redirect_uri=redirect_uri) as session:
+    with _session(settings.github_client_id, redirect_uri=redirect_uri) as session:
         url, _ = session.create_authorization_url(
             f"{settings.github_url}/login/oauth/authorize", state=state
         )
@@ -88,12 +89,12 @@ def connect(settings: Settings, account: Account, *, code: str, state: str) -> A
         token, user = _within(
             CONNECT_SECONDS, lambda: _exchange(settings, code=code, redirect_uri=redirect_uri)
         )
-    except OAuthError as error:
-        if error.error == BAD_CODE:
+    except RefusedError as error:
+        if str(error) == BAD_CODE:
             raise Unprocessable(
                 "GitHub does not take this code; start again.", code="github_refused"
             ) from None
-        log.warning("github refused the exchange", error=error.error)
+        log.warning("github refused the exchange", error=str(error))
         raise _unanswered() from error
     except GitHubError as error:
         log.warning("github did not answer", error=str(error))
@@ -154,21 +155,33 @@ def _redirect_of(settings: Settings, account: Account, state: str) -> str:
     return str(redirect_uri)
 
 
+def _session(*client: str | None, **options: Any) -> Any:
+    # Authlib and requests are large, and few processes ever ask GitHub.
+    from authlib.integrations.requests_client import OAuth2Session
+
+    return OAuth2Session(*client, **options)
+
+
 def _exchange(settings: Settings, *, code: str, redirect_uri: str) -> tuple[str, GitHubUser]:
-    with OAuth2Session(
+    from authlib.integrations.base_client import OAuthError
+
+    with _session(
         settings.github_client_id,
         settings.github_client_secret,
         redirect_uri=redirect_uri,
         token_endpoint_auth_method="client_secret_post",  # noqa: S106  a method's name
         default_timeout=CONNECT_SECONDS,
     ) as session:
-        answer: dict[str, Any] = session.fetch_token(
-            f"{settings.github_url}/login/oauth/access_token",
-            grant_type="authorization_code",
-            code=code,
-            headers={"Accept": "application/json"},
-            allow_redirects=False,
-        )
+        try:
+            answer: dict[str, Any] = session.fetch_token(
+                f"{settings.github_url}/login/oauth/access_token",
+                grant_type="authorization_code",
+                code=code,
+                headers={"Accept": "application/json"},
+                allow_redirects=False,
+            )
+        except OAuthError as error:
+            raise RefusedError(error.error) from error
     token = answer.get("access_token")
     if not isinstance(token, str) or not token:
         raise GitHubError("no access token in the answer")
@@ -176,7 +189,7 @@ def _exchange(settings: Settings, *, code: str, redirect_uri: str) -> tuple[str,
 
 
 def _user_of(settings: Settings, token: str) -> GitHubUser:
-    with OAuth2Session(
+    with _session(
         token={"access_token": token, "token_type": "bearer"}, default_timeout=CONNECT_SECONDS
     ) as session:
         answer = session.get(
@@ -215,7 +228,7 @@ def _keep(account: Account, user: GitHubUser) -> Account:
 
 
 def _within(seconds: float, call: Callable[[], T]) -> T:
-    """The value of `call`, which is given up after `seconds`. Raises GitHubError, OAuthError.
+    """The value of `call`, which is given up after `seconds`. Raises GitHubError, RefusedError.
 
     The client's own time limits hold between two bytes; an answer that trickles could take for
     ever. The thread that is given up ends with its connection.
@@ -233,7 +246,7 @@ def _within(seconds: float, call: Callable[[], T]) -> T:
         return answer.result(timeout=seconds)
     except TimeoutError:
         raise GitHubError(f"no answer within {seconds:g} seconds") from None
-    except (RequestException, ValueError) as error:
+    except (OSError, ValueError) as error:  # an OSError is what requests raises, too
         # Named by its kind only: the text may hold the address with the code.
         raise GitHubError(f"{type(error).__name__} while asking") from None
 

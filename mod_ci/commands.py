@@ -5,10 +5,9 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from database import reading
-from mod_auth.commands import told_in_one_line
 from mod_ci import queue as services
 from mod_ci import stored_files
-from mod_sample.storage import Repository, StorageError, copy_missing
+from mod_sample.storage import Repository, copy_missing
 
 DAY_SECONDS = 24 * 3600
 
@@ -17,7 +16,6 @@ repository = AppGroup("repository", help="The stored files.")
 
 
 @queue.command("expire")
-@told_in_one_line
 def expire() -> None:
     """Write down the leases that have expired; runs that were lost three times are canceled."""
     count = services.expire()
@@ -33,22 +31,17 @@ def expire() -> None:
     metavar="SECONDS",
     help="Untouched for so long.",
 )
-@told_in_one_line
 def sweep(older_than: int) -> None:
     """Remove uploads that were broken off and left their temporary files behind."""
     local = _repository().local
     if local is None:
         click.echo("There is no repository folder, only a bucket: nothing to sweep.")
         return
-    try:
-        count = local.sweep(older_than)
-    except StorageError as error:
-        raise click.ClickException(str(error)) from None
+    count = local.sweep(older_than)
     click.echo(f"Temporary files removed: {count}.")
 
 
 @repository.command("sync")
-@told_in_one_line
 def sync() -> None:
     """Copy what only one of the folder and the bucket has to the other; exit 1 if any failed."""
     stored = _repository()

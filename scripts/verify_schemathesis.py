@@ -21,13 +21,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import flask_migrate
-
 # Started as a file, Python looks for modules beside that file only.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from config import READERS, ROOT, Settings
-from database import db
+from database import db, migrating
 from run import create_app
 from tests import everything, factories
 from tests.mod_auth import github_stand_in
@@ -107,7 +105,7 @@ def prepare(folder: Path, environment: dict[str, str]) -> dict[str, str]:
     (folder / "repository").mkdir()
     app = create_app(Settings.from_environment(dict(environment)))
     with app.app_context():
-        flask_migrate.upgrade()
+        migrating.upgrade()
         factories.bind(db.engine)
         tokens = everything.tokens()
         everything.fill(folder / "repository")

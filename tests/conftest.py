@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import flask_migrate
 import pytest
 import redis
 from flask import Flask
 from flask.testing import FlaskClient
 
 from config import READERS, Settings
-from database import Base, db
+from database import Base, db, migrating
 from mod_api.services import caption_changes, log_archive
 from run import create_app
 from tests import factories, servers
@@ -190,7 +189,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory, worker: str) -> Iterator[Cal
             app.testing = True
             app.test_client_class = CheckedClient
             with app.app_context():
-                flask_migrate.upgrade()
+                migrating.upgrade()
                 spread_ids()
             # What an application asks its database once, no test's statement count should meet.
             app.test_client().get("/api/v1/runs", headers={"Authorization": "Bearer none"})

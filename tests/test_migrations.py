@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import flask_migrate
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -19,7 +18,7 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from config import Settings
-from database import Base, db
+from database import Base, db, migrating
 from run import create_app
 from tests import given_schema, servers
 from tests.conftest import SETTINGS_DEFAULTS
@@ -49,12 +48,12 @@ def application(url: str) -> Iterator[Flask]:
 
 def upgrade(url: str, revision: str = "head") -> None:
     with application(url):
-        flask_migrate.upgrade(revision=revision)
+        migrating.upgrade(revision=revision)
 
 
 def downgrade(url: str) -> None:
     with application(url):
-        flask_migrate.downgrade(revision="base")
+        migrating.downgrade(revision="base")
 
 
 @pytest.fixture

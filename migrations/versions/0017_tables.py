@@ -13,7 +13,8 @@ from alembic import op
 from sqlalchemy.dialects import mysql
 
 import mod_ci.models
-import mod_sample.models  # noqa: F401  both bring every given table into the metadata
+import mod_regression.models
+import mod_sample.models  # noqa: F401  these bring every given table into the metadata
 from database import Base, indexes
 
 revision = "0017"

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from config import ROOT
-from database import Base, db, has_trigger
+from database import Base, code_and_message, db, has_trigger
 from mod_api.checks.finding import Finding, fail, ok, warn
 from mod_api.middleware.unseen_runs import TRIGGER
 from mod_auth.models import AccountRecord, Role, User
@@ -25,8 +25,8 @@ def reachable() -> Finding:
             version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
             name = "SQLite" if connection.dialect.name == "sqlite" else "MariaDB or MySQL"
     except SQLAlchemyError as error:
-        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
-        return fail("database", f"It cannot be reached: {cause}")
+        _, message = code_and_message(error)
+        return fail("database", f"It cannot be reached: {message}")
     return ok("database", f"{name} {version} answers.")
 
 

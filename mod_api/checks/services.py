@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from config import Settings
 from mod_api.checks.finding import Finding, fail, ok, warn
-from mod_auth.counters import Store
+from mod_auth.counters import open_store
 from mod_sample.storage import HealthStatus, Repository, health
 
 SECONDS = 5.0
@@ -23,14 +23,14 @@ def storages(repository: Repository) -> Iterator[Finding]:
                 yield fail(subject, found.message or "It does not answer.")
 
 
-def limits(settings: Settings, store: Store | None) -> Finding:
+def limits(settings: Settings) -> Finding:
     """Where requests are counted, and whether it answers."""
-    if store is None:
+    if not settings.has_limits:
         return warn("limits", "All are off.")
     if not settings.redis_url:
         return ok("limits", "Counted in the memory of the one process.")
     try:
-        store.check()
+        open_store(settings.redis_url).check()
     except Exception:  # noqa: BLE001  whatever goes wrong is what is asked for
         return fail("limits", "Redis does not answer; each process counts for itself meanwhile.")
     return ok("limits", "Counted in Redis, which answers.")

@@ -10,6 +10,7 @@ No database and no Flask: who uses it passes in where it is.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mod_sample.storage.backend import Backend, Content, Readable, Stat
 from mod_sample.storage.disposition import attachment
@@ -23,7 +24,6 @@ from mod_sample.storage.errors import (
     UnsafeName,
     WrongContent,
 )
-from mod_sample.storage.gcs import GcsBackend, Limits
 from mod_sample.storage.health import BackendHealth, HealthStatus, health
 from mod_sample.storage.keys import (
     ArtifactKind,
@@ -40,15 +40,16 @@ from mod_sample.storage.repository import Repository, Stored
 from mod_sample.storage.staging import Received
 from mod_sample.storage.sync import SyncReport, copy_missing
 
+if TYPE_CHECKING:
+    from mod_sample.storage.gcs import GcsBackend
+
 __all__ = [
     "ArtifactKind",
     "Backend",
     "BackendHealth",
     "Content",
     "Damaged",
-    "GcsBackend",
     "HealthStatus",
-    "Limits",
     "LocalBackend",
     "Located",
     "NotStored",
@@ -86,5 +87,12 @@ def open_repository(folder: Path | None, bucket: str | None) -> Repository:
     """
     return Repository(
         LocalBackend(folder) if folder else None,
-        GcsBackend(bucket) if bucket else None,
+        _bucket(bucket) if bucket else None,
     )
+
+
+def _bucket(name: str) -> "GcsBackend":
+    # Google's library is large: it is loaded where there is a bucket.
+    from mod_sample.storage.gcs import GcsBackend
+
+    return GcsBackend(name)

@@ -6,18 +6,21 @@ import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mod_sample.storage import staging
 from mod_sample.storage.backend import Backend, Content, Readable, Stat
 from mod_sample.storage.breaker import Breaker
 from mod_sample.storage.errors import NotStored, StorageError, StorageUnavailable
 from mod_sample.storage.existence import Existence
-from mod_sample.storage.gcs import GcsBackend
 from mod_sample.storage.keys import check_content, check_key
 from mod_sample.storage.local import LocalBackend
 from mod_sample.storage.located import Located, StorageStatus, located
 from mod_sample.storage.side_by_side import ask_all
 from mod_sample.storage.staging import Received
+
+if TYPE_CHECKING:
+    from mod_sample.storage.gcs import GcsBackend
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +50,7 @@ class Repository:
     def __init__(
         self,
         local: LocalBackend | None,
-        bucket: GcsBackend | None,
+        bucket: "GcsBackend | None",
         *,
         breaker: Breaker | None = None,
         existence: Existence | None = None,
@@ -230,7 +233,7 @@ class Repository:
             yield lambda: self._open_in_bucket(bucket, key, start, length, within_s)
 
     def _open_in_bucket(
-        self, bucket: GcsBackend, key: str, start: int, length: int | None, within_s: float | None
+        self, bucket: "GcsBackend", key: str, start: int, length: int | None, within_s: float | None
     ) -> Content:
         try:
             return self.breaker.call(lambda: bucket.open_range(key, start, length, within_s))
@@ -239,7 +242,7 @@ class Repository:
             raise
 
     def _ask_bucket(
-        self, bucket: GcsBackend, keys: list[str], deadline_s: float
+        self, bucket: "GcsBackend", keys: list[str], deadline_s: float
     ) -> dict[str, Stat | None]:
         """What the bucket says, or said lately; nothing of keys it did not answer for."""
         remembered = self._existence.recall(keys)

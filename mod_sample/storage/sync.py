@@ -4,12 +4,15 @@ import hashlib
 import mimetypes
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mod_sample.storage.errors import StorageError
-from mod_sample.storage.gcs import GcsBackend
 from mod_sample.storage.keys import content_hash
 from mod_sample.storage.local import LocalBackend
 from mod_sample.storage.repository import Repository
+
+if TYPE_CHECKING:
+    from mod_sample.storage.gcs import GcsBackend
 
 _CHUNK = 1024 * 1024
 
@@ -43,7 +46,7 @@ def copy_missing(repository: Repository, keys: Iterable[str]) -> SyncReport:
 
 
 def _copy(
-    repository: Repository, local: LocalBackend, bucket: GcsBackend, key: str, report: SyncReport
+    repository: Repository, local: LocalBackend, bucket: "GcsBackend", key: str, report: SyncReport
 ) -> None:
     here = local.stat(key)
     there = repository.breaker.call(lambda: bucket.stat(key))
@@ -60,7 +63,7 @@ def _copy(
         report.copied.append(key)
 
 
-def _upload(repository: Repository, local: LocalBackend, bucket: GcsBackend, key: str) -> None:
+def _upload(repository: Repository, local: LocalBackend, bucket: "GcsBackend", key: str) -> None:
     if not _is_sound(local, key):
         raise StorageError(f"{key} in the folder does not have the content that its name tells")
     content_type = mimetypes.guess_type(key)[0] or "application/octet-stream"

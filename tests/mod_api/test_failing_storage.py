@@ -11,9 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from google.oauth2 import service_account
 
-from mod_sample.storage import GcsBackend, Limits, LocalBackend, Repository, result_key
+from mod_sample.storage import LocalBackend, Repository, result_key
 from mod_sample.storage.breaker import Breaker
 from mod_sample.storage.existence import Existence
+from mod_sample.storage.gcs import GcsBackend, Limits
 from tests import factories
 from tests.conftest import Site
 from tests.mod_api.compared import BAD, GOOD, Compared, compared

@@ -105,7 +105,7 @@ def test_without_redis_passwords_are_not_free_to_guess_and_work_goes_on(
 def test_a_redis_that_is_back_counts_for_all_processes_again(
     make_app, site, own_redis, monkeypatch
 ) -> None:
-    monkeypatch.setattr("mod_auth.counters.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("mod_auth.shared_counters.PAUSE_SECONDS", 0.0)
     url, process = own_redis
     one, two = (make_app(rate_limit_read="4/minute", redis_url=url).test_client() for _ in range(2))
     headers = factories.signed_in("user", READ)

@@ -16,7 +16,8 @@ from passlib.handlers import sha2_crypt
 from errors import DomainError, RateLimited, Unauthorized
 from mod_auth import cost
 from mod_auth.accounts import Account
-from mod_auth.counters import MemoryStore, RedisStore, SharedStore, Store
+from mod_auth.counters import MemoryStore, Store
+from mod_auth.shared_counters import RedisStore, SharedStore
 from mod_auth.throttle import Throttle, network_of, throttled_sign_in
 from tests import factories, servers
 

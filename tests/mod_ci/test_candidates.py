@@ -4,12 +4,11 @@ import contextlib
 import threading
 import time
 
-import flask_migrate
 import pytest
 from sqlalchemy import insert, text
 
 from config import Settings
-from database import db, fetch, reading, writing
+from database import db, fetch, migrating, reading, writing
 from mod_auth import tokens
 from mod_ci import open_runs, queue
 from mod_test.models import Platform
@@ -169,7 +168,7 @@ def test_without_triggers_new_runs_are_found_and_ended_ones_are_not(mariadb, wor
     app = create_app(settings)
     try:
         with app.app_context():
-            flask_migrate.upgrade()
+            migrating.upgrade()
             factories.bind(db.engine)
         ended = factories.run(progress=["preparation", "completed"])
         runs = [factories.run() for _ in range(3)]

@@ -3,14 +3,13 @@
 import contextlib
 from collections.abc import Iterator
 
-import flask_migrate
 import pymysql
 import pytest
 from flask import Flask
 from sqlalchemy.engine import make_url
 
 from config import Settings
-from database import db
+from database import db, migrating
 from run import create_app
 from tests import factories, servers
 from tests.conftest import SETTINGS_DEFAULTS
@@ -29,7 +28,7 @@ def name(mariadb: servers.MariaDB, worker: str) -> Iterator[str]:
     theirs = make_url(mariadb.url(name)).set(username="leaving")
     app = app_on(theirs.render_as_string(hide_password=False))
     with app.app_context():
-        flask_migrate.upgrade()
+        migrating.upgrade()
         factories.bind(db.engine)
     factories.run()
     with app.app_context():

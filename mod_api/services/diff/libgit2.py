@@ -11,9 +11,6 @@ import resource
 import sys
 from typing import Any, TypedDict
 
-import pygit2
-from pygit2.enums import DiffOption
-
 MAX_HUNKS = 500
 MAX_LINES_PER_HUNK = 500
 MAX_CHARACTERS_PER_LINE = 1_000
@@ -98,6 +95,8 @@ def compare(expected: bytes, actual: bytes, context_lines: int) -> RawComparison
     if "binary" in (result["expected"]["encoding"], result["actual"]["encoding"]):
         result["added_lines"] = result["removed_lines"] = result["changed_hunks"] = None
         return result
+    import pygit2  # a server that is idle does not hold it
+
     # A patch points into both texts without keeping them alive: these names do.
     expected_text = _as_utf8(expected, result["expected"]["encoding"])
     actual_text = _as_utf8(actual, result["actual"]["encoding"])
@@ -105,7 +104,7 @@ def compare(expected: bytes, actual: bytes, context_lines: int) -> RawComparison
         expected_text,
         actual_text,
         # What is binary has been decided above, on the whole file and not on its start.
-        flag=DiffOption.FORCE_TEXT,
+        flag=pygit2.enums.DiffOption.FORCE_TEXT,
         context_lines=context_lines,
         interhunk_lines=0,
     )
@@ -265,6 +264,8 @@ def _read(descriptor: int) -> bytes:
 
 def main(arguments: list[str]) -> int:
     """Compare what two file descriptors hold; 0, or EXIT_OUT_OF_MEMORY."""
+    import pygit2
+
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))

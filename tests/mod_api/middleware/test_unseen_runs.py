@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import flask_migrate
 import pytest
 from flask import Flask
 
 from config import Settings
-from database import db
+from database import db, migrating
 from mod_api.middleware import unseen_runs
 from run import create_app
 from tests import factories, servers
@@ -36,7 +35,7 @@ def limited_app(mariadb: servers.MariaDB, worker: str, tmp_path: Path) -> Iterat
     )
     app = create_app(settings)
     with app.app_context():
-        flask_migrate.upgrade()
+        migrating.upgrade()
         factories.bind(db.engine)
     yield app
     with app.app_context():

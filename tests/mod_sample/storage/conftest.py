@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from gcp_storage_emulator.server import create_server
 from google.oauth2 import service_account
 
-from mod_sample.storage import GcsBackend, Limits, LocalBackend, Repository, result_key
+from mod_sample.storage import LocalBackend, Repository, result_key
 from mod_sample.storage.breaker import Breaker
 from mod_sample.storage.existence import Existence
+from mod_sample.storage.gcs import GcsBackend, Limits
 from tests.mod_sample.storage.proxy import Proxy
 
 BUCKET = "samples"

@@ -4,15 +4,9 @@ import io
 
 import pytest
 
-from mod_sample.storage import (
-    GcsBackend,
-    HealthStatus,
-    Limits,
-    Repository,
-    StorageUnavailable,
-    health,
-)
+from mod_sample.storage import HealthStatus, Repository, StorageUnavailable, health
 from mod_sample.storage.breaker import Breaker
+from mod_sample.storage.gcs import GcsBackend, Limits
 from mod_sample.storage.side_by_side import ask_all
 from tests.mod_sample.storage.conftest import BUCKET, named
 from tests.mod_sample.storage.places import DEGRADED, MISSING, OK, put_local, put_remote, until

@@ -2,8 +2,9 @@
 
 import io
 
-from mod_sample.storage import GcsBackend, log_key
+from mod_sample.storage import log_key
 from mod_sample.storage.existence import Existence
+from mod_sample.storage.gcs import GcsBackend
 from tests.mod_sample.storage.conftest import BUCKET, named
 from tests.mod_sample.storage.places import DEGRADED, MISSING, OK, put_remote, until
 from tests.mod_sample.storage.proxy import Proxy

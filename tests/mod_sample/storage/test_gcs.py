@@ -16,14 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 from mod_sample.storage import (
     Damaged,
-    GcsBackend,
-    Limits,
     NotStored,
     OutOfRange,
     StorageUnavailable,
     UnsafeName,
     log_key,
 )
+from mod_sample.storage.gcs import GcsBackend, Limits
 from tests.mod_sample.storage.conftest import BUCKET, named
 from tests.mod_sample.storage.proxy import Fault
 

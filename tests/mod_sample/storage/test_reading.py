@@ -4,14 +4,8 @@ import io
 
 import pytest
 
-from mod_sample.storage import (
-    GcsBackend,
-    NotStored,
-    OutOfRange,
-    Repository,
-    StorageUnavailable,
-    UnsafeName,
-)
+from mod_sample.storage import NotStored, OutOfRange, Repository, StorageUnavailable, UnsafeName
+from mod_sample.storage.gcs import GcsBackend
 from tests.mod_sample.storage.conftest import BUCKET, named
 from tests.mod_sample.storage.places import DEGRADED, MISSING, OK, put_local, put_remote
 from tests.mod_sample.storage.proxy import Fault

@@ -1,0 +1,82 @@
+"""The blueprint of the JSON API, `/api/v1`, and of the existing workers' endpoint beside it."""
+
+from flask import Flask
+from flask_smorest import Api
+
+from config import Settings
+from mod_api import metrics_page
+from mod_api.document import CONFIG, describe
+from mod_api.json_answers import JsonAnswers
+from mod_api.middleware import auth as authentication
+from mod_api.middleware import compression, errors, headers, limits, logging, rollups, unseen_runs
+from mod_api.middleware.headers import PREFIX
+from mod_api.middleware.ids import IdConverter, id_schema
+from mod_api.routes import (
+    artifacts,
+    attempts,
+    audit,
+    auth,
+    baselines,
+    docs,
+    downloads,
+    github,
+    logs,
+    outputs,
+    regression_tests,
+    results,
+    root,
+    run_errors,
+    runs,
+    samples,
+    system,
+    workers,
+)
+from mod_api.services import health
+
+RESOURCES = (
+    auth.bp,
+    github.bp,
+    runs.bp,
+    results.bp,
+    samples.bp,
+    regression_tests.bp,
+    attempts.bp,
+    run_errors.bp,
+    logs.bp,
+    outputs.bp,
+    baselines.bp,
+    artifacts.bp,
+    downloads.bp,
+    system.bp,
+    audit.bp,
+)
+
+
+def init_api(app: Flask, settings: Settings) -> None:
+    """Register every resource under `/api/v1`, with what each request passes."""
+    logging.install(app)
+    compression.install(app)  # compresses what all other middleware has finished
+    app.url_map.converters["id"] = IdConverter
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # its redirect would name whatever Host was sent
+    app.json = JsonAnswers(app)
+    app.json.sort_keys = False
+    app.config.update(CONFIG)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body
+    rollups.install(app)
+    authentication.install(app)
+    limits.install(app, settings)
+    headers.install(app, settings)
+    unseen_runs.install(app)
+    api = Api(app)
+    describe(api)
+    api.register_converter(IdConverter, id_schema)
+    for resource in RESOURCES:
+        api.register_blueprint(resource, url_prefix=PREFIX + (resource.url_prefix or ""))
+    app.register_blueprint(workers.bp)
+    app.register_blueprint(root.bp)
+    app.register_blueprint(docs.bp, url_prefix=PREFIX)
+    errors.install(app)
+    app.extensions["openapi"] = api.spec
+    app.extensions["metrics_page"] = metrics_page.page_of(app)
+    app.extensions["health_probes"] = health.probes(app, app.extensions["limit_store"])
