@@ -19,6 +19,9 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 METRIC = re.compile(r"\"(ci_[a-z_]+)\"")
 # Followed by the heading of a section where it is `docs/x.md, "Heading"`.
 DOCUMENT = re.compile(r"(?<![\w/.-])((?:[\w-]+/)*[\w-]+\.md)\b(?:,\s+\"([^\"\n]+)\")?")
+STATUS = re.compile(
+    r"^Status: ((?:accepted|superseded by \d{3}), \d{4}-\d\d-\d\d.*)$", re.MULTILINE
+)
 NUMBER = re.compile(r"(?:docs/adr/|ADRs? )(\d{3})(?![\w-]*\.md)")
 # What newcomers cannot look up: a design that is in no document here.
 ELSEWHERE = re.compile(r"\bdecisions? \d|\b[Tt]he design\b(?! of)")
@@ -97,6 +100,18 @@ def test_every_decision_that_code_or_docs_name_has_its_record() -> None:
 
     assert named
     assert [one for one in named if one[1] not in known] == []
+
+
+def test_every_decision_record_has_a_status_and_a_date_and_is_listed() -> None:
+    folder = ROOT / "docs" / "adr"
+    listed = (folder / "README.md").read_text("utf-8")
+    records = sorted(folder.glob("[0-9]*.md"))
+
+    assert records
+    for record in records:
+        status = STATUS.search(record.read_text("utf-8"))
+        assert status, f"{record.name} has no line 'Status: accepted, 2026-01-31'"
+        assert f"[{record.name[:3]}]({record.name}) | {status[1].replace(',', '', 1)} |" in listed
 
 
 def test_nothing_refers_to_a_design_that_is_not_here() -> None:
