@@ -15,7 +15,7 @@ from sqlalchemy.sql import Executable
 from database import snapshots, writers
 from database.base import Base, db
 from database.pipeline import Statement, defer, send
-from database.prepared import CHOSEN, Prepared, Row, prepared
+from database.prepared import CHOSEN, Row, prepared
 
 Params = Mapping[str, Any]
 # A statement that is composed once, and its parameters.
@@ -24,11 +24,9 @@ _NONE: Params = {}
 _NONE_CHOSEN = Statement(f"SET {CHOSEN.text} = NULL")
 
 
-def fetch(statement: Executable, params: Params = _NONE) -> list[Row]:
-    """The rows of a statement that is composed once, in the session's unit of work."""
-    connection, known = _here(statement)
-    rows: list[Row] = send(connection, (known.rows(params),))[0]
-    return rows
+def fetch(statement: Executable, params: Params = _NONE) -> Sequence[Row]:
+    """The rows of a statement, in this thread's unit of work."""
+    return _connection().execute(statement, params).all()
 
 
 def fetch_each(*asked: Asked) -> list[list[Row]]:
@@ -80,11 +78,9 @@ def fetch_first(statement: Executable, params: Params = _NONE) -> Row | None:
     return rows[0] if rows else None
 
 
-def fetch_values(statement: Executable, params: Params = _NONE) -> list[Any]:
-    """The first value of each of its rows."""
-    connection, known = _here(statement)
-    values: list[Any] = send(connection, (known.values(params),))[0]
-    return values
+def fetch_values(statement: Executable, params: Params = _NONE) -> Sequence[Any]:
+    """The first value of each row of a statement."""
+    return _connection().execute(statement, params).scalars().all()
 
 
 def fetch_value(statement: Executable, params: Params = _NONE) -> Any:
@@ -151,12 +147,6 @@ def replace_rows(
         given = mysql.insert(table)
         statement = given.on_duplicate_key_update({name: given.inserted[name] for name in columns})
     db.session.connection().execute(statement, list(rows))
-
-
-def _here(statement: Executable) -> tuple[Connection, Prepared]:
-    """The connection of this unit of work, and what is sent on it."""
-    connection = _connection()
-    return connection, prepared(statement, connection.dialect)
 
 
 def _connection() -> Connection:

@@ -14,7 +14,7 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -102,35 +102,21 @@ class Caller:
 
 def authenticate(text: str) -> Caller | None:
     """The caller with this token, or None when it opens nothing. One statement."""
-    found = _row_of(text, _BY_PREFIX, {})
+    found = _row_of(text)
     return None if found is None else caller_of(found)
 
 
-def authenticate_and(
-    text: str, asking: Callable[[Select[Any]], Select[Any]], params: Mapping[str, Any]
-) -> tuple[Caller, Any] | None:
-    """The same with a row that has what `asking` adds to it, of whatever tables, with these values:
-    what a request asks next is asked along."""
-    found = _row_of(text, _by_prefix_and(asking), params)
-    return None if found is None else (caller_of(found), found)
-
-
-def _row_of(text: str, statement: Select[Any], params: Mapping[str, Any]) -> Any:
+def _row_of(text: str) -> Any:
     """The row of the live token with this text, or None."""
     if not TEXT.fullmatch(text):
         return None
     digest = digest_of(text).encode()
     found = None
-    for row in fetch(statement, {**params, "prefix": text[:PREFIX_LENGTH]}):
+    for row in fetch(_BY_PREFIX, {"prefix": text[:PREFIX_LENGTH]}):
         # Every candidate is compared, so that the time tells nothing about which one it was.
         if hmac.compare_digest(digest, row.token_hash.encode()):
             found = row
     return found
-
-
-@functools.cache
-def _by_prefix_and(asking: Callable[[Select[Any]], Select[Any]]) -> Select[Any]:
-    return asking(_BY_PREFIX)
 
 
 def issue(

@@ -1,7 +1,7 @@
 """Which files a run should have left, as rows: filtered and paged before any storage is asked."""
 
 import enum
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -88,7 +88,7 @@ def results_of(run: RunRow) -> Results:
     """What the results of a run say of its files."""
     # Nobody asks it of our runners; and without an error nothing has crashed.
     may_have_crashed = not run.attempts and run.errors != 0
-    codes: list[Any] = []
+    codes: Sequence[Any] = []
     if are_kept([run]) and run.skipped == 0 and not may_have_crashed:
         tests = sorted(catalogue.members_of_set(run.set_id or 0))
     else:
@@ -106,7 +106,7 @@ def results_of(run: RunRow) -> Results:
     return Results(files, definitions, crashed)
 
 
-def _codes_of(run: RunRow) -> list[Any]:
+def _codes_of(run: RunRow) -> Sequence[Any]:
     """The results of a run's set, by test, each with its exit code and the one that it should have
     had."""
     if not are_kept([run]):

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, bindparam, func, select
 from sqlalchemy.exc import IntegrityError
@@ -31,7 +32,7 @@ def addresses_of(name: str) -> list[str]:
     return [address, address + ".git"]
 
 
-def ids_of(name: str) -> list[int]:
+def ids_of(name: str) -> Sequence[int]:
     """The forks of the repository OWNER/NAME: few, and mostly one."""
     return fetch_values(_IDS_OF, {"addresses": addresses_of(name)})
 

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
-    Integer,
     Select,
     Subquery,
     and_,
@@ -18,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from database import fetch, in_this_order, later_of, snapshots
+from database import fetch, in_this_order, later_of
 from mod_auth.models import User
 from mod_test import repositories
 from mod_test.cancellations import EndFailure, end_failure
@@ -287,8 +286,6 @@ def _columns(status: Any, started: Any, ended: Any, person: Any = User) -> tuple
 
 
 _KEPT = _columns(KEPT_STATUS, RunRollup.started_at, RunRollup.ended_at)
-_requester = aliased(User, name="requester")
-_KEPT_ALONG = _columns(KEPT_STATUS, RunRollup.started_at, RunRollup.ended_at, _requester)
 _DERIVED = (
     *_columns(STATUS, STARTED_AT, case((Last.status.in_(ENDED), ended_at())).label("ended_at")),
     Last.message.label("last_message"),
@@ -305,43 +302,6 @@ _KEPT_ROWS = _with_kept_facts(
 _ALL_ROWS = ROWS.where(Run.id.in_(_IDS))
 
 
-def asking_along(statement: Select[Any]) -> Select[Any]:
-    """A statement of one row that asks along for the run `asked_run`: what is kept of it.
-
-    Most requests are about one run; it is there once they are allowed (`note_asked`).
-    """
-    is_there = and_(Run.id.is_not(None), Fork.id.is_not(None), RunRecord.test_id.is_not(None))
-    asked = bindparam("asked_run", type_=Integer)
-    return (
-        statement.add_columns(is_there, *_KEPT_ALONG)
-        .outerjoin(RunRollup, RunRollup.test_id == asked)
-        .outerjoin(Run, Run.id == RunRollup.test_id)
-        .outerjoin(Fork, Fork.id == Run.fork_id)
-        .outerjoin(RunRecord, RunRecord.test_id == Run.id)
-        .outerjoin(_requester, _requester.id == RunRollup.requester_id)
-    )
-
-
-ASKED = "the run that was asked along"
-
-
-def note_asked(run_id: int, row: Any) -> None:
-    """Keep what a row of `asking_along` says of this run, while the snapshot lasts."""
-    snapshot = snapshots.current()
-    if snapshot is not None:
-        is_there, *columns = row[-COLUMNS - 1 :]
-        snapshot.notes[ASKED] = run_id, [tuple(columns)] if is_there else []
-
-
-def _kept_rows(run_ids: Sequence[int]) -> list[Any]:
-    """What is kept of those of these runs that no mark concerns."""
-    snapshot = snapshots.current()
-    asked, rows = (None, []) if snapshot is None else snapshot.notes.get(ASKED, (None, []))
-    if list(run_ids) == [asked]:
-        return list(rows)
-    return fetch(_KEPT_ROWS, {"run_ids": list(run_ids)})
-
-
 def find(run_id: int) -> RunRow | None:
     """One run, or None when there is none that is valid."""
     return find_all([run_id]).get(run_id)
@@ -352,15 +312,15 @@ def find_all(run_ids: Sequence[int]) -> dict[int, RunRow]:
     return {row[0]: as_run(row) for row in rows_of(run_ids)}
 
 
-def rows_of(run_ids: Sequence[int]) -> list[Any]:
+def rows_of(run_ids: Sequence[int]) -> Sequence[Any]:
     """The rows (`as_run`) of these runs, without those that are not there.
 
     Deriving is a long statement to read for the database, and most runs need none.
     """
     marks = kept.known()
-    found = []
+    found: Sequence[Any] = []
     if not set(run_ids) <= set(marks.concerned):
-        found = _kept_rows(run_ids)
+        found = fetch(_KEPT_ROWS, {"run_ids": list(run_ids)})
     if marks.is_quiet or len(found) == len(set(run_ids)):
         return found
     return fetch(_ALL_ROWS, {"run_ids": list(run_ids)})

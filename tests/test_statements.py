@@ -65,11 +65,6 @@ def test_a_list_is_as_long_as_what_is_given(numbers: list[int]) -> None:
         assert set(fetch_values(texts, {"names": names})) == set(wanted)
 
 
-def test_a_parameter_that_was_forgotten_is_named() -> None:
-    with reading(), pytest.raises(KeyError, match="parameter id"):
-        fetch(select(User.id).where(User.id == ID))
-
-
 def test_what_a_parameter_calls_is_called_once_for_a_statement() -> None:
     calls = []
 

@@ -10,7 +10,6 @@ from copy import deepcopy
 from typing import Any, TypeVar, cast
 
 from flask import Flask, Response, g, request
-from sqlalchemy import Select
 
 from database import begin_reading, end_reading, reading, snapshots
 from errors import Unauthorized
@@ -23,8 +22,6 @@ from mod_auth.models import Role
 from mod_auth.scopes import Scope
 from mod_auth.tokens import Caller
 from mod_ci import attempts
-from mod_test import run_rows
-from mod_test.rollup import settle
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -141,7 +138,7 @@ def authenticate() -> Caller:
     credential = _bearer()
     if request.method in resource.READS:
         begin_reading()  # and the view goes on in the same snapshot
-        caller = _look_and_authenticate(credential)
+        caller = tokens.authenticate(credential)
     else:
         with reading():
             caller = tokens.authenticate(credential)
@@ -154,26 +151,6 @@ def authenticate() -> Caller:
 def _note_caller(caller: Caller) -> None:
     g.caller = caller
     g.rate_key = f"token:{caller.token_id}"
-
-
-def _look_and_authenticate(credential: str) -> Caller | None:
-    """The caller; what most requests ask first is asked along, and noted for this snapshot."""
-    run_id: Any = (request.view_args or {}).get("run_id")
-    is_of_a_run = isinstance(run_id, int)
-    asking = _looking_at_run if is_of_a_run else settle.looking
-    params = {"asked_run": run_id} if is_of_a_run else {}
-    found = tokens.authenticate_and(credential, asking, params)
-    if found is None:
-        return None
-    caller, row = found
-    settle.note_looked(row)
-    if is_of_a_run:
-        run_rows.note_asked(run_id, row)
-    return caller
-
-
-def _looking_at_run(statement: Select[Any]) -> Select[Any]:
-    return run_rows.asking_along(settle.looking(statement))
 
 
 def current_caller() -> Caller:

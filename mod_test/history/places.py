@@ -169,7 +169,7 @@ def _by_failures(asked: Asked) -> Found:
             run_id, of_test = asked.behind
             params[f"up_to_{place}"] = run_id if test < of_test else run_id - 1
     shape = asked.given, len(asked.tests), asked.behind is not None
-    rows: list[Any] = []
+    rows: Sequence[Any] = []
     if _mostly_met(asked):
         params["looked_at"] = 2 * asked.reach
         rows = fetch(_not_passing(*shape, looks_last=True), params)

@@ -152,7 +152,7 @@ def _sets_with(test: int, tests_of_set: Mapping[int, Collection[int]]) -> set[in
     return {set_id for set_id, tests in tests_of_set.items() if test in tests}
 
 
-def _asked(spans: Mapping[int, tuple[Span, ...]], shown: Collection[Place]) -> list[Any]:
+def _asked(spans: Mapping[int, tuple[Span, ...]], shown: Collection[Place]) -> Sequence[Any]:
     """The runtimes of tests in spans of runs, and what did not pass of what is shown."""
     groups: dict[tuple[Span, ...], list[int]] = defaultdict(list)
     for test, some in spans.items():

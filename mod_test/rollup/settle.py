@@ -10,7 +10,6 @@ from sqlalchemy import (
     CompoundSelect,
     CursorResult,
     Integer,
-    Select,
     bindparam,
     delete,
     exists,
@@ -24,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from database import db, fetch, log_failure, reading, snapshots, utc_now, write_later, writing
+from database import db, fetch, log_failure, reading, utc_now, write_later, writing
 from mod_test.models import Progress, RunRecord
 from mod_test.rollup import derive, kept, triggers
 from mod_test.rollup.kept import Version, by_definitions, by_own_marks, remember
@@ -98,28 +97,20 @@ def _settle_in_steps(*, of_definitions: bool, waits: bool, patience: int | None)
             more = settle(of_definitions=of_definitions, waits=waits)
 
 
-def looking(statement: Select[Any]) -> Select[Any]:
-    """A statement that asks along what every read asks first: the versions, the first mark and the
-    first that is of no run, and whether (0) some run is not settled."""
-    return statement.add_columns(
+# What every read asks first: the versions, the first mark and the first that is of no run, and
+# whether (0) some run is not settled.
+_LOOK = (
+    select(
         RollupState.generation,
         RollupState.change_id,
         RollupState.definitions_id,
         select(func.min(RollupMark.id)).scalar_subquery().label("first_mark"),
         kept.first_mark_of_definitions().label("first_of_definitions"),
         select(func.min(OpenRun.settled)).scalar_subquery().label("are_settled"),
-    ).outerjoin(RollupState, RollupState.id == 1)
-
-
-_LOOK = looking(select().select_from(select(literal(1)).subquery("one_row")))
-LOOKED = "what was looked at"
-
-
-def note_looked(row: Any) -> None:
-    """Keep what a row of `looking` says, while the snapshot lasts."""
-    snapshot = snapshots.current()
-    if snapshot is not None:
-        snapshot.notes[LOOKED] = row
+    )
+    .select_from(select(literal(1)).subquery("one_row"))
+    .outerjoin(RollupState, RollupState.id == 1)
+)
 
 
 def _what_waits() -> CompoundSelect[Any]:
@@ -139,9 +130,7 @@ WHAT_WAITS = _what_waits()
 def _look() -> tuple[bool, bool]:
     """Whether marks of definitions concern so many runs that deriving them would be slow, and
     whether any mark waits."""
-    snapshot = snapshots.current()
-    state = None if snapshot is None else snapshot.notes.get(LOOKED)
-    state = state or fetch(_LOOK)[0]
+    state = fetch(_LOOK)[0]
     version: Version | None = None
     if state.generation:
         version = state.generation, state.change_id

@@ -247,4 +247,4 @@ def test_a_long_list_costs_what_a_short_one_does(
             assert len(listed(client, run, reader, "limit=100")["data"]) >= number
         return len(statements)
 
-    assert cost(3) == cost(30) <= 6
+    assert cost(3) == cost(30) <= 8

@@ -6,7 +6,7 @@ from tests import factories
 from tests.runners import API
 from tests.sql import counted
 
-MOST = 6
+MOST = 8
 LISTS = (
     "/runs", "/runs?status=fail", "/runs?sort=-started_at&status=queued", "/system/queue",
     "/auth/tokens",

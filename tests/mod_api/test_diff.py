@@ -338,7 +338,7 @@ def test_a_difference_costs_few_statements(
     for part in ("diff", "expected", "actual"):
         with counted(app) as statements:
             assert client.get(f"{base}/{part}?{query}", headers=reader).status_code == 200
-        assert len(statements) <= 6
+        assert len(statements) <= 8
 
 
 def test_large_ordinary_files_are_compared(

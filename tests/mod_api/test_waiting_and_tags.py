@@ -85,7 +85,7 @@ def test_the_list_includes_each_run_s_summary_where_it_is_asked_for(get: Get, ap
     with counted(app) as statements:
         listed = get("/runs", include="summary").json["data"]
 
-    assert len(statements) <= 6
+    assert len(statements) <= 8
     for run_shown in listed:
         assert run_shown["summary"] == get(f"/runs/{run_shown['run_id']}/summary").json
     assert all("summary" not in run for run in get("/runs").json["data"])
