@@ -30,18 +30,14 @@ from database.functions import (
 )
 from database.giving_way import TableHeldError
 from database.hints import by_index, in_this_order, not_by_index
-from database.prepared import CHOSEN
+from database.pipeline import CHOSEN, Batch, Outcome
 from database.statements import (
-    Asked,
-    PendingWrite,
+    execute,
     fetch,
-    fetch_chosen,
-    fetch_each,
     fetch_first,
     fetch_value,
     fetch_values,
     replace_rows,
-    write_later,
 )
 from database.units import (
     begin_reading,
@@ -57,11 +53,11 @@ __all__ = [
     "ASCII_LOWER",
     "CHOSEN",
     "NO_ID",
-    "Asked",
     "Base",
+    "Batch",
     "Bytewise",
     "EnumText",
-    "PendingWrite",
+    "Outcome",
     "TableHeldError",
     "UtcDateTime",
     "begin_reading",
@@ -75,9 +71,8 @@ __all__ = [
     "engine_options",
     "epoch_ms",
     "exact",
+    "execute",
     "fetch",
-    "fetch_chosen",
-    "fetch_each",
     "fetch_first",
     "fetch_value",
     "fetch_values",
@@ -108,7 +103,6 @@ __all__ = [
     "utc_after",
     "utc_now",
     "word",
-    "write_later",
     "writing",
     "written",
 ]

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import Dialect, Engine, event, text
+from sqlalchemy import Dialect, Engine, PoolResetState, event, text
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DisconnectionError
 
-from database import giving_way, moments, pipeline
+from database import giving_way, moments, writers
 from database.base import db
+from database.pipeline import BIND
 from database.timing import time_statements
 
 SQLITE_BUSY_SECONDS = 30
@@ -25,10 +26,13 @@ def init_database(app: Flask, url: str) -> None:
         Path(parts.database or "").parent.mkdir(parents=True, exist_ok=True)
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url)
+    if parts.drivername != "sqlite":
+        app.config["SQLALCHEMY_BINDS"] = {BIND: {"url": url, **pipelined_options(url)}}
     db.init_app(app)
     with app.app_context():
-        prepare(db.engine)
-        time_statements(db.engine)
+        for engine in db.engines.values():
+            prepare(engine)
+            time_statements(engine)
 
 
 def engine_options(url: str) -> dict[str, Any]:
@@ -41,26 +45,44 @@ def engine_options(url: str) -> dict[str, Any]:
             "pool_size": 20,
             "max_overflow": 40,
         }
+    driver = make_url(url).get_driver_name()
     return {
         "enable_from_linting": False,
         "pool_recycle": 1800,
         "pool_size": 20,
         "max_overflow": 40,
+        "pool_reset_on_return": None,  # `_reset_mysql` does it
         "isolation_level": "REPEATABLE READ",
         "connect_args": {
-            "client_flag": pipeline.CLIENT_FLAGS,
             "charset": "utf8mb4",
             "connect_timeout": 5,
             "read_timeout": 60,
             "write_timeout": 60,
-            **moments.conversions(make_url(url).get_driver_name()),
+            **({"multi_statements": False} if driver == "mysqldb" else {}),
+            **moments.conversions(driver),
         },
+    }
+
+
+def pipelined_options(url: str) -> dict[str, Any]:
+    """Those of the engine whose connections allow several statements in one text (`Batch`)."""
+    options = engine_options(url)
+    arguments = {**options["connect_args"], "client_flag": FOUND_ROWS | MULTI_STATEMENTS}
+    arguments.pop("multi_statements", None)
+    return {
+        **options,
+        "paramstyle": "format",
+        "pool_size": 5,
+        "isolation_level": "READ COMMITTED",
+        "execution_options": {BIND: True},
+        "connect_args": arguments,
     }
 
 
 USED, ASKED_AFTER_SECONDS = "used at", 2.0
 IMPATIENT = "waits for locks less than others do"
-READ_COMMITTED = pipeline.Statement("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+# The client's flags in MariaDB's protocol.
+FOUND_ROWS, MULTI_STATEMENTS = 1 << 1, 1 << 16
 
 
 def prepare(engine: Engine) -> None:
@@ -73,9 +95,9 @@ def prepare(engine: Engine) -> None:
     else:
         event.listen(engine, "checkout", functools.partial(_checked_out_mysql, engine.dialect))
         event.listen(engine, "connect", _connected_mysql)
-        pipeline.install(engine)
         event.listen(engine, "do_execute", giving_way.execute)
         event.listen(engine, "begin", _begun_mysql)
+        event.listen(engine, "reset", _reset_mysql)
         event.listen(engine, "checkin", functools.partial(_patient_again_mysql, engine.dialect))
         event.listen(engine, "checkin", _checked_in_mysql)
 
@@ -121,14 +143,27 @@ def _begun_sqlite(connection: Connection) -> None:
 
 def _begun_mysql(connection: Connection) -> None:
     options = connection.get_execution_options()
-    if options.get("writes") and not options.get("snapshot"):
+    connection.info.pop(writers.COMMITTED, None)
+    is_pipelined = options.get(BIND)  # always READ COMMITTED
+    if options.get("writes") and not options.get("snapshot") and not is_pipelined:
         # For this transaction only: SQLAlchemy's own option changes the session, changes it back,
         # and commits both times.
-        pipeline.defer(connection, READ_COMMITTED)
+        _send_mysql(connection, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
     if (seconds := options.get("patience")) is not None:
         connection.info[IMPATIENT] = True
-        with closing(connection.connection.cursor()) as cursor:
-            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {seconds}")
+        _send_mysql(connection, f"SET SESSION innodb_lock_wait_timeout = {seconds}")
+
+
+def _send_mysql(connection: Connection, text: str) -> None:
+    with closing(connection.connection.cursor()) as cursor:
+        cursor.execute(text)
+
+
+def _reset_mysql(connection: Any, record: Any, reset: PoolResetState) -> None:
+    """Roll back what a connection that comes back has left open: nothing after its COMMIT."""
+    is_done = record.info.pop(writers.COMMITTED, False) or reset.transaction_was_reset
+    if not is_done and not reset.terminate_only:
+        connection.rollback()
 
 
 def _patient_again_sqlite(connection: Any, record: Any) -> None:

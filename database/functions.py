@@ -69,8 +69,7 @@ class last_row_id(Written[int]):
 
 
 class chosen(Written[Any]):
-    """A column whose value in the first row is `CHOSEN` for what is asked in the same message (see
-    `database.statements.fetch_chosen`)."""
+    """A column whose value in the first row is `CHOSEN` for later statements of its `Batch`."""
 
     inherit_cache = True
     name = "chosen"

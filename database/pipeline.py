@@ -1,210 +1,248 @@
 """Pipelining: several statements in one message to MariaDB, where no answer is needed in between.
 
-Each round trip is a question over a socket that the database answers before it hears the next one,
-and most statements of ours are executed in less time than that takes. So a unit of work that writes
-may defer statements (`defer`) until it sends something else (`send`), at the latest its COMMIT, and
-may send several at once. They are executed in order, and none after one that fails.
+MariaDB answers a message before it hears the next one, and most statements of ours take less time
+than that. A claim and a result collect statements in a `Batch` and send them at once; nothing else
+does. Only the connections of `writing(pipelined=True)` allow several statements in one text.
 """
 
-from collections.abc import Callable, Sequence
+import functools
+import re
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import DBAPIError, InvalidRequestError
+from sqlalchemy import Connection, Dialect, Engine, Insert, Select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql import Executable
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
 
-from database import timing
+from database import timing, writers
+from database.base import db
 
-# What a driver's connection is told to allow.
-FOUND_ROWS, MULTI_STATEMENTS = 2, 1 << 16
-CLIENT_FLAGS = FOUND_ROWS | MULTI_STATEMENTS
-# In a connection's `info`: what is deferred, with what a deferred one has failed, and that it has
-# just committed and begun nothing since.
-_DEFERRED, _FAILED, _COMMITTED = "deferred statements", "failure of one", "has committed"
-_NOTHING: tuple[Any, ...] = ()
-
-Read = Callable[[Any], Any]
-
-
-class Statement(NamedTuple):
-    """Text with the driver's marks, the values for them, and what reads the result from the
-    driver's cursor; without it there is no result."""
-
-    text: str
-    values: Sequence[Any] = ()
-    read: Read | None = None
+BIND = "pipelined"
+# Off where somebody wants to see each statement by itself, as tests do.
+enabled = True
+Params = Mapping[str, Any]
+Process = Callable[[Any], Any]
+_NONE_CHOSEN = "SET @chosen = NULL"
 
 
-def defer(connection: Connection, statement: Statement) -> None:
-    """Send this along with what is sent next; its result is not returned.
+class _Chosen:
+    """As a parameter's value: the id that `Batch.choose` found in the same batch."""
 
-    If it fails, the unit of work can only be rolled back, even if the caller of what was sent next
-    caught the error.
+
+CHOSEN = _Chosen()
+
+
+def engine() -> Engine:
+    """The engine whose connections allow several statements in one text: MariaDB's alone."""
+    return (enabled and db.engines.get(BIND)) or db.engine
+
+
+class Outcome:
+    """What a statement of a batch has done: its rows, or the id of the row that it inserted.
+
+    Raises RuntimeError before the batch was sent.
     """
-    connection.info.setdefault(_DEFERRED, []).append(statement)
+
+    def __init__(self) -> None:
+        self._rows: Sequence[Any] | None = None
+        self._row_id = 0
+
+    @property
+    def rows(self) -> Sequence[Any]:
+        if self._rows is None:
+            raise RuntimeError("the batch was not sent yet")
+        return self._rows
+
+    @property
+    def row_id(self) -> int:
+        if self._rows is None:
+            raise RuntimeError("the batch was not sent yet")
+        return self._row_id
+
+    def set(self, rows: Sequence[Any], row_id: int = 0) -> None:
+        self._rows, self._row_id = rows, row_id
 
 
-def send(connection: Connection, statements: Sequence[Statement]) -> list[Any]:
-    """Execute what was deferred, then these; the results of these. Raises DBAPIError as SQLAlchemy
-    does."""
-    if connection.dispatch.before_cursor_execute:
-        return _send_one_by_one(connection, statements)
-    driver = connection.connection
-    dialect = connection.dialect
-    try:
-        if dialect.name == "sqlite":
-            return [_send(driver, [one])[0] for one in statements]
-        deferred = driver.info.pop(_DEFERRED, _NOTHING)
-        results = _send(driver, [*deferred, *statements], deferred=len(deferred))
-        return results[len(deferred) :]
-    except dialect.loaded_dbapi.Error as error:
-        raise _failure(connection, statements[-1].text, error) from error
+class Batch:
+    """Statements that are executed in order, and none after one that fails.
 
+    They belong to the unit of work that writes in this thread. On SQLite, where a message costs
+    nothing, they are sent one by one.
+    """
 
-def install(engine: Engine) -> None:
-    """Let COMMIT carry what is deferred, and let no ROLLBACK follow it on the connection's way back
-    to the pool."""
-    dialect = engine.dialect
-    commit, rollback = dialect.do_commit, dialect.do_rollback
+    def __init__(self) -> None:
+        connection = writers.current()
+        if connection is None:
+            raise RuntimeError("a batch belongs to a unit of work that writes")
+        self._connection = connection
+        self._asked: list[tuple[Executable, Params, Outcome]] = []
+        self._choosing: Outcome | None = None
 
-    def do_commit(driver: Any) -> None:
+    def add(self, statement: Executable, params: Params) -> Outcome:
+        """Add a statement. An INSERT takes the columns that it has no value for from `params`, and
+        no other default."""
+        outcome = Outcome()
+        self._asked.append((statement, params, outcome))
+        return outcome
+
+    def choose(self, statement: Executable, params: Params) -> Outcome:
+        """Add a statement of at most one row, whose first column is a `chosen(...)`.
+
+        After it a parameter may be `CHOSEN`. Where no row is found, statements with that parameter
+        find none either.
+        """
+        self._choosing = self.add(statement, params)
+        return self._choosing
+
+    def send(self) -> None:
+        """Execute what was added since the batch was sent last. Raises DBAPIError."""
+        asked, self._asked = self._asked, []
+        if not asked:
+            return
+        if self._connection.get_execution_options().get(BIND):
+            self._send_at_once(asked)
+        else:
+            self._send_one_by_one(asked)
+
+    def _send_one_by_one(self, asked: Sequence[tuple[Executable, Params, Outcome]]) -> None:
+        for statement, params, outcome in asked:
+            known = self._with_chosen(params)
+            if known is None:
+                outcome.set([])
+                continue
+            result = self._connection.execute(statement, known)
+            rows = result.all() if result.returns_rows else []
+            outcome.set(rows, 0 if result.returns_rows else result.lastrowid)
+
+    def _with_chosen(self, params: Params) -> Params | None:
+        """The parameters with the chosen id; None where none was chosen that is needed."""
+        if self._choosing is None or all(value is not CHOSEN for value in params.values()):
+            return params
+        if not self._choosing.rows:
+            return None
+        chosen = self._choosing.rows[0][0]
+        return {name: chosen if value is CHOSEN else value for name, value in params.items()}
+
+    def _send_at_once(self, asked: Sequence[tuple[Executable, Params, Outcome]]) -> None:
+        """Send one message: what one batch chose is not chosen for the next one."""
+        dialect = self._connection.dialect
+        texts, values, readers = [_NONE_CHOSEN], list[Any](), list[tuple[_Prepared, Outcome]]()
+        for statement, params, outcome in asked:
+            prepared = _prepared(statement, dialect, _columns(statement, params))
+            text, filled = prepared.filled(params)
+            texts.append(text)
+            values += filled
+            readers.append((prepared, outcome))
+        cursor = self._connection.connection.cursor()
+        began, done = perf_counter(), 0
         try:
-            _raise_failure_of_deferred(driver)
-            if not _flush(driver, last=(Statement("COMMIT"),)):
-                commit(driver)
-        except BaseException:
-            # For SQLAlchemy a transaction whose commit failed is over. This one may not have come
-            # to its COMMIT.
-            with suppress(dialect.loaded_dbapi.Error):  # a connection that is gone has rolled back
-                rollback(driver)
-            raise
-        driver.info[_COMMITTED] = True
-
-    def do_rollback(driver: Any) -> None:
-        info = _info(driver)
-        info.pop(_DEFERRED, None)
-        info.pop(_FAILED, None)
-        if not info.pop(_COMMITTED, False):
-            rollback(driver)
-
-    # A dialect has no other place for this: events come before, and cannot stand in for it.
-    dialect.do_commit = do_commit  # type: ignore[assignment, method-assign]
-    dialect.do_rollback = do_rollback  # type: ignore[assignment, method-assign]
-    event.listen(engine, "begin", _begun)
-    event.listen(engine, "commit", _committing)
-    for how in ("do_execute", "do_executemany"):
-        event.listen(engine, how, _executing)
-
-
-def _begun(connection: Connection) -> None:
-    """A transaction begins: nothing of another one is deferred, and it is rolled back unless it
-    commits."""
-    for noted in (_DEFERRED, _FAILED, _COMMITTED):
-        connection.info.pop(noted, None)
-
-
-def _committing(connection: Connection) -> None:
-    """A transaction commits: who watches the statements sees the deferred ones as well."""
-    if not connection.dispatch.before_cursor_execute:
-        return
-    try:
-        _send_one_by_one(connection, ())
-    except BaseException:
-        # For SQLAlchemy the transaction is over, as above where a commit fails.
-        with suppress(DBAPIError, InvalidRequestError):  # what is gone has rolled back
-            connection.dialect.do_rollback(connection.connection)
-        raise
-
-
-def _executing(cursor: Any, statement: str, parameters: Any, context: Any) -> None:
-    """SQLAlchemy executes a statement itself: what was deferred comes before it."""
-    _flush(context.root_connection.connection)
-
-
-def _raise_failure_of_deferred(driver: Any) -> None:
-    """Raise what a deferred statement has failed with, if somebody caught it in the meantime."""
-    failure: BaseException | None = driver.info.pop(_FAILED, None)
-    if failure is not None:
-        raise failure
-
-
-def _flush(driver: Any, *, last: Sequence[Statement] = ()) -> bool:
-    """Execute what was deferred on this driver's connection, then `last`; whether there was any.
-
-    Raises the driver's errors.
-    """
-    deferred = _info(driver).pop(_DEFERRED, _NOTHING)
-    if deferred:
-        _send(driver, [*deferred, *last], deferred=len(deferred))
-    return bool(deferred)
-
-
-def _info(driver: Any) -> dict[str, Any]:
-    """What is noted of a driver's connection."""
-    try:
-        noted: dict[str, Any] = driver.info
-    except NotImplementedError:
-        # The one with which SQLAlchemy looks around before it is in the pool.
-        return {}
-    return noted
-
-
-def _send(driver: Any, statements: Sequence[Statement], *, deferred: int = 0) -> list[Any]:
-    """Execute all in one message, the first ones of which were `deferred`; the result of each.
-
-    Raises the driver's errors.
-    """
-    if len(statements) == 1:
-        text, values = statements[0].text, statements[0].values
-    else:
-        text = ";\n".join(one.text for one in statements)
-        values = [value for one in statements for value in one.values]
-    cursor = driver.cursor()
-    results: list[Any] = []
-    began = perf_counter()
-    try:
-        cursor.execute(text, values)
-        for place, one in enumerate(statements):
-            if place:
-                _go_on(cursor)
-            results.append(None if one.read is None else one.read(cursor))
-    except BaseException as error:
-        if len(results) < deferred:
-            _info(driver)[_FAILED] = error
-        error.add_note(f"in: {statements[len(results)].text}")
-        with suppress(Exception):  # what went wrong first is told
+            cursor.execute(";\n".join(texts), values)
+            for prepared, outcome in readers:
+                done += 1
+                cursor.nextset()
+                outcome.set(prepared.rows(cursor), cursor.lastrowid or 0)
+            done += 1
             cursor.close()
-        raise
-    finally:
-        timing.note_together([one.text for one in statements], began, done=len(results))
-    cursor.close()
-    return results
+        except dialect.loaded_dbapi.Error as error:
+            with suppress(dialect.loaded_dbapi.Error):  # the first error is the one to raise
+                cursor.close()
+            raise _wrapped(self._connection, texts[done], error) from error
+        finally:
+            timing.note_together(texts, began, done=done)
 
 
-def _go_on(cursor: Any) -> None:
-    """Go on to the result of the next statement. Raises what that one failed with."""
-    if not cursor.nextset():
-        raise AssertionError("there are fewer results than statements")
+def _columns(statement: Executable, params: Params) -> tuple[str, ...] | None:
+    has_values = isinstance(statement, Insert) and statement.select is None
+    return tuple(params) if has_values else None
 
 
-def _send_one_by_one(connection: Connection, statements: Sequence[Statement]) -> list[Any]:
-    """As `send`, by way of SQLAlchemy: somebody watches the statements of this engine."""
-    deferred = connection.info.pop(_DEFERRED, _NOTHING)
-    results: list[Any] = []
-    for one in (*deferred, *statements):
-        try:
-            cursor = connection.exec_driver_sql(one.text, tuple(one.values)).context.cursor
-        except DBAPIError as error:
-            if len(results) < len(deferred) and not connection.invalidated:
-                connection.info[_FAILED] = error
-            raise
-        results.append(None if one.read is None else one.read(cursor))
-        cursor.close()
-    return results[len(deferred) :]
+@dataclass(frozen=True)
+class _Prepared:
+    """A statement's text for a driver, in pieces between which its parameters stand."""
+
+    compiled: SQLCompiler
+    pieces: tuple[str, ...]
+    parameters: tuple[tuple[str, Process | None], ...]
+    make_row: Callable[..., Any]
+    columns: tuple[tuple[int, TypeEngine[Any]], ...]
+    dialect: Dialect
+
+    def filled(self, params: Params) -> tuple[str, list[Any]]:
+        """The text and the values of its marks."""
+        known = self.compiled.construct_params(dict(params))
+        text, values = [], []
+        for piece, (name, process) in zip(self.pieces, self.parameters, strict=False):
+            value = known[name]
+            text.append(piece)
+            if value is CHOSEN:
+                text.append("@chosen")
+            else:
+                text.append("%s")
+                values.append(value if process is None else process(value))
+        return "".join([*text, self.pieces[-1]]), values
+
+    def rows(self, cursor: Any) -> list[Any]:
+        """The rows of the result at which the driver's cursor stands."""
+        if cursor.description is None:
+            return []
+        processes = [
+            (place, process)
+            for place, kind in self.columns
+            if (process := _result_process(kind, self.dialect, cursor.description[place][1]))
+        ]
+        rows = []
+        for found in cursor.fetchall():
+            values = list(found)
+            for place, process in processes:
+                values[place] = process(values[place])
+            rows.append(self.make_row(*values))
+        return rows
 
 
-def _failure(connection: Connection, text: str, error: Any) -> BaseException:
+@functools.lru_cache(maxsize=256)
+def _prepared(
+    statement: Executable, dialect: Dialect, columns: tuple[str, ...] | None
+) -> _Prepared:
+    options = {"dialect": dialect, "column_keys": columns}
+    compiled = statement.compile(**options)  # type: ignore[attr-defined]  # all have it
+    if "POSTCOMPILE" in compiled.string:
+        raise ValueError(f"a batch takes no lists of values: {compiled.string}")
+    parts = re.split(r"(%%|%s)", compiled.string)
+    pieces = [""]
+    for part in parts:
+        if part == "%s":
+            pieces.append("")
+        else:
+            pieces[-1] += part
+    selected = statement.selected_columns if isinstance(statement, Select) else None
+    names = [] if selected is None else list(selected.keys())
+    return _Prepared(
+        compiled,
+        tuple(pieces),
+        tuple(
+            (name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))
+            for name in compiled.positiontup or ()
+        ),
+        namedtuple("Row", names, rename=True),  # noqa: PYI024  # names vary
+        tuple(enumerate(column.type for column in selected or ())),
+        dialect,
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _result_process(kind: TypeEngine[Any], dialect: Dialect, coltype: Any) -> Process | None:
+    process: Process | None = kind.dialect_impl(dialect).result_processor(dialect, coltype)
+    return process
+
+
+def _wrapped(connection: Connection, text: str, error: Any) -> BaseException:
+    """A driver's error as SQLAlchemy raises it."""
     dialect = connection.dialect
     is_gone = dialect.is_disconnect(error, connection.connection, None)
     if is_gone:

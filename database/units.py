@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import TypeVar
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 import metrics
-from database import snapshots, timing, writers
+from database import pipeline, snapshots, timing, writers
 from database.base import db
 
 # A deadlock's victim is told the second where it waited for the next id of a table.
@@ -26,20 +27,23 @@ T = TypeVar("T")
 
 
 @contextmanager
-def writing(*, snapshot: bool = False, patience: int | None = None) -> Iterator[None]:
-    """One unit of work that writes: committed at the end, rolled back on anything
-    raised.
+def writing(
+    *, snapshot: bool = False, patience: int | None = None, pipelined: bool = False
+) -> Iterator[None]:
+    """One unit of work that writes: committed at the end, rolled back on anything raised.
 
     SQLite: BEGIN IMMEDIATE, since a reader that turns writer may fail at once. MariaDB: READ
     COMMITTED, so that what is read after taking a lock is what the lock protects; with `snapshot`
     REPEATABLE READ, whose one snapshot begins at the first read that does not lock. `patience` is
     for how many seconds at most it waits for a lock; without it as long as the database says.
+    `pipelined`: it sends a `Batch`.
     Raises RuntimeError within another one: on SQLite it would wait for itself.
     """
     _refuse_within_writing()
     end_reading()
     _end_session()
-    with db.engine.connect() as connection:
+    engine = pipeline.engine() if pipelined else db.engine
+    with engine.connect() as connection:
         connection.execution_options(writes=True, snapshot=snapshot, patience=patience)
         began, committed = perf_counter(), False
         try:
@@ -47,7 +51,7 @@ def writing(*, snapshot: bool = False, patience: int | None = None) -> Iterator[
             with writers.writing_on(connection):
                 yield
                 _leave_session()
-            connection.commit()
+            _commit(connection)
             committed = True
         finally:
             try:
@@ -55,6 +59,17 @@ def writing(*, snapshot: bool = False, patience: int | None = None) -> Iterator[
             finally:
                 timing.tell()
                 metrics.transaction_ended(perf_counter() - began, committed=committed)
+
+
+def _commit(connection: Connection) -> None:
+    try:
+        connection.commit()
+    except BaseException:
+        # SQLAlchemy gives a connection whose COMMIT failed back without a ROLLBACK, and the
+        # transaction may still be open: the pool must not hand it out again.
+        connection.invalidate()
+        raise
+    connection.info[writers.COMMITTED] = True
 
 
 def keep() -> None:
@@ -114,7 +129,7 @@ def _end_session() -> None:
         db.session.rollback()
 
 
-def written(work: Callable[[], T]) -> T:
+def written(work: Callable[[], T], *, pipelined: bool = False) -> T:
     """Do `work` as one unit of work that writes, and return what it returned.
 
     MariaDB may choose a transaction as a deadlock's victim at any statement; the work is then done
@@ -122,7 +137,7 @@ def written(work: Callable[[], T]) -> T:
     """
     for attempt in range(1, TRIES + 1):
         try:
-            with writing():
+            with writing(pipelined=pipelined):
                 return work()
         except OperationalError as error:
             is_victim = error.orig is not None and error.orig.args[:1] in VICTIM

@@ -9,6 +9,8 @@ from contextvars import ContextVar
 
 from sqlalchemy import Connection
 
+# In a connection's `info`: it has committed, and begun nothing since.
+COMMITTED = "has committed"
 _current: ContextVar[Connection | None] = ContextVar("writer", default=None)
 
 

@@ -12,22 +12,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Integer, and_, bindparam, or_, select, update
+from sqlalchemy import Executable, Integer, and_, bindparam, or_, select, update
 
 from database import (
-    Asked,
+    Batch,
     db,
+    execute,
     fetch,
-    fetch_each,
     fetch_first,
     fetch_value,
     keep,
     utc_after,
     utc_now,
-    write_later,
 )
 from errors import Conflict, Unauthorized, Unavailable
 from mod_auth import credentials
+from mod_ci import results
 from mod_ci.models import Attempt, EndReason, Stage
 from mod_ci.queue import count_failures, end_open_attempts, fingerprint
 from mod_test import passes, state
@@ -52,7 +52,8 @@ NOT_VALID = "The attempt's credential is missing or not valid."
 LOG_GOES_ON = and_(
     or_(
         Attempt.end_reason.is_(None),
-        Attempt.end_reason.in_([EndReason.canceled, EndReason.deadline_exceeded]),
+        Attempt.end_reason == EndReason.canceled,
+        Attempt.end_reason == EndReason.deadline_exceeded,
     ),
     Last.timestamp >= utc_after(-LOG_GRACE_SECONDS),
 )
@@ -168,7 +169,7 @@ def heartbeat(
     A run that was canceled, or is past its deadline, answers `canceled`. Raises Conflict
     `lease_lost` or `run_ended`.
     """
-    row, _ = _lock(hold, lease_seconds, canceled_is_an_answer=True)
+    row = _lock(hold, lease_seconds, canceled_is_an_answer=True)
     if row is None:
         return Standing(canceled=True, lease_expires_at=None)
     attempt = db.session.get_one(Attempt, hold.attempt_id)
@@ -210,8 +211,8 @@ def finish(
     Finishing twice with the same reason is harmless. Raises Conflict `lease_lost` or `run_ended`,
     and Unauthorized.
     """
-    _, standing = fetch_each((state.LOCK, {"run_id": hold.run_id}), (_STANDING, _standing_of(hold)))
-    if _checked(hold, standing).end_reason is reason:
+    fetch(state.LOCK, {"run_id": hold.run_id})
+    if _checked(hold, fetch(_STANDING, _standing_of(hold))).end_reason is reason:
         return Standing(canceled=False, lease_expires_at=None)
     _lock(hold)
     attempt = db.session.get_one(Attempt, hold.attempt_id)
@@ -246,17 +247,34 @@ def finish(
     return Standing(canceled=False, lease_expires_at=None)
 
 
-def hold_for_result(hold: Hold, lease_seconds: int, asking: Asked) -> tuple[Standing, list[Any]]:
-    """Lock the run for a result of this attempt, and renew the lease; and the rows of `asking`.
+def hold_for_result(
+    hold: Hold, regression_id: int, lease_seconds: int
+) -> tuple[Standing, results.Expected]:
+    """Lock the run for a result of this attempt; until when the lease is to be held (`renew`), and
+    what the regression test should do.
 
-    A lease that was renewed a moment ago is left as it is: results of short tests come many a
-    second. Raises Conflict `lease_lost` or `run_ended`.
+    Call it in a unit of work that is `pipelined`. A lease that was renewed a moment ago is left as
+    it is: results of short tests come many a second. Raises Conflict `lease_lost` or `run_ended`,
+    and NotFound for a test that is not the run's.
     """
-    row, found = _lock(hold, lease_seconds, asking=asking)
+    wanted = {"run_id": hold.run_id, "regression_id": regression_id}
+    batch = Batch()
+    locked = batch.add(state.LOCK, {"run_id": hold.run_id})
+    standing = batch.add(_STANDING, _standing_of(hold, lease_seconds))
+    expected = batch.add(results.EXPECTED, wanted)
+    batch.send()
+    row = _decide(hold, bool(locked.rows), standing.rows)
     moment = min(A_MOMENT, timedelta(seconds=lease_seconds) / 20)
-    if abs(row.renewed_until - row.lease_expires_at) < moment:
-        return Standing(canceled=False, lease_expires_at=row.lease_expires_at), found
-    return _renew(hold, row.renewed_until), found
+    is_fresh = abs(row.renewed_until - row.lease_expires_at) < moment
+    until = row.lease_expires_at if is_fresh else row.renewed_until
+    return Standing(False, until, is_beat_due=not is_fresh), results.expected_in(
+        expected.rows, regression_id
+    )
+
+
+def renewal(hold: Hold, until: datetime | None) -> tuple[Executable, dict[str, Any]]:
+    """The statement that renews the lease of a locked run, with its parameters."""
+    return _RENEW, {"run_id": hold.run_id, "until": until}
 
 
 def check_for_log(hold: Hold, lease_seconds: int) -> Standing:
@@ -282,41 +300,41 @@ def check_for_log(hold: Hold, lease_seconds: int) -> Standing:
     )
 
 
-def _lock(
-    hold: Hold,
-    lease_seconds: int = 0,
-    *,
-    asking: Asked | None = None,
-    canceled_is_an_answer: bool = False,
-) -> tuple[Any, list[Any]]:
-    """Lock the run and make sure that this attempt holds it; its row of `_STANDING`, and the rows
-    of `asking`, both read under the lock.
+def _lock(hold: Hold, lease_seconds: int = 0, *, canceled_is_an_answer: bool = False) -> Any:
+    """Lock the run and make sure that this attempt holds it; its row of `_STANDING`.
 
-    A run past its deadline is ended. No row when the run was canceled, or is so now, and that is an
+    As `_decide`, which decides.
+    """
+    locked = fetch(state.LOCK, {"run_id": hold.run_id})
+    standing = fetch(_STANDING, _standing_of(hold, lease_seconds))
+    return _decide(hold, bool(locked), standing, canceled_is_an_answer=canceled_is_an_answer)
+
+
+def _decide(
+    hold: Hold, is_locked: bool, standing: Sequence[Any], *, canceled_is_an_answer: bool = False
+) -> Any:
+    """The row of `_STANDING` of an attempt that holds its run, which is locked.
+
+    A run past its deadline is ended. None when the run was canceled, or is so now, and that is an
     answer. Raises Conflict `lease_lost`, `run_ended`.
     """
-    locked, standing, *found = fetch_each(
-        (state.LOCK, {"run_id": hold.run_id}),
-        (_STANDING, _standing_of(hold, lease_seconds)),
-        *([] if asking is None else [asking]),
-    )
     row = _checked(hold, standing)
-    stance = _stance(row, hold.number) if locked else Stance.lost
+    stance = _stance(row, hold.number) if is_locked else Stance.lost
     if stance is Stance.lost:
         raise _lost()
     if stance is Stance.ended:
         if row.status is TestStatus.canceled and canceled_is_an_answer:
             end_open_attempts(hold.run_id, EndReason.canceled)
-            return None, []
+            return None
         raise _ended(row.status)
     if stance is Stance.late:
         _exceed_deadline(hold)
         if canceled_is_an_answer:
-            return None, []
+            return None
         raise Conflict(
             "The run took longer than a run may; it was ended.", "run_ended", canceled=True
         )
-    return row, found[0] if found else []
+    return row
 
 
 def _stance(row: Any, number: int) -> Stance:
@@ -389,7 +407,7 @@ def _give_back(hold: Hold) -> None:
 
 
 def _renew(hold: Hold, until: datetime) -> Standing:
-    write_later(_RENEW, {"run_id": hold.run_id, "until": until})
+    execute(*renewal(hold, until))
     return Standing(canceled=False, lease_expires_at=until)
 
 

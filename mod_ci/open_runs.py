@@ -20,7 +20,7 @@ from sqlalchemy import (
     union,
 )
 
-from database import exact, fetch_each, in_this_order
+from database import exact, fetch_values, in_this_order
 from mod_ci.models import GcpInstance, Maintenance
 from mod_test.models import Fork, Platform, Progress, Run, RunRecord, TestStatus
 from mod_test.rollup.tables import (
@@ -84,8 +84,8 @@ def open_runs(*columns: Any) -> Select[Any]:
 def oldest_waiting(platform: Platform, *, after: int = 0, most: int = CANDIDATES) -> list[int]:
     """The oldest runs of `platform` with ids above `after` that may be handed out, in order."""
     wanted = {"platform": platform, "after": after, "most": most}
-    found = fetch_each((_OLDEST_OPEN, wanted), (_OLDEST_RESTARTED, wanted))
-    return sorted({row.test_id for rows in found for row in rows})[:most]
+    found = {*fetch_values(_OLDEST_OPEN, wanted), *fetch_values(_OLDEST_RESTARTED, wanted)}
+    return sorted(found)[:most]
 
 
 def _oldest(statement: Select[Any], source: Any) -> Select[Any]:

@@ -28,21 +28,19 @@ from sqlalchemy import (
 
 from database import (
     CHOSEN,
-    Asked,
-    PendingWrite,
+    Batch,
     chosen,
     db,
     fetch,
-    fetch_chosen,
+    fetch_first,
     fetch_values,
     in_this_order,
     last_row_id,
     reading,
     utc_now,
-    write_later,
     written,
 )
-from mod_auth import again
+from mod_auth import token_recheck
 from mod_auth.accounts import Account
 from mod_auth.scopes import Scope
 from mod_auth.tokens import Caller
@@ -157,12 +155,6 @@ _DROP_FILES = (
 )
 
 
-# What is asked of a run that is locked now, in the same message.
-_ABOUT_IT: tuple[Asked, ...] = tuple(
-    (statement, {"run_id": CHOSEN}) for statement in (_HELD, _RECORDED)
-)
-
-
 @dataclass(frozen=True)
 class Claim:
     """A lease on a run; `credential` is shown this once.
@@ -172,7 +164,7 @@ class Claim:
     version of regression tests. All is of the moment when it was taken.
     """
 
-    written: PendingWrite
+    attempt_id: int
     number: int
     credential: str
     run_id: int
@@ -182,11 +174,6 @@ class Claim:
     deadline_at: datetime
     run: Any
     definitions: Version | None
-
-    @property
-    def attempt_id(self) -> int:
-        """Known once the claim is committed; RuntimeError before."""
-        return self.written.result.row_id
 
 
 @dataclass(frozen=True)
@@ -212,37 +199,45 @@ def claim(
 
     Never one that the existing scheduler has given a machine, and none in maintenance. Runs whose
     third lease was lost are canceled on the way. Runs that others are taking at this moment are
-    passed by. Raises Unauthorized and Forbidden as the caller's token reads now.
+    passed by. Call it in a unit of work that is `pipelined`. Raises Unauthorized and Forbidden as
+    the caller's token reads now.
     """
-    # Most often the record of a run tells all there is to know of it; what the lock protects is
-    # seen under it. Of the few oldest, others may be taking each one at this moment.
+    # The run record usually suffices: lock one of the few oldest candidates, skipping rows that
+    # other runners hold, and look at it again under the lock.
+    batch = Batch()
+    token = batch.add(*token_recheck.statement(caller))
     wanted = {"platform": platform, "after": 0, "most": FIRST_CANDIDATES}
-    token, locked, *told = fetch_chosen(
-        (_LOCK_OLDEST, wanted), *_ABOUT_IT, before=[again.asking(caller)]
-    )
-    account = again.check(token, caller, Scope.RUNS_EXECUTE).account
+    locked = batch.choose(_LOCK_OLDEST, wanted)
+    held = batch.add(_HELD, {"run_id": CHOSEN})
+    recorded = batch.add(_RECORDED, {"run_id": CHOSEN})
+    batch.send()
+    account = token_recheck.check(token.rows, caller, Scope.RUNS_EXECUTE).account
     taker = _Taker(platform, runner_name, account, lease_seconds, run_time_limit)
     seen = 0
-    if locked:
-        taken = _take_if_it_waits(taker, told)
+    if locked.rows:
+        taken = _take_if_it_waits(taker, held.rows[0], recorded.rows)
         if taken is not None:
             return taken
-        seen = locked[0].id
-    ids = open_runs.oldest_waiting(platform, after=seen)
-    while ids:
-        locked, *told = fetch_chosen((_LOCK_ONE, {"first": ids[0], "ids": ids}), *_ABOUT_IT)
-        if locked:
-            taken = _take_if_it_waits(taker, told)
+        seen = locked.rows[0].id
+    return _claim_after(seen, taker)
+
+
+def _claim_after(seen: int, taker: _Taker) -> Claim | None:
+    """The oldest waiting run with an id above `seen`, each candidate looked at closely."""
+    while ids := open_runs.oldest_waiting(taker.platform, after=seen):
+        locked = fetch_first(_LOCK_ONE, {"first": ids[0], "ids": ids})
+        if locked is not None:
+            held = fetch(_HELD, {"run_id": locked.id})[0]
+            taken = _take_if_it_waits(taker, held, fetch(_RECORDED, {"run_id": locked.id}))
             if taken is not None:
                 return taken
-        seen = locked[0].id if locked else ids[-1]
-        ids = open_runs.oldest_waiting(platform, after=seen)
+        seen = ids[-1] if locked is None else locked.id
     return None
 
 
 def make_sure_of(caller: Caller) -> None:
     """Raises Unauthorized and Forbidden where the caller's token takes no runs any more."""
-    again.check(fetch(*again.asking(caller)), caller, Scope.RUNS_EXECUTE)
+    token_recheck.check(fetch(*token_recheck.statement(caller)), caller, Scope.RUNS_EXECUTE)
 
 
 def expire() -> int:
@@ -306,9 +301,8 @@ def _give_up(held: Row[Any]) -> int | None:
     return None
 
 
-def _take_if_it_waits(taker: _Taker, told: Sequence[Sequence[Row[Any]]]) -> Claim | None:
-    """The claim of a locked run, if it waits; `told` is what `_ABOUT_IT` asks."""
-    (held,), recorded = told
+def _take_if_it_waits(taker: _Taker, held: Row[Any], recorded: Sequence[Any]) -> Claim | None:
+    """Claim a locked run, if it waits: its rows of `_HELD` and `_RECORDED`."""
     if not _waits(held):
         return None
     lost = _give_up(held)
@@ -317,9 +311,8 @@ def _take_if_it_waits(taker: _Taker, told: Sequence[Sequence[Row[Any]]]) -> Clai
     until = held.now + timedelta(seconds=taker.lease_seconds)
     deadline = held.now + timedelta(seconds=taker.run_time_limit)
     credential = "spca_" + secrets.token_urlsafe(32)
-    written = _write(taker, held, lost, credential, until, deadline)
     return Claim(
-        written=written,
+        attempt_id=_write(taker, held, lost, credential, until, deadline),
         number=held.attempts + 1,
         credential=credential,
         run_id=held.test_id,
@@ -346,10 +339,12 @@ def _write(
     credential: str,
     until: datetime,
     deadline: datetime,
-) -> PendingWrite:
-    """Write down that a locked run is taken; its new attempt, along with the COMMIT."""
+) -> int:
+    """Write down that a locked run is taken; the id of its new attempt."""
     run_id, number = held.test_id, held.attempts + 1
-    attempt = write_later(
+    message = f"Attempt {number}: taken by {taker.runner_name}."
+    batch = Batch()
+    attempt = batch.add(
         _ATTEMPT,
         {
             "test_id": run_id,
@@ -362,16 +357,12 @@ def _write(
             "deadline_at": deadline,
         },
     )
-    write_later(
-        *state.event(
-            run_id, TestStatus.preparation, f"Attempt {number}: taken by {taker.runner_name}."
-        )
-    )
-    write_later(_RECORD, {"run_id": run_id, "number": number})
+    batch.add(state.APPEND, state.event(run_id, TestStatus.preparation, message))
+    batch.add(_RECORD, {"run_id": run_id, "number": number})
     if held.has_files:
         # Those whose result never came: this attempt reports both together.
-        write_later(_DROP_FILES, {"run_id": run_id})
-    write_later(
+        batch.add(_DROP_FILES, {"run_id": run_id})
+    batch.add(
         _LEASE,
         {
             "run_id": run_id,
@@ -381,7 +372,8 @@ def _write(
             "until": until,
         },
     )
-    return attempt
+    batch.send()
+    return attempt.row_id
 
 
 def fingerprint(credential: str) -> str:

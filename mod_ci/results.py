@@ -24,7 +24,7 @@ from sqlalchemy import (
     select,
 )
 
-from database import db, fetch, utc_now, write_later
+from database import Batch, db, fetch, utc_now
 from errors import Invalid, NotFound, Unavailable, Unprocessable
 from mod_regression.models import RegressionTest, RegressionTestOutput
 from mod_sample.storage import Readable, Repository, StorageUnavailable, UnsafeName, result_key
@@ -83,16 +83,12 @@ def expected_of(run_id: int, regression_id: int) -> Expected:
 
     Raises NotFound when the run has no such test.
     """
-    return expected_in(fetch(*expected_by(run_id, regression_id)), regression_id)
-
-
-def expected_by(run_id: int, regression_id: int) -> tuple[Select[Any], dict[str, int]]:
-    """What asks for it, to be asked along with something else."""
-    return _EXPECTED, {"run_id": run_id, "regression_id": regression_id}
+    wanted = {"run_id": run_id, "regression_id": regression_id}
+    return expected_in(fetch(EXPECTED, wanted), regression_id)
 
 
 def expected_in(rows: Sequence[Any], regression_id: int) -> Expected:
-    """What the rows of that say. Raises NotFound."""
+    """What rows of `EXPECTED` say. Raises NotFound."""
     if not rows:
         raise NotFound("regression_test", regression_id)
     first = rows[0]
@@ -141,7 +137,7 @@ def _expected() -> Select[Any]:
 
 
 # Composed once: a run brings hundreds of results, and building these cost more than the database.
-_EXPECTED = _expected()
+EXPECTED = _expected()
 _INSERT_RESULT = insert(cast("Table", Result.__table__))
 _INSERT_FILE = insert(cast("Table", ResultFile.__table__))
 _INSERT_RECORD = insert(cast("Table", ResultRecord.__table__)).values(recorded_at=utc_now())
@@ -227,11 +223,12 @@ def replace(
     expected: Expected,
     *,
     attempt_id: int | None,
-) -> None:
+) -> Batch:
     """Put a result and its outputs in the place of what was reported before.
 
     Call it under the lock of the run. An output whose hash is its baseline now is a match (`got`
-    NULL); which baseline that is was read with `expected` in the same unit of work.
+    NULL); which baseline that is was read with `expected` in the same unit of work. The new rows
+    are in the batch that is returned, which is still to be sent.
     """
     key = {"test_id": run_id, "regression_test_id": regression_id}
     if expected.is_reported:
@@ -239,7 +236,8 @@ def replace(
             db.session.execute(
                 delete(table).filter_by(**key).execution_options(synchronize_session=False)
             )
-    write_later(
+    batch = Batch()
+    batch.add(
         _INSERT_RESULT,
         {
             **key,
@@ -250,7 +248,7 @@ def replace(
     )
     for output_id, sha256 in report.outputs.items():
         correct = expected.outputs[output_id].correct
-        write_later(
+        batch.add(
             _INSERT_FILE,
             {
                 **key,
@@ -259,7 +257,7 @@ def replace(
                 "got": None if sha256 == correct else sha256,
             },
         )
-    write_later(
+    batch.add(
         _INSERT_RECORD,
         {
             **key,
@@ -273,3 +271,4 @@ def replace(
             "started_at": report.started_at,
         },
     )
+    return batch

@@ -31,14 +31,13 @@ from sqlalchemy.orm import aliased
 
 from database import (
     db,
+    execute,
     fetch,
-    fetch_each,
     fetch_first,
     persistently,
     reading,
     utc_after,
     utc_now,
-    write_later,
     writing,
 )
 from errors import Unavailable
@@ -376,10 +375,11 @@ def _has_ended(status: TestStatus | None) -> bool:
 def _under_lock(statement: Select[Any], post: Post, **wanted: int) -> Any:
     """The row of `statement` once the run is locked; None when there is none or it is refused."""
     values = {"run_id": post.run_id, **wanted}
-    locked, found = fetch_each((_LOCK_TOKEN, {"run_id": post.run_id}), (statement, values))
-    if not locked or not _same(locked[0].token, post.token):
+    locked = fetch_first(_LOCK_TOKEN, {"run_id": post.run_id})
+    if locked is None or not _same(locked.token, post.token):
         return None
-    return None if not found or _is_refused(found[0]) else found[0]
+    found = fetch_first(statement, values)
+    return None if found is None or _is_refused(found) else found
 
 
 def _output(post: Post, *, got: str | None, when_unknown: Answer) -> Answer:
@@ -418,7 +418,7 @@ def _write(
     if is_there:
         db.session.execute(update(inserting.table).filter_by(**key).values(values))
     else:
-        write_later(inserting, {**key, **values, **first})
+        execute(inserting, {**key, **values, **first})
 
 
 def _late_file(post: Post, key: str) -> Answer:

@@ -5,11 +5,11 @@ for what they append, the highest id decides.
 """
 
 import dataclasses
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, insert, select, update
 
-from database import Asked, db, fetch_each, last_row_id, utc_now, write_later
+from database import db, execute, fetch, fetch_first, last_row_id, utc_now
 from mod_test.models import (
     Progress,
     ProgressCause,
@@ -61,13 +61,10 @@ def lock(run_id: int, *, skip_locked: bool = False) -> State | None:
     None if it is not there or, with `skip_locked`, if somebody else has it locked.
     """
     row = {"run_id": run_id}
-    locked, last = fetch_each(
-        (LOCK_UNLESS_LOCKED if skip_locked else LOCK, row),
-        (LAST, row),
-    )
-    if not locked:
+    if not fetch(LOCK_UNLESS_LOCKED if skip_locked else LOCK, row):
         return None
-    return State(run_id, *last[0]) if last else State(run_id, None, None)
+    last = fetch_first(LAST, row)
+    return State(run_id, *last) if last else State(run_id, None, None)
 
 
 def append(
@@ -81,20 +78,20 @@ def append(
     step: int | None = None,
     holds: bool = False,
 ) -> None:
-    """Append one event to a locked run, along with what is sent next.
+    """Append one event to a locked run.
 
     `holds`: the event is the current attempt's, so that losing the lease makes the run wait again.
     """
-    write_later(*event(run_id, status, message))
+    execute(APPEND, event(run_id, status, message))
     told = {"cause": cause, "account_id": account_id, "attempt_id": attempt_id, "step": step}
-    write_later(RECORD, told)
+    execute(RECORD, told)
     if holds:
-        write_later(HOLD, {"run_id": run_id})
+        execute(HOLD, {"run_id": run_id})
 
 
-def event(run_id: int, status: TestStatus, message: str) -> Asked:
-    """What writes an event of a locked run, for whoever writes down by himself who caused it."""
-    return APPEND, {"test_id": run_id, "status": status, "message": fitting(message)}
+def event(run_id: int, status: TestStatus, message: str) -> dict[str, Any]:
+    """The parameters of `APPEND` for an event of a locked run."""
+    return {"test_id": run_id, "status": status, "message": fitting(message)}
 
 
 def fitting(message: str) -> str:

@@ -1,16 +1,14 @@
-"""How many SQL statements something costs, and what one that writes has done."""
+"""How many SQL statements something costs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import Executable, event, literal, select
+from sqlalchemy import event
 
-from database import db, fetch, write_later
-from database.statements import Change
+from database import db, pipeline
 
-_NOTHING = select(literal(1))
 UNCOUNTED = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT")
 
 
@@ -24,16 +22,13 @@ def counted(app: Flask) -> Iterator[list[str]]:
             statements.append(statement)
 
     with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
+        engines = list(db.engines.values())
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    pipeline.enabled = False
     try:
         yield statements
     finally:
-        event.remove(engine, "before_cursor_execute", note)
-
-
-def change_now(statement: Executable, params: Mapping[str, Any]) -> Change:
-    """What a statement that writes has done, sent at once."""
-    pending = write_later(statement, params)
-    fetch(_NOTHING)
-    return pending.result
+        pipeline.enabled = True
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", note)

@@ -1,19 +1,16 @@
-"""Statements that are compiled once and sent as text: whatever is in them, and by every driver."""
+"""Statements outside of the ORM: whatever is in them, and by every driver."""
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
-from sqlalchemy import String, bindparam, func, insert, literal, select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import String, bindparam, func, literal, select
 
-from database import db, fetch, fetch_first, fetch_value, fetch_values, reading, writing
+from database import fetch, fetch_first, fetch_value, fetch_values, reading
 from database.spans import A_LIST, MOST_SPANS, among, is_among, joined, padded
-from mod_auth.models import AuditEvent, Role, User
+from mod_auth.models import Role, User
 from tests import factories
-from tests.sql import change_now, counted
 
 # What a driver or a regular expression may take for something else.
 AWKWARD = [
@@ -77,34 +74,6 @@ def test_what_a_parameter_calls_is_called_once_for_a_statement() -> None:
     with reading():
         assert [tuple(row) for row in fetch(statement)] == [(1, 1)]
         assert [tuple(row) for row in fetch(statement)] == [(2, 2)]
-
-
-def test_an_error_is_that_of_sqlalchemy(app: Flask) -> None:
-    statement = insert(User.__table__)
-    account = factories.account()
-    row = {"name": account.name, "email": "x@y.invalid", "password": "", "role": Role.user}
-
-    with pytest.raises(DBAPIError), writing():
-        change_now(statement, row)
-
-
-@pytest.mark.parametrize("is_watched", [False, True])
-def test_a_change_says_what_it_has_done(app: Flask, is_watched: bool) -> None:
-    event = {
-        "at": MOMENT, "account_id": None, "account_name": "a", "action": "x", "subject_type": "y",
-        "subject_id": 3, "details": "{}",
-    }  # fmt: skip
-    adding = insert(AuditEvent.__table__)
-    renaming = (
-        update(AuditEvent).where(AuditEvent.id == ID).values(account_name=bindparam("called"))
-    )
-    with counted(app) if is_watched else nullcontext(), writing():
-        added = change_now(adding, event)
-        assert change_now(renaming, {"id": added.row_id, "called": "b"}).rows == 1
-        assert change_now(renaming, {"id": 0, "called": "b"}).rows == 0
-
-    found = db.session.get_one(AuditEvent, added.row_id)
-    assert (found.at, found.account_name, found.subject_id) == (MOMENT, "b", 3)
 
 
 @pytest.mark.parametrize(

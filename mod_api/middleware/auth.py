@@ -16,7 +16,7 @@ from errors import Unauthorized
 from mod_api.middleware import limits, once_sent, parsing, resource
 from mod_api.middleware.ids import check_ids
 from mod_api.middleware.limits import Rate
-from mod_auth import again, permissions, tokens
+from mod_auth import permissions, token_recheck, tokens
 from mod_auth.accounts import Account
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
@@ -78,11 +78,11 @@ def requires_and_asks_again(scope: Scope, rate: Rate) -> Callable[[View], View]:
     """
 
     def allow() -> None:
-        caller = again.recalled(_bearer())
+        caller = token_recheck.recalled(_bearer())
         if caller is None:
             caller = authenticate()
             permissions.refuse_without(scope, caller.scopes)
-            again.note(caller)
+            token_recheck.note(caller)
         else:
             _note_caller(caller)
             g.is_recalled = True

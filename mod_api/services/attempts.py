@@ -170,21 +170,23 @@ def report(
     uploads = _uploads(files)
 
     def store(kept: Mapping[int, Output] | None) -> Standing | None:
-        standing, rows = attempts.hold_for_result(
-            hold, settings.lease_seconds, results.expected_by(hold.run_id, regression_id)
-        )
-        expected = results.expected_in(rows, regression_id)
+        standing, expected = attempts.hold_for_result(hold, regression_id, settings.lease_seconds)
         if kept is None:
             if uploads or results.differing(expected.outputs, found.outputs):
                 return None
         elif any(expected.outputs.get(key) != kept[key] for key in found.outputs):
             return None  # a baseline changed while the files were on their way
-        results.replace(hold.run_id, regression_id, found, expected, attempt_id=hold.attempt_id)
+        batch = results.replace(
+            hold.run_id, regression_id, found, expected, attempt_id=hold.attempt_id
+        )
+        if standing.is_beat_due:
+            batch.add(*attempts.renewal(hold, standing.lease_expires_at))
+        batch.send()
         return standing
 
     # Most results are as expected, and need no files. What differs is stored, or found stored,
     # while no run is locked, but not for an attempt that has lost its lease.
-    standing = written(lambda: store(None))
+    standing = written(lambda: store(None), pipelined=True)
     if standing is not None:
         return _answer(standing, settings, hold.run_id)
     outputs: Mapping[int, Output] = {}
@@ -193,7 +195,7 @@ def report(
             outputs = results.expected_of(hold.run_id, regression_id).outputs
         results.keep_files(repository, outputs, found.outputs, uploads, limit=settings.max_upload)
         uploads = {}  # they are stored now
-        standing = written(functools.partial(store, outputs))
+        standing = written(functools.partial(store, outputs), pipelined=True)
         if standing is not None:
             break
     else:
@@ -252,7 +254,7 @@ def _claim(
         )
         return None if claimed is None else (claimed, handout.definitions(claimed))
 
-    found = written(work)
+    found = written(work, pipelined=True)
     if found is None:
         return None
     claimed, definitions = found

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import aliased
 
-from database import db, fetch, fetch_values, replace_rows, write_later
+from database import db, execute, fetch, fetch_values, replace_rows
 from mod_regression.models import RegressionTest
 from mod_test import failures
 from mod_test.cancellations import end_failure
@@ -166,18 +166,16 @@ def _keep_open(still_open: set[int], run_ids: list[int], underivable: set[int]) 
     """
     known = {row.test_id: row.settled for row in fetch(_OPEN, {"ids": run_ids})}
     stamped = set(fetch_values(_STAMPED, {"ids": run_ids})) - underivable
-    for run_id in sorted(known.keys() - still_open):
-        write_later(_CLOSE, {"run_id": run_id})
+    execute(_CLOSE, [{"run_id": run_id} for run_id in sorted(known.keys() - still_open)])
     _insert(
         OpenRun,
         [{"test_id": run_id, "settled": run_id in stamped} for run_id in still_open - known.keys()],
     )
-    for run_id in sorted(still_open & stamped & known.keys()):
-        if not known[run_id]:
-            write_later(_SETTLE, {"run_id": run_id})
-    for run_id in sorted(still_open & underivable & known.keys()):
-        if known[run_id]:
-            write_later(_UNSETTLE, {"run_id": run_id})
+    listed = sorted(still_open & known.keys())
+    unsettled = [run_id for run_id in listed if run_id in stamped and not known[run_id]]
+    execute(_SETTLE, [{"run_id": run_id} for run_id in unsettled])
+    settled = [run_id for run_id in listed if run_id in underivable and known[run_id]]
+    execute(_UNSETTLE, [{"run_id": run_id} for run_id in settled])
 
 
 def _in_runs(statement: Any, run_ids: list[int]) -> list[Row]:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from database import db, fetch, log_failure, reading, utc_now, write_later, writing
+from database import db, execute, fetch, log_failure, reading, utc_now, writing
 from mod_test.models import Progress, RunRecord
 from mod_test.rollup import derive, kept, triggers
 from mod_test.rollup.kept import Version, by_definitions, by_own_marks, remember
@@ -234,14 +234,13 @@ def _end_leases(restarted: set[int]) -> None:
 
 
 def _forget(marks: Iterable[int]) -> None:
-    """Drop marks one by one, all in a message.
+    """Drop marks one by one.
 
     For a list of them MariaDB reads the whole of so small a table, waits for marks that others have
     not committed, and until this commits lets nobody insert another: every program that writes
     anything of a run would stand still.
     """
-    for mark_id in marks:
-        write_later(_FORGET, {"mark_id": mark_id})
+    execute(_FORGET, [{"mark_id": mark_id} for mark_id in marks])
 
 
 _FORGET = (

@@ -1,16 +1,15 @@
-"""A token that was good a moment ago, held against the tables where its work is done (ADR 031).
+"""Check a token that was good a moment ago in the unit of work that needs it (docs/adr/031).
 
-For what writes at each call and is called often: what is recalled of the token spares the
-transaction before, and its row is asked for along with the first statement of the work.
+A claim writes and is called often: remembering the caller saves a transaction before it, and the
+first statement of the claim reads the token again.
 """
 
 import hmac
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Integer, bindparam
+from sqlalchemy import Executable, Integer, bindparam
 
-from database import Asked
 from errors import DomainError, Unauthorized
 from mod_auth import credentials, permissions, tokens
 from mod_auth.models import AccountRecord, ApiToken, BlockedUser
@@ -35,8 +34,8 @@ def note(caller: Caller) -> None:
     credentials.note(("token", caller.digest), caller)
 
 
-def asking(caller: Caller) -> Asked:
-    """What asks for the caller's token; `check` reads the rows."""
+def statement(caller: Caller) -> tuple[Executable, dict[str, int]]:
+    """The statement that finds the caller's token, with its parameters; `check` reads the rows."""
     return _AGAIN, {"token_id": caller.token_id}
 
 
