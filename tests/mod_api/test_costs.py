@@ -46,7 +46,9 @@ def test_every_read_costs_the_same_few_statements_however_long(dialect, sites) -
             factories.bind(db.engine)
         client = site.app.test_client()
         person = factories.account("admin")
-        headers = factories.bearer(factories.token_for(person, "runs:read", "system:read", "tokens:manage"))
+        headers = factories.bearer(
+            factories.token_for(person, "runs:read", "system:read", "tokens:manage")
+        )
         run = fill(count, person)
         paths = [*LISTS, *(f"/runs/{run.id}{part}" for part in OF_A_RUN)]
         found = {}
