@@ -17,8 +17,10 @@ from mod_api.services.captions import (
     MAX_BYTES,
     NOT_COMPARED,
     RULES_VERSION,
+    TOO_LARGE,
     CaptionComparison,
     classify,
+    format_of,
 )
 from mod_api.services.file_names import output_key
 from mod_regression import classifications
@@ -100,6 +102,11 @@ def note(repository: Repository, outputs: Iterable[tuple[str, str, str]]) -> Non
         log.warning("pair_not_classified", error=type(error).__name__)
     except Exception:  # noqa: BLE001 - the result is stored: its runner must be told so
         _log_failure(None)
+
+
+def of_large_files(pair: Pair) -> Classification:
+    """The finding about files that are too large to be fetched."""
+    return _classification(TOO_LARGE if format_of(pair.extension) else None)
 
 
 def details(found: Classification | None) -> Mapping[str, Any] | None:

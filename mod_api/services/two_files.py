@@ -78,6 +78,7 @@ def difference(
     answer.
     """
     if are_too_large(expected, actual):
+        kept = kept or caption_changes.of_large_files(pair)
         return Difference(_TOO_LARGE, caption_changes.details(kept))
     use = expected, actual, context_lines
     known = _known(repository).get(use)

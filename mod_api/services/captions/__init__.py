@@ -1,11 +1,12 @@
-"""What changed in captions: `classify` says it in the terms of captions rather than of lines."""
+"""How two caption files differ: `classify` says it in the terms of captions, not of lines."""
 
 from mod_api.services.captions.classification import (
     MAX_BYTES,
-    MAX_CUES,
     RULES_VERSION,
+    TOO_LARGE,
     classify,
 )
+from mod_api.services.captions.formats import format_of
 from mod_api.services.captions.model import (
     NOT_COMPARED,
     CaptionComparison,
@@ -14,6 +15,7 @@ from mod_api.services.captions.model import (
     Location,
     WordChange,
 )
+from mod_api.services.captions.readers import MAX_CUES
 from mod_regression.changes import ChangeKind
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "MAX_CUES",
     "NOT_COMPARED",
     "RULES_VERSION",
+    "TOO_LARGE",
     "CaptionComparison",
     "ChangeKind",
     "ChangedCue",
@@ -28,4 +31,5 @@ __all__ = [
     "Location",
     "WordChange",
     "classify",
+    "format_of",
 ]

@@ -1,112 +1,525 @@
 """Which cues of two files belong together.
 
-Ever weaker evidence is used on ever smaller gaps: texts that occur once in both files, equal
-texts at about the same time, equal words distributed over other cues, equal times, and at
-last a table of how well each cue of a gap matches each. Whatever the input, the work is
-bounded: gaps too large for the table are paired by time alone, which the result admits.
+The strongest evidence comes first: equal text at equal times on the files' common timeline, in
+whatever order. These pairs divide the files into gaps, on which ever weaker evidence is used:
+equal texts, equal words that are divided into other cues, equal times, and at last a table of
+how well each cue of a gap matches each. Whatever the input, the work is bounded: gaps too large
+for the table are paired by time alone, which the result admits.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from mod_api.services.captions.common_time import common_timeline
-from mod_api.services.captions.cues import Cue
-from mod_api.services.captions.evidence import (
-    EVIDENCE,
-    Work,
-    key_of,
-    offsets,
-    same_times,
-    texts_that_occur_once,
-)
-from mod_api.services.captions.groups import Group, Pairs, alone, divided, increasing, inside
-from mod_api.services.captions.matching import best_matches
-from mod_api.services.captions.timeline import Timeline
+from mod_api.services.captions.formats import Cue, Texts
+from mod_api.services.captions.matching import best_matches, most_pieces
+from mod_api.services.captions.timeline import Timeline, common_timeline, near
 
-_MAX_CELLS = 200_000
-# Texts that occur once say little when they are less than this part of all.
+_NEAR_MS = 100
+# The same text further away than this, without neighbours that moved as far, is another cue.
+_FAR_MS = 10_000
+_TOGETHER_MS = 1_000
+_NEAR_WEIGHT = 3
+_MAX_CELLS = 100_000
+# Equal texts say little when they are less than this part of a large gap.
 _LITTLE = 4
+_LARGE_GAP = 8
+_HUGE_GAP = 4_000
+_NEIGHBOURS = 8
+# Texts that are repeated in a gap may occur once in the smaller gaps within it.
+_MOST_LEVELS = 8
+
+Pairs = list[tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Alignment:
-    """Groups in the order of both files; `complete` is false where work had to be cut short."""
+class Match(NamedTuple):
+    """Places of cues that belong together: one each, or several where cues were split or merged.
 
-    groups: list[Group]
-    complete: bool
+    A side is empty where cues are missing or not expected.
+    """
 
-
-def align(expected: Sequence[Cue], actual: Sequence[Cue]) -> Alignment:
-    """Find which cues belong together. Cues keep their order; none is in two groups."""
-    work = Work(
-        expected=expected,
-        actual=actual,
-        expected_keys=[key_of(cue) for cue in expected],
-        actual_keys=[key_of(cue) for cue in actual],
-        timeline=Timeline(),
-        cells_left=_MAX_CELLS,
-    )
-    whole = Group(0, len(expected), 0, len(actual))
-    anchors = increasing(texts_that_occur_once(work, whole))
-    work.timeline = common_timeline(work, anchors)
-    fewer = min(len(expected), len(actual))
-    times: Pairs = []
-    if len(anchors) * _LITTLE < fewer:
-        # Where most texts changed, the few that are equal may be so by chance: times say more.
-        times = increasing(same_times(work, whole, 0.0))
-    groups: list[Group] = []
-    for part, is_group in divided(whole, times if len(times) * 2 >= fewer else anchors):
-        groups += [part] if is_group else _resolved(work, part, 0)
-    return Alignment(groups, work.complete)
+    expected: tuple[int, ...]
+    actual: tuple[int, ...]
 
 
-def _resolved(work: Work, gap: Group, level: int) -> Iterator[Group]:
-    """The groups of a gap, by the evidence of `level` and all weaker kinds."""
-    if gap.expected_from == gap.expected_to or gap.actual_from == gap.actual_to:
-        yield from alone(gap)
-    elif level == len(EVIDENCE):
-        yield from _matched(work, gap)
-    else:
-        for part, is_group in EVIDENCE[level](work, gap):
-            if is_group:
-                yield part
-            else:
-                yield from _resolved(work, part, level + 1)
+class Alignment(NamedTuple):
+    """Every cue of both files: in a pair, in a group of several, or without partner.
+
+    `moved` are those pairs whose order among the others is exchanged; `is_complete` is false
+    where some cues were paired by their times alone, since comparing all of them takes too long.
+    """
+
+    pairs: Pairs
+    moved: set[tuple[int, int]]
+    groups: list[Match]
+    missing: list[int]
+    extra: list[int]
+    is_complete: bool
 
 
-def _matched(work: Work, gap: Group) -> Iterator[Group]:
-    expected = work.expected[gap.expected_from : gap.expected_to]
-    actual = work.actual[gap.actual_from : gap.actual_to]
-    offset = offsets(work, gap)[0]
-    where = [
-        (work.timeline.at(cue.start_ms) + offset, work.timeline.at(cue.end_ms) + offset)
-        for cue in expected
-    ]
-    cells = len(expected) * len(actual)
-    if cells <= work.cells_left:
-        work.cells_left -= cells
-        for match in best_matches(expected, actual, where):
-            yield inside(gap, *match)
-        return
-    work.complete = False
-    pairs = [(gap.expected_from + i, gap.actual_from + j) for i, j in _overlapping(where, actual)]
-    for part, is_group in divided(gap, pairs):
-        if is_group:
-            yield part
+class _Gap(NamedTuple):
+    """Places of cues that are not paired yet, and how far off the timeline their neighbours are."""
+
+    expected: list[int]
+    actual: list[int]
+    offsets: tuple[float, ...] = (0.0,)
+
+
+def align(
+    expected: Sequence[Cue], actual: Sequence[Cue], expected_texts: Texts, actual_texts: Texts
+) -> Alignment:
+    """Find which cues belong together."""
+    return _Aligner(expected, actual, expected_texts, actual_texts).align()
+
+
+class _Aligner:
+    def __init__(
+        self,
+        expected: Sequence[Cue],
+        actual: Sequence[Cue],
+        expected_texts: Texts,
+        actual_texts: Texts,
+    ) -> None:
+        self._expected, self._actual = expected, actual
+        self._expected_texts, self._actual_texts = expected_texts, actual_texts
+        self._timeline = Timeline()
+        self._cells_left = _MAX_CELLS
+        self._is_complete = True
+        self._pairs: Pairs = []
+        self._groups: list[Match] = []
+        self._missing: list[int] = []
+        self._extra: list[int] = []
+
+    def align(self) -> Alignment:
+        fixed = self._at_equal_times()
+        order = heaviest_increasing([(i, j, 1) for i, j in fixed])
+        moved = set(fixed) - set(order)
+        self._pairs += fixed
+        for gap in self._gaps(order, {i for i, _ in fixed}, {j for _, j in fixed}):
+            self._resolve(gap)
+        moved |= self._pair_equal_and_near()
+        return Alignment(
+            self._pairs, moved, self._groups, self._missing, self._extra, self._is_complete
+        )
+
+    def _at_equal_times(self) -> Pairs:
+        """Pairs of equal text at equal times, on the common timeline."""
+        fixed = self._exact()
+        if len(fixed) * 2 >= min(len(self._expected), len(self._actual)):
+            return fixed
+        self._timeline = common_timeline(
+            self._expected,
+            self._actual,
+            [self._expected_texts.key(cue.text) for cue in self._expected],
+            [self._actual_texts.key(cue.text) for cue in self._actual],
+        )
+        if not self._timeline.is_identity:
+            on_line = self._on_timeline()
+            if len(on_line) > len(fixed) or not fixed:
+                return on_line
+            self._timeline = Timeline()
+        return fixed
+
+    def _exact(self) -> Pairs:
+        """Pairs with the same times and the same text, as written."""
+        there: dict[tuple[int, int, str], list[int]] = defaultdict(list)
+        for j, cue in enumerate(self._actual):
+            if cue.is_timed:
+                there[cue[:3]].append(j)
+        taken: dict[tuple[int, int, str], int] = defaultdict(int)
+        pairs: Pairs = []
+        for i, cue in enumerate(self._expected):
+            key = cue[:3]
+            found = there.get(key)
+            if found and cue.is_timed and taken[key] < len(found):
+                pairs.append((i, found[taken[key]]))
+                taken[key] += 1
+        return pairs
+
+    def _on_timeline(self) -> Pairs:
+        """Pairs whose times are equal on the timeline and whose letters are equal."""
+        tolerance = self._timeline.tolerance_ms
+        there: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for j, cue in enumerate(self._actual):
+            if cue.is_timed:
+                there[self._actual_texts.letters(cue.text)].append((cue.start_ms, j))
+        for places in there.values():
+            places.sort()
+        taken: set[int] = set()
+        pairs: Pairs = []
+        for i, cue in enumerate(self._expected):
+            places = there.get(self._expected_texts.letters(cue.text), [])
+            if not (places and cue.is_timed):
+                continue
+            start, end = self._timeline.at(cue.start_ms), self._timeline.at(cue.end_ms)
+            for place in range(bisect_left(places, (int(start) - tolerance, -1)), len(places)):
+                start_ms, j = places[place]
+                if start_ms > start + tolerance:
+                    break
+                if j not in taken and abs(self._actual[j].end_ms - end) <= tolerance:
+                    taken.add(j)
+                    pairs.append((i, j))
+                    break
+        return pairs
+
+    def _gaps(self, order: Pairs, expected_done: set[int], actual_done: set[int]) -> Iterator[_Gap]:
+        """The gaps between pairs, with the offset of the pair before, else of the one after."""
+        i = j = 0
+        ends = [*order, (len(self._expected), len(self._actual))]
+        for at, (i_to, j_to) in enumerate(ends):
+            if i == i_to and j == j_to:
+                i, j = i_to + 1, j_to + 1
+                continue
+            expected = [k for k in range(i, i_to) if k not in expected_done]
+            actual = [k for k in range(j, j_to) if k not in actual_done]
+            if expected or actual:
+                neighbour = order[at - 1] if at else (order[0] if order else None)
+                yield _Gap(expected, actual, self._offsets(neighbour))
+            i, j = i_to + 1, j_to + 1
+
+    def _offsets(self, neighbour: tuple[int, int] | None) -> tuple[float, ...]:
+        if neighbour is None:
+            return (0.0,)
+        expected, actual = self._expected[neighbour[0]], self._actual[neighbour[1]]
+        local = actual.start_ms - self._timeline.at(expected.start_ms)
+        return (local, 0.0) if local and expected.is_timed and actual.is_timed else (0.0,)
+
+    def _resolve(self, gap: _Gap, level: int = 0) -> None:
+        """Match the cues of a gap by the strongest evidence that says anything about it."""
+        if not (gap.expected and gap.actual):
+            self._leave(gap)
+            return
+        if self._is_divided_by_text(gap, level, Texts.letters) or self._by_words(gap):
+            return
+        groups = self._by_pieces(gap)
+        if groups:
+            for part in self._between(gap, groups):
+                self._resolve(part, level + 1)
+        elif not self._is_divided_by_text(gap, level, Texts.key):
+            self._by_time(gap)
+
+    def _is_divided_by_text(
+        self, gap: _Gap, level: int, key_of: Callable[[Texts, str], str]
+    ) -> bool:
+        pairs = self._by_text(gap, key_of) if level < _MOST_LEVELS else []
+        for part in self._divided(gap, pairs) if pairs else ():
+            self._resolve(part, level + 1)
+        return bool(pairs)
+
+    def _leave(self, gap: _Gap) -> None:
+        self._missing += gap.expected
+        self._extra += gap.actual
+
+    def _keep(self, expected: list[int], actual: list[int]) -> None:
+        if len(expected) == len(actual) == 1:
+            self._pairs.append((expected[0], actual[0]))
+        elif expected and actual:
+            self._groups.append(Match(tuple(expected), tuple(actual)))
         else:
-            yield from alone(part)
+            self._leave(_Gap(expected, actual))
+
+    def _divided(self, gap: _Gap, pairs: Pairs) -> Iterator[_Gap]:
+        """Keep pairs of a gap, in order, and yield the smaller gaps between them."""
+        i = j = 0
+        offsets = gap.offsets
+        for pair in [*pairs, None]:
+            i_to = len(gap.expected) if pair is None else bisect_left(gap.expected, pair[0])
+            j_to = len(gap.actual) if pair is None else bisect_left(gap.actual, pair[1])
+            if i < i_to or j < j_to:
+                yield _Gap(gap.expected[i:i_to], gap.actual[j:j_to], offsets)
+            if pair is not None:
+                self._pairs.append(pair)
+                offsets = self._offsets(pair)
+                i, j = i_to + 1, j_to + 1
+
+    def _between(self, gap: _Gap, groups: list[Match]) -> Iterator[_Gap]:
+        """Keep groups of a gap, in order, and yield the smaller gaps between them."""
+        i = j = 0
+        for group in [*groups, None]:
+            i_to = (
+                len(gap.expected) if group is None else bisect_left(gap.expected, group.expected[0])
+            )
+            j_to = len(gap.actual) if group is None else bisect_left(gap.actual, group.actual[0])
+            if i < i_to or j < j_to:
+                yield _Gap(gap.expected[i:i_to], gap.actual[j:j_to], gap.offsets)
+            if group is not None:
+                self._groups.append(group)
+                i, j = i_to + len(group.expected), j_to + len(group.actual)
+
+    def _by_text(self, gap: _Gap, key_of: Callable[[Texts, str], str]) -> Pairs:
+        """Pairs of equal text: those that occur once in the gap, and those near in time."""
+        actual_places: dict[str, list[int]] = defaultdict(list)
+        for j in gap.actual:
+            actual_places[key_of(self._actual_texts, self._actual[j].text)].append(j)
+        expected_places: dict[str, list[int]] = defaultdict(list)
+        for i in gap.expected:
+            key = key_of(self._expected_texts, self._expected[i].text)
+            if key in actual_places:
+                expected_places[key].append(i)
+        found: list[tuple[int, int, float]] = []
+        for key, places in expected_places.items():
+            others = actual_places[key]
+            if len(places) == len(others) == 1 or self._has_untimed(places, others):
+                found += [
+                    (i, j, self._off(i, j, gap)) for i, j in zip(places, others, strict=False)
+                ]
+            else:
+                found += self._nearest(places, others, gap)
+        found = self._supported(found)
+        fewer = min(len(gap.expected), len(gap.actual))
+        if fewer >= _LARGE_GAP and len(found) * _LITTLE < fewer:
+            # Where most texts changed, the few that are equal may be so by chance.
+            times = self._same_times(gap)
+            if len(times) * 2 >= fewer or fewer >= _HUGE_GAP:
+                return times
+        weighed = [(i, j, _NEAR_WEIGHT if off <= _NEAR_MS else 1) for i, j, off in found]
+        return heaviest_increasing(weighed)
+
+    def _has_untimed(self, expected: list[int], actual: list[int]) -> bool:
+        return not (
+            all(self._expected[i].is_timed for i in expected)
+            and all(self._actual[j].is_timed for j in actual)
+        )
+
+    def _off(self, i: int, j: int, gap: _Gap) -> float:
+        """How far the starts of two cues are apart, by the nearest of the gap's offsets."""
+        expected, actual = self._expected[i], self._actual[j]
+        if not (expected.is_timed and actual.is_timed):
+            return 0.0
+        apart = actual.start_ms - self._timeline.at(expected.start_ms)
+        return min(abs(apart - offset) for offset in gap.offsets)
+
+    def _nearest(
+        self, places: list[int], others: list[int], gap: _Gap
+    ) -> list[tuple[int, int, float]]:
+        """Pairs of a repeated text that are near in time, by that offset that pairs the most."""
+        best: list[tuple[int, int, float]] = []
+        for offset in gap.offsets:
+            wanted = sorted(
+                (self._timeline.at(self._expected[i].start_ms) + offset, i) for i in places
+            )
+            there = sorted((float(self._actual[j].start_ms), j) for j in others)
+            found: list[tuple[int, int, float]] = []
+            at = 0
+            for start, i in wanted:
+                while at < len(there) and there[at][0] < start - _NEAR_MS:
+                    at += 1
+                if at < len(there) and there[at][0] <= start + _NEAR_MS:
+                    found.append((i, there[at][1], 0.0))
+                    at += 1
+            best = max(best, found, key=len)
+        return best
+
+    def _supported(self, found: list[tuple[int, int, float]]) -> list[tuple[int, int, float]]:
+        """Leave out pairs far apart in time, unless a neighbour moved as far."""
+        found.sort()
+        kept = []
+        for at, (i, j, off) in enumerate(found):
+            if off > _FAR_MS:
+                moved = self._actual[j].start_ms - self._timeline.at(self._expected[i].start_ms)
+                others = found[max(0, at - 1) : at] + found[at + 1 : at + 2]
+                if not any(
+                    abs(
+                        self._actual[b].start_ms
+                        - self._timeline.at(self._expected[a].start_ms)
+                        - moved
+                    )
+                    <= _TOGETHER_MS
+                    for a, b, _ in others
+                ):
+                    continue
+            kept.append((i, j, off))
+        return kept
+
+    def _same_times(self, gap: _Gap) -> Pairs:
+        """Pairs with the same start and end, which no other cue of the gap has."""
+        best: Pairs = []
+        for offset in gap.offsets:
+            tolerance = self._timeline.tolerance_ms
+            places: dict[tuple[int, int], list[int]] = defaultdict(list)
+            for j in gap.actual:
+                cue = self._actual[j]
+                if cue.is_timed:
+                    places[round(cue.start_ms / tolerance), round(cue.end_ms / tolerance)].append(j)
+            wanted: dict[tuple[int, int], list[int]] = defaultdict(list)
+            for i in gap.expected:
+                cue = self._expected[i]
+                if cue.is_timed:
+                    start, end = (self._timeline.at(time) + offset for time in cue[:2])
+                    wanted[round(start / tolerance), round(end / tolerance)].append(i)
+            pairs = [
+                (wanted[times][0], places[times][0], 1)
+                for times in wanted
+                if len(wanted[times]) == len(places.get(times, ())) == 1
+            ]
+            best = max(best, heaviest_increasing(pairs), key=len)
+        return best
+
+    def _by_words(self, gap: _Gap) -> bool:
+        """Where all letters of a gap are the same in order, match the cues that share them."""
+        expected = [self._expected_texts.letters(self._expected[i].text) for i in gap.expected]
+        actual = [self._actual_texts.letters(self._actual[j].text) for j in gap.actual]
+        if "".join(expected) != "".join(actual):
+            return False
+        i = j = 0
+        while i < len(expected) and j < len(actual):
+            first_i, first_j = i, j
+            # How many letters the expected side of the group is ahead.
+            ahead = len(expected[i]) - len(actual[j])
+            # Cues without letters belong to each other, not to what stands beside them.
+            i += bool(expected[i]) or not actual[j]
+            j += bool(actual[j]) or not expected[first_i]
+            while ahead and i > first_i and j > first_j:
+                if ahead < 0:
+                    ahead, i = ahead + len(expected[i]), i + 1
+                else:
+                    ahead, j = ahead - len(actual[j]), j + 1
+            self._keep(gap.expected[first_i:i], gap.actual[first_j:j])
+        self._leave(_Gap(gap.expected[i:], gap.actual[j:]))
+        return True
+
+    def _by_pieces(self, gap: _Gap) -> list[Match]:
+        """Cues whose letters are those of several cues of the other file at about that time."""
+        if len(gap.expected) == len(gap.actual) == 1:
+            return []
+        if min(len(gap.expected), len(gap.actual)) >= _HUGE_GAP:
+            return []
+        expected = [self._expected_texts.letters(self._expected[i].text) for i in gap.expected]
+        actual = [self._actual_texts.letters(self._actual[j].text) for j in gap.actual]
+        where = [
+            self._timeline.at(self._expected[i].start_ms) + gap.offsets[0] for i in gap.expected
+        ]
+        there = [float(self._actual[j].start_ms) for j in gap.actual]
+        groups = []
+        for from_there, wholes, parts, starts, others in (
+            (False, expected, actual, where, there),
+            (True, actual, expected, there, where),
+        ):
+            if others != sorted(others):
+                continue
+            for at, whole in enumerate(wholes):
+                for first in near(others, starts[at], _NEIGHBOURS):
+                    count = most_pieces(whole, parts, first)
+                    if count:
+                        one, several = (at, at + 1), (first, first + count)
+                        groups.append((several, one) if from_there else (one, several))
+        chosen: list[Match] = []
+        i = j = 0
+        for (i_from, i_to), (j_from, j_to) in sorted(groups):
+            if i_from >= i and j_from >= j:
+                chosen.append(
+                    Match(tuple(gap.expected[i_from:i_to]), tuple(gap.actual[j_from:j_to]))
+                )
+                i, j = i_to, j_to
+        return chosen
+
+    def _by_time(self, gap: _Gap) -> None:
+        if not (gap.expected and gap.actual):
+            self._leave(gap)
+            return
+        for part in self._divided(gap, self._same_times(gap)):
+            if part.expected and part.actual:
+                self._by_table(part)
+            else:
+                self._leave(part)
+
+    def _by_table(self, gap: _Gap) -> None:
+        where = [
+            (
+                self._timeline.at(self._expected[i].start_ms) + gap.offsets[0],
+                self._timeline.at(self._expected[i].end_ms) + gap.offsets[0],
+            )
+            for i in gap.expected
+        ]
+        cells = len(gap.expected) * len(gap.actual)
+        if cells > self._cells_left:
+            self._is_complete = False
+            pairs = _overlapping(where, [self._actual[j][:2] for j in gap.actual])
+            for part in self._divided(gap, [(gap.expected[i], gap.actual[j]) for i, j in pairs]):
+                self._leave(part)
+            return
+        self._cells_left -= cells
+        found = best_matches(
+            [self._expected_texts.plain(self._expected[i].text) for i in gap.expected],
+            [self._actual_texts.plain(self._actual[j].text) for j in gap.actual],
+            where,
+            [(self._actual[j].start_ms, self._actual[j].end_ms) for j in gap.actual],
+        )
+        for i, i_to, j, j_to in found:
+            self._keep(gap.expected[i:i_to], gap.actual[j:j_to])
+
+    def _pair_equal_and_near(self) -> set[tuple[int, int]]:
+        """Pair what is left of equal letters at near times, though its order is exchanged."""
+        if not (self._missing and self._extra):
+            return set()
+        left: dict[str, list[tuple[float, int]]] = defaultdict(list)
+        for j in self._extra:
+            cue = self._actual[j]
+            left[self._actual_texts.key(cue.text)].append((cue.start_ms, j))
+        for places in left.values():
+            places.sort()
+        pairs: dict[int, int] = {}
+        taken: set[int] = set()
+        for i in self._missing:
+            cue = self._expected[i]
+            places = left.get(self._expected_texts.key(cue.text), [])
+            start = self._timeline.at(cue.start_ms)
+            close = [
+                (abs(places[at][0] - start), places[at][1])
+                for at in near(places, (start, -1), _NEIGHBOURS)
+                if places[at][1] not in taken
+            ]
+            if close and min(close)[0] <= _TOGETHER_MS:
+                pairs[i] = min(close)[1]
+                taken.add(pairs[i])
+        self._missing = [i for i in self._missing if i not in pairs]
+        self._extra = [j for j in self._extra if j not in taken]
+        self._pairs += pairs.items()
+        return set(pairs.items())
 
 
-def _overlapping(where: list[tuple[float, float]], actual: Sequence[Cue]) -> Pairs:
+def heaviest_increasing(pairs: Iterable[tuple[int, int, int]]) -> Pairs:
+    """The heaviest choice of weighed pairs in which both sides increase (each occurs once)."""
+    ordered = sorted(pairs)
+    if all(ordered[at][1] < ordered[at + 1][1] for at in range(len(ordered) - 1)):
+        return [(i, j) for i, j, _ in ordered]
+    ranks = {j: rank for rank, j in enumerate(sorted(j for _, j, _ in ordered), 1)}
+    # A tree of the heaviest chain that ends up to each rank: (weight, place of its last pair).
+    tree = [(0, -1)] * (len(ranks) + 1)
+    before: list[int] = []
+    best = (0, -1)
+    for at, (_, j, weight) in enumerate(ordered):
+        rank = ranks[j] - 1
+        heaviest = (0, -1)
+        while rank:
+            heaviest = max(heaviest, tree[rank])
+            rank &= rank - 1
+        before.append(heaviest[1])
+        here = (heaviest[0] + weight, at)
+        best = max(best, here)
+        rank = ranks[j]
+        while rank <= len(ranks):
+            tree[rank] = max(tree[rank], here)
+            rank += rank & -rank
+    chosen: Pairs = []
+    at = best[1]
+    while at >= 0:
+        chosen.append(ordered[at][:2])
+        at = before[at]
+    return chosen[::-1]
+
+
+def _overlapping(where: list[tuple[float, float]], there: list[tuple[int, int]]) -> Pairs:
     """Pairs whose times overlap, each cue with the first that it can have."""
     pairs: Pairs = []
     i = j = 0
-    while i < len(where) and j < len(actual):
-        (start, end), cue = where[i], actual[j]
-        if start < cue.end_ms and cue.start_ms < end:
+    while i < len(where) and j < len(there):
+        (start, end), (from_, to) = where[i], there[j]
+        if start < to and from_ < end:
             pairs.append((i, j))
             i, j = i + 1, j + 1
-        elif start < cue.start_ms:
+        elif start < from_:
             i += 1
         else:
             j += 1

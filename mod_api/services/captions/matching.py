@@ -2,19 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 
-from mod_api.services.captions.cues import Cue
-
 # A cue is not split into more than these.
 _MOST_PIECES = 8
-_WORDS_COMPARED = 64
+_LETTERS_COMPARED = 200
 _LIKE_ENOUGH = 0.5
 _SAME_TEXT = 3.0
+_PIECE = 3
 
+_Times = tuple[float, float]
 _Match = tuple[int, int, int, int]
 
 
 def best_matches(
-    expected: Sequence[Cue], actual: Sequence[Cue], where: Sequence[tuple[float, float]]
+    expected: Sequence[str],
+    actual: Sequence[str],
+    where: Sequence[_Times],
+    there: Sequence[_Times],
 ) -> list[_Match]:
     """Match cues in order, such that texts and times are the most alike in all.
 
@@ -25,28 +28,25 @@ def best_matches(
     rows, columns = len(expected), len(actual)
     best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
     step = [[(0, 0)] * (columns + 1) for _ in range(rows + 1)]
-    likeness = _likeness(expected, actual, where)
+    likeness = _likeness(expected, actual, where, there)
     pieces = _pieces(expected, actual)
     for i in range(rows, -1, -1):
         for j in range(columns, -1, -1):
-            options = []
+            value, move = 0.0, (0, 0)
             if i < rows:
-                options.append((best[i + 1][j], (1, 0)))
-            if j < columns:
-                options.append((best[i][j + 1], (0, 1)))
+                value, move = best[i + 1][j], (1, 0)
+            if j < columns and (best[i][j + 1] > value or i == rows):
+                value, move = best[i][j + 1], (0, 1)
             if i < rows and j < columns:
-                if likeness[i][j]:
-                    options.append((likeness[i][j] + best[i + 1][j + 1], (1, 1)))
+                alike = likeness[i][j]
+                if alike and alike + best[i + 1][j + 1] > value:
+                    value, move = alike + best[i + 1][j + 1], (1, 1)
                 if (i, j) in pieces:
                     down, right = pieces[i, j]
-                    options.append((_SAME_TEXT + best[i + down][j + right], (down, right)))
-            if options:
-                best[i][j], step[i][j] = max(options, key=_value)
+                    if _SAME_TEXT + best[i + down][j + right] > value:
+                        value, move = _SAME_TEXT + best[i + down][j + right], (down, right)
+            best[i][j], step[i][j] = value, move
     return list(_path(step, rows, columns))
-
-
-def _value(option: tuple[float, tuple[int, int]]) -> float:
-    return option[0]
 
 
 def _path(step: list[list[tuple[int, int]]], rows: int, columns: int) -> Iterator[_Match]:
@@ -58,48 +58,52 @@ def _path(step: list[list[tuple[int, int]]], rows: int, columns: int) -> Iterato
 
 
 def _likeness(
-    expected: Sequence[Cue], actual: Sequence[Cue], where: Sequence[tuple[float, float]]
+    expected: Sequence[str],
+    actual: Sequence[str],
+    where: Sequence[_Times],
+    there: Sequence[_Times],
 ) -> list[list[float]]:
     """How alike each pair is, 0 where too little to belong together."""
-    actual_words = [_words(cue) for cue in actual]
+    parts = [letters(text) for text in actual]
     table = []
-    for cue, (start, end) in zip(expected, where, strict=True):
-        words = _words(cue)
+    for text, (start, end) in zip(expected, where, strict=True):
+        own = letters(text)
         row = []
-        for other, other_words in zip(actual, actual_words, strict=True):
-            together = min(end, other.end_ms) - max(start, other.start_ms)
-            apart = max(end, other.end_ms) - min(start, other.start_ms)
-            score = max(0.0, together / apart) if apart > 0 else 1.0
-            if cue.plain == other.plain:
+        for other, other_parts, (from_, to) in zip(actual, parts, there, strict=True):
+            apart = max(end, to) - min(start, from_)
+            score = max(0.0, (min(end, to) - max(start, from_)) / apart) if apart > 0 else 1.0
+            if text == other:
                 score += _SAME_TEXT
-            elif words or other_words:
-                score += 2 * len(words & other_words) / (len(words) + len(other_words))
+            elif own and other_parts:
+                score += 2 * len(own & other_parts) / (len(own) + len(other_parts))
             row.append(score if score >= _LIKE_ENOUGH else 0.0)
         table.append(row)
     return table
 
 
-def _words(cue: Cue) -> frozenset[str]:
-    return frozenset(cue.plain.casefold().split()[:_WORDS_COMPARED])
+def letters(text: str) -> frozenset[str]:
+    """The runs of three letters within a text, by which texts are alike."""
+    text = f"  {text[:_LETTERS_COMPARED].casefold()} "
+    return frozenset(text[at : at + _PIECE] for at in range(len(text) - 2))
 
 
 def _pieces(
-    expected: Sequence[Cue], actual: Sequence[Cue]
+    expected: Sequence[str], actual: Sequence[str]
 ) -> dict[tuple[int, int], tuple[int, int]]:
     """Where the text of one cue is that of several of the other file, and of how many."""
-    wholes = ["".join(cue.plain.split()) for cue in expected]
-    others = ["".join(cue.plain.split()) for cue in actual]
+    wholes = ["".join(text.split()) for text in expected]
+    others = ["".join(text.split()) for text in actual]
     found: dict[tuple[int, int], tuple[int, int]] = {}
     for i, whole in enumerate(wholes):
         for j, other in enumerate(others):
-            if count := _count(whole, others, j):
+            if count := most_pieces(whole, others, j):
                 found[i, j] = (1, count)
-            elif count := _count(other, wholes, i):
+            elif count := most_pieces(other, wholes, i):
                 found[i, j] = (count, 1)
     return found
 
 
-def _count(whole: str, parts: list[str], start: int) -> int:
+def most_pieces(whole: str, parts: Sequence[str], start: int) -> int:
     """How many parts from `start` on make up the whole, 0 where they do not or one does."""
     length = 0
     for at in range(start, min(len(parts), start + _MOST_PIECES)):

@@ -1,7 +1,6 @@
 """What is said about changed captions beyond their kind, and what hostile files may cost."""
 
 import random
-import time
 
 import pysubs2
 import pytest
@@ -110,12 +109,30 @@ def test_texts_that_all_changed_are_paired_by_their_times() -> None:
         (b"\x89PNG\r\n\x1a\n\0\0", ".png"),
         (b"GOOD EVENING.\nIT IS RAINING.\n", ".txt"),
         (b"name|value\n12|13\n", ".txt"),
-        (b"<tt><body/></tt>", ".ttml"),
-        (b"not a cue in it", ".srt"),
     ],
 )
 def test_what_is_in_no_caption_format_is_not_classified(content: bytes, extension: str) -> None:
     assert classify(content, content + b"!", extension) is None
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "extension", "told"),
+    [
+        (b"not a cue", b"nor here", ".srt", "no cue in them can be read as SubRip."),
+        (b"<tt><body/></tt>", b"<tt></tt>", ".ttml", "no cue in them can be read as TTML."),
+        (b"Scenarist_SCC V1.0\n\n0", b"Scenarist_SCC V1.0\n\n1", ".scc", "can be read as SCC."),
+        (b"nothing", b"nothing \n", ".vtt", "only white space differ."),
+        (b"", b"\x00\xff", ".srt", "no cue in them can be read as SubRip."),
+        (b"", b"", ".ttxt", "The captions are identical."),
+    ],
+)
+def test_files_of_a_caption_extension_are_told_of_in_words(
+    expected: bytes, actual: bytes, extension: str, told: str
+) -> None:
+    found = classify(expected, actual, extension)
+
+    assert found is not None
+    assert found.message.endswith(told)
 
 
 @pytest.mark.parametrize("extension", sorted(FORMATS))
@@ -161,17 +178,16 @@ def _scattered(seed: int, count: int) -> list[Spoken]:
     return [Spoken(start, start + chance.randrange(5000), chance.choice("abc")) for start in starts]
 
 
-def test_a_hostile_pair_is_mixed_and_truncated_in_bounded_time() -> None:
+def test_a_hostile_pair_is_mixed_and_truncated() -> None:
     expected, actual = _encoded(_scattered(1, 20_000), _scattered(2, 20_000))
-    began = time.process_time()
 
     found = classify(expected, actual, "srt")
 
     assert found is not None
     assert found.kind is ChangeKind.MIXED
     assert found.truncated
-    # A table of all pairs would take minutes; the bound is far from both.
-    assert time.process_time() - began < 30
+    # A table of all pairs would take minutes, longer than a test may take.
+    assert found.message.endswith("differ too much to compare all of them by their texts.")
 
 
 def test_files_over_the_limits_are_not_classified_but_named_captions() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mod_api.services.captions import classify
+from tests.mod_api.services.captions.exchange import answer, exchanged
 
 _CORPUS = Path(__file__).parent / "corpus"
 _MANIFEST: dict[str, dict[str, Any]] = json.loads((_CORPUS / "manifest.json").read_text())
@@ -28,6 +29,19 @@ def test_a_pair_of_the_corpus_is_classified_as_a_person_would(name: str) -> None
     assert found.message == told.get("message", found.message)
     if "location" in told:
         assert (found.location and found.location.number) == told["location"]
+
+
+@pytest.mark.parametrize("name", _MANIFEST)
+def test_exchanging_the_files_exchanges_the_answer(name: str) -> None:
+    (expected,) = (_CORPUS / name).glob("expected.*")
+    contents = expected.read_bytes(), expected.with_stem("actual").read_bytes()
+
+    there = classify(*contents, expected.suffix)
+    back = classify(*reversed(contents), expected.suffix)
+
+    assert there is not None
+    assert back is not None
+    assert exchanged(there) == answer(back)
 
 
 def test_every_folder_of_the_corpus_is_in_the_manifest() -> None:
