@@ -21,6 +21,7 @@ COMMANDS = {
     "logs": ("bench.logs", "what reading a large log costs"),
     "streams": ("bench.streams", "what a thousand followers cost"),
     "metrics": ("bench.metering", "what counting and timing costs a request"),
+    "set-up": ("bench.set_up", "how long a set-up takes, and how large a server's .venv is"),
     "mariadb": ("bench.mariadb", "serve a kept MariaDB until Ctrl-C"),
 }
 

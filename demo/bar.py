@@ -3,7 +3,7 @@
 import shutil
 import sys
 
-CELLS = 24
+CELLS, LEAST_CELLS = 24, 8
 LINES = 4  # of a plain run, beside those for what is new
 
 
@@ -19,10 +19,14 @@ class Bar:
         """Show how far it is: drawn over itself on a terminal, else a line for what is new."""
         said = (what, LINES * done // total if total else 0)
         if self.is_drawn:
-            filled = CELLS * done // total if total else 0
-            bar = "#" * filled + "-" * (CELLS - filled)
-            line = f"{self.title}  [{bar}] {done}/{total}  {what}"
             width = shutil.get_terminal_size().columns - 1
+            count = f"{done}/{total}"
+            # The words are what there is to read: the bar gives way to them.
+            left = width - len(f"{self.title}  [] {count}  {what}")
+            cells = max(LEAST_CELLS, min(CELLS, left))
+            filled = cells * done // total if total else 0
+            bar = "#" * filled + "-" * (cells - filled)
+            line = f"{self.title}  [{bar}] {count}  {what}"
             sys.stdout.write(f"\r\x1b[K{line[:width]}")
             sys.stdout.flush()
         elif said != self.said:

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from shutil import which
 from dotenv import dotenv_values
 
 from config import INSTANCE, ROOT, Settings, SettingsError
+from demo import ports
 
 LOGS = INSTANCE / "logs"
 DEMO = INSTANCE / "demo"
@@ -21,6 +21,7 @@ LEASE_SECONDS = 20
 PASSWORD_ROUNDS = 20_000
 INHERITED = ("HOME", "USER", "LOGNAME", "TMPDIR", "TERM", "LANG", "LC_ALL", "TZ")
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  what to ask instead
+OWN = ("HOST", "PORT", "PUBLIC_URL")
 UNUSED = ("DATABASE_URL", "SAMPLE_REPOSITORY", "GCS_BUCKET", "GIT_BASE_URL", "REDIS_URL")
 
 
@@ -35,13 +36,12 @@ class Place:
     settings: Settings
     environment: dict[str, str]
     ignored: tuple[str, ...]
+    port_was_given: bool
 
     @property
     def url(self) -> str:
-        """Where a client on this machine reaches the server."""
-        host = EVERYWHERE.get(self.settings.host, self.settings.host)
-        shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{self.settings.port}"
+        """The address at which a client on this machine reaches the server."""
+        return _url(self.settings.host, self.settings.port)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -51,18 +51,27 @@ class Place:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise NotHere("it is running already, from this folder.") from None
-            check_port(self.settings.host, self.settings.port)
+            try:
+                ports.check(self.settings.host, self.settings.port)
+            except ports.PortTaken as problem:
+                raise NotHere(str(problem)) from None
             yield
 
 
 def find_place(environ: Mapping[str, str]) -> Place:
-    """The place that HOST and PORT name, in the environment or in `.env`. Raises NotHere."""
+    """The place that HOST and PORT name, in the environment or in `.env`. Raises NotHere.
+
+    Without PORT it is the first free one from 8000 on. Links are absolute: they start with the
+    site's own address, unless PUBLIC_URL names another one.
+    """
     if sys.platform != "linux":
         raise NotHere("the runner works on Linux only.")
     if which("git") is None:
         raise NotHere("the runner fetches what it tests with git, which is not installed.")
     given = {**dotenv_values(ROOT / ".env"), **environ}
-    own = {name: given[name] or "" for name in ("HOST", "PORT") if given.get(name)} | {
+    own = {name: given[name] or "" for name in OWN if given.get(name)}
+    port_was_given = "PORT" in own
+    own |= {
         "GIT_BASE_URL": (DEMO / "git").as_uri(),
         "LEASE_SECONDS": str(LEASE_SECONDS),
         "PASSWORD_ROUNDS": str(PASSWORD_ROUNDS),
@@ -71,6 +80,9 @@ def find_place(environ: Mapping[str, str]) -> Place:
         LOGS.mkdir(parents=True, exist_ok=True)
         (LOGS / ".writable").touch()
         (LOGS / ".writable").unlink()
+        host = Settings.from_environment(own).host
+        own.setdefault("PORT", str(ports.first_free(host)))
+        own.setdefault("PUBLIC_URL", _url(host, int(own["PORT"])))
         settings = Settings.from_environment(own)
     except SettingsError as error:
         raise NotHere(str(error)) from None
@@ -79,19 +91,11 @@ def find_place(environ: Mapping[str, str]) -> Place:
     inherited = {name: environ[name] for name in INHERITED if name in environ}
     path = os.pathsep.join((str(Path(sys.executable).parent), environ.get("PATH", os.defpath)))
     environment = inherited | own | {"PATH": path, "FLASK_SKIP_DOTENV": "1"}
-    return Place(settings, environment, tuple(name for name in UNUSED if given.get(name)))
+    ignored = tuple(name for name in UNUSED if given.get(name))
+    return Place(settings, environment, ignored, port_was_given)
 
 
-def check_port(host: str, port: int) -> None:
-    """Raises NotHere when the server could not listen there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            probe.listen()
-        except OSError as error:
-            raise NotHere(
-                f"port {port} of {host} cannot be had: {error.strerror or error}. "
-                f"Try another one: PORT={port + 1 if port < 65535 else 8000} scripts/serve"
-            ) from None
+def _url(host: str, port: int) -> str:
+    named = EVERYWHERE.get(host, host)
+    shown = f"[{named}]" if ":" in named else named
+    return f"http://{shown}:{port}"

@@ -53,7 +53,7 @@ def watch(client: Client, run_id: int, what: str) -> None:
 def told(client: Client, run_id: int, counts: dict[str, Any], has_ended: bool) -> str:
     """What a run is doing, in a few words."""
     if has_ended:
-        return f"{counts['status']}, {counts['pass_count']} of {counts['total_samples']} passed"
+        return f"{counts['status']}, {counts['pass_count']} passed"
     if counts["status"] == "queued":
         return "waits for a runner"
     events = client.get(f"/runs/{run_id}/progress", limit=100)["data"]

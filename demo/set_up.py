@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config import INSTANCE
 from database import db, migrating, reading, writing
+from demo import ports
 from demo.content import Demo, build, seed
 from demo.place import DEMO, NotHere, Place
 from demo.telling import say, step
@@ -27,9 +28,8 @@ from run import create_app
 DAYS = 365
 RUNNER_TOKEN = INSTANCE / "runner-token"
 PERSON_TOKEN = INSTANCE / "demo-token"
-PERSON_SCOPES = (
-    Scope.RUNS_READ, Scope.RUNS_WRITE, Scope.RESULTS_READ, Scope.BASELINES_WRITE, Scope.SYSTEM_READ,
-)  # fmt: skip
+# All that a person may do: claiming runs is for runners.
+PERSON_SCOPES = tuple(scope for scope in Scope if scope is not Scope.RUNS_EXECUTE)
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Site:
 
 def set_up(place: Place) -> Site:
     """Make what is missing. Raises NotHere when something is in the way."""
+    if not place.port_was_given and place.settings.port != ports.FIRST:
+        say(f"Port {ports.FIRST} is taken: the site takes {place.settings.port}.")
     for name in place.ignored:
         say(f"({name} is set, and not used here: the demonstration keeps to {INSTANCE}.)")
     try:
@@ -119,12 +121,13 @@ def _new_token(role: Role, name: str, scopes: tuple[Scope, ...] | list[Scope]) -
 
 
 def _kept_token() -> str:
-    """The person's token: the one of the last start while it is valid, else a new one."""
+    """The person's token: that of the last start while it is as good, else a new one."""
     try:
         text = PERSON_TOKEN.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError):
         text = ""
-    if tokens.authenticate(text) is None:
+    caller = tokens.authenticate(text)
+    if caller is None or set(caller.scopes) != set(PERSON_SCOPES):
         text = _new_token(Role.admin, "demo", PERSON_SCOPES)
         _keep(PERSON_TOKEN, text)
     return text

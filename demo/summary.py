@@ -9,6 +9,7 @@ from demo.set_up import Site, email
 from demo.telling import say
 
 DIFFERENCE = "diff_mismatch"
+READABLY = "| python3 -m json.tool"
 TIMING = ("timing_shift", "timing_drift")
 
 
@@ -36,24 +37,27 @@ def tell_summary(client: Client, run_id: int) -> None:
 def tell_site(place: Place, site: Site, client: Client, run_id: int) -> None:
     """Print where everything is, who may sign in, and what to try."""
     api = f"{place.url}/api/v1"
-    say(f"\nThe API is at        {api}")
+    say(f"\nThe site is at       {place.url}")
+    say(f"Its API is at        {api}")
     say(f"Its documentation at {api}/docs")
+    say("  There every operation can be read and tried: press Authorize, paste the token below.")
     say("\nAccounts of this demonstration (POST /auth/tokens makes a token of one):")
     for role, password in site.passwords.items():
         say(f"  {role:<12} {email(role):<25} {password}")
-    say("\nA token of the admin's, good for a year, and three commands worth trying next:")
-    say(f"\n  TOKEN={site.token}")
+    say("\nA token of the admin's, good for a year and for all but a runner's work:")
+    say(f"\n  API={api}\n  TOKEN={site.token}")
+    say("\nWhat to try next:")
     for text, command in commands_to_try(client, run_id, api):
         say(f"\n  # {text}\n  {command}")
     say("\nCtrl-C stops everything; the data stays for the next start.")
 
 
 def commands_to_try(client: Client, run_id: int, api: str) -> list[tuple[str, str]]:
-    """Three commands, each with what it is for: look at a difference, ask, approve."""
+    """Commands, each with what it is for: look at a difference, ask, approve."""
     errors = all_of(client, f"/runs/{run_id}/errors", type=DIFFERENCE)
     curl = 'curl -s -H "Authorization: Bearer $TOKEN"'
     if not errors:
-        return [("What the platform stands on", f"{curl} {api}/system/health")]
+        return [("What the platform stands on", f"{curl} {api}/system/health {READABLY}")]
     # What came out in other words is nothing to approve; what came out later may be.
     moved = [error for error in errors if captions_of(client, error)["kind"] in TIMING]
     error = (moved or errors)[0]
@@ -62,16 +66,16 @@ def commands_to_try(client: Client, run_id: int, api: str) -> list[tuple[str, st
     return [
         (
             "What changed in these captions, cue by cue",
-            f"{curl} '{api}{address(error)}/diff?{query}'",
+            f"{curl} \\\n    '{api}{address(error)}/diff?{query}' \\\n    {READABLY}",
         ),
         (
             "Ask for them to become the baseline; the answer has an approval_id",
             f"{curl} -H 'Content-Type: application/json' \\\n    -d '{body}' \\\n"
-            f"    {api}{address(error)}/baseline-approval",
+            f"    {api}{address(error)}/baseline-approval \\\n    {READABLY}",
         ),
         (
             "Approve that (another approval_id than 1 in the path, if it is not the first)",
-            f"{curl} -X POST {api}/baseline-approvals/1/approve",
+            f"{curl} -X POST \\\n    {api}/baseline-approvals/1/approve {READABLY}",
         ),
     ]
 

@@ -74,7 +74,11 @@ def links(settings: Settings) -> Finding:
         return ok(
             "links", f"They name the host that was asked: {', '.join(settings.trusted_hosts)}."
         )
-    return ok("links", "They are relative: neither PUBLIC_URL nor TRUSTED_HOSTS is set.")
+    return warn(
+        "links",
+        "They are paths such as /api/v1/runs/1, which clients must complete, since neither "
+        "PUBLIC_URL nor TRUSTED_HOSTS is set.",
+    )
 
 
 def tools(settings: Settings) -> Iterator[Finding]:

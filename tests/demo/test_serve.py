@@ -2,9 +2,12 @@
 
 import os
 import pty
+import re
 import shlex
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +16,11 @@ import psutil
 import pytest
 import requests
 
+from demo import ports
+from demo.place import find_place
+from mod_auth.scopes import Scope
 from tests.demo.demonstration import READY, Demonstration, copy_of_the_checkout, started
+from tests.servers import free_port
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -153,6 +160,41 @@ def test_secrets_are_readable_by_their_owner_only(site: Demonstration) -> None:
         assert (site.folder / "instance" / name).stat().st_mode & 0o077 == 0
 
 
+def test_every_link_is_a_uri(site: Demonstration) -> None:
+    run_id = regressed_run(site)
+    run = site.get(f"/runs/{run_id}")
+    artifacts = site.get(f"/runs/{run_id}/artifacts", limit=100)["data"]
+    links = [*run["links"].values(), *(a["download_url"] for a in artifacts if a["download_url"])]
+
+    assert len(links) > 10
+    for link in links:
+        assert link.startswith(f"http://127.0.0.1:{site.port}/api/v1/")
+    assert requests.get(links[-1], timeout=30).status_code == 200
+
+
+def test_the_addresses_that_it_prints_answer(site: Demonstration) -> None:
+    for label in ("The site is at ", "Its API is at "):
+        address = site.said.split(label)[1].split()[0]
+        answer = requests.get(address, timeout=30)
+        assert (answer.status_code, answer.json()["version"]) == (200, "1.2.0")
+
+
+def test_the_token_opens_all_but_a_runners_work(site: Demonstration) -> None:
+    run_id = regressed_run(site)
+
+    assert site.get(f"/runs/{run_id}/logs")["data"]
+    claim = requests.post(
+        f"http://127.0.0.1:{site.port}/api/v1/attempts",
+        json={"platform": "linux", "runner_name": "x"},
+        headers={"Authorization": f"Bearer {site.token}"},
+        timeout=30,
+    )
+    assert claim.status_code == 403
+    assert sorted(claim.json()["details"]["token_scopes"]) == sorted(
+        scope.value for scope in Scope if scope is not Scope.RUNS_EXECUTE
+    )
+
+
 def test_the_page_of_the_documentation_is_where_it_says(site: Demonstration) -> None:
     address = site.said.split("Its documentation at ")[1].split()[0]
 
@@ -169,6 +211,7 @@ def test_the_commands_that_it_prints_can_be_followed(site: Demonstration) -> Non
     printed = site.said.replace("\\\n", " ").replace("$TOKEN", site.token)
     commands = [line.strip() for line in printed.splitlines() if line.startswith("  curl ")]
     assert len(commands) == 3
+    assert all(command.endswith("| python3 -m json.tool") for command in commands)
 
     look, ask, approve = (done_as_curl_would(command) for command in commands)
 
@@ -191,6 +234,8 @@ def done_as_curl_would(command: str) -> dict[str, object]:
                 method, body = "POST", next(words)
             case "-X":
                 method = next(words)
+            case "|":
+                break
             case _:
                 url = word
     answer = requests.request(method, url, data=body, headers=headers, timeout=30)
@@ -200,13 +245,14 @@ def done_as_curl_would(command: str) -> dict[str, object]:
 
 
 def test_a_start_after_a_stop_keeps_what_there_is(folder: Path) -> None:
-    with started(folder) as first:
+    port = free_port()
+    with started(folder, port) as first:
         first.wait_until_said(READY)
         before, token, family = first.get("/runs")["data"], first.token, first.family()
         assert first.stop() == 0
     assert gone(family)
 
-    with started(folder) as again:
+    with started(folder, port) as again:
         again.wait_until_said(READY)
         assert again.token == token
         assert again.get("/runs")["data"] == before
@@ -225,7 +271,63 @@ def test_on_a_terminal_there_is_a_bar(folder: Path) -> None:
         os.write(ours, b"\x03")  # reaches nobody: it is not the terminal of this session
         assert demonstration.stop() == 0
     os.close(ours)
-    assert b"[########################] 21/21" in seen
+    assert b"#] 21/21" in seen
+    drawn = re.findall(rb"\x1b\[K([^\r\n]*)", seen)
+    assert drawn
+    assert max(len(line.decode()) for line in drawn) < 80
+    # In a terminal of 80 columns the last words are there.
+    assert any(re.search(rb"fail, \d+ passed$", line) for line in drawn)
+
+
+def scripts_serve(
+    folder: Path, *arguments: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "PYTHON": sys.executable, **variables}
+    return subprocess.run(
+        ["sh", str(folder / "scripts" / "serve"), *arguments],
+        env=environment, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+def test_a_taken_port_is_told_before_anything_is_set_up(tmp_path: Path) -> None:
+    folder = copy_of_the_checkout(tmp_path / "site")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = scripts_serve(folder, PORT=str(port))
+
+    assert refused.returncode == 1
+    assert f"port {port} of 127.0.0.1 cannot be had" in refused.stderr
+    assert not (folder / ".venv").exists()
+    assert not (folder / "instance").exists()
+
+
+def test_help_starts_nothing(tmp_path: Path) -> None:
+    folder = copy_of_the_checkout(tmp_path / "site")
+
+    told, refused = scripts_serve(folder, "--help"), scripts_serve(folder, "--port", "1")
+
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "PORT" in told.stdout
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--port" in refused.stderr
+    assert not (folder / "instance").exists()
+
+
+def test_without_a_port_the_first_free_one_is_taken() -> None:
+    free = ports.first_free("127.0.0.1")
+    with socket.create_server(("127.0.0.1", free)):
+        place = find_place({"PATH": os.environ["PATH"]})
+
+    assert place.settings.port > free
+    assert place.settings.public_url == place.url == f"http://127.0.0.1:{place.settings.port}"
+    assert not place.port_was_given
+
+
+def test_a_given_public_url_is_kept() -> None:
+    place = find_place({"PORT": "8123", "PUBLIC_URL": "https://ci.example.org"})
+
+    assert place.settings.public_url == "https://ci.example.org"
+    assert place.url == "http://127.0.0.1:8123"
 
 
 def test_a_taken_port_is_named(folder: Path) -> None:
