@@ -161,7 +161,7 @@ _MAIN_RUN_BEFORE = (
 )
 _COMPARISON = Reference(
     columns="r.regression_test_id, g.sample_id, g.command, k.status, k.signature, "
-    "o.status AS to_status, o.signature AS to_signature",
+    "k.content, o.status AS to_status, o.signature AS to_signature, o.content AS to_content",
     source="test_result r JOIN regression_test g ON g.id = r.regression_test_id "
     f"LEFT JOIN failing_result k {_FAILS} LEFT JOIN failing_result o "
     "ON o.regression_test_id = r.regression_test_id AND o.test_id = " + _MAIN_RUN_BEFORE,
@@ -238,7 +238,7 @@ WHERE g.sample_id = %(sample)s AND k.status = 'skipped'
     },
     around=f"""
 SELECT p.test_id, p.regression_test_id, t.`commit`, t.branch, t.platform, c.created_at, r.runtime,
-       r.exit_code, r.expected_rc, k.status, k.signature, {_FILES}
+       r.exit_code, r.expected_rc, k.status, k.signature, k.content, {_FILES}
 FROM ({{page}}) p JOIN test t ON t.id = p.test_id JOIN run_record c ON c.test_id = p.test_id
 LEFT JOIN test_result r
   ON r.test_id = p.test_id AND r.regression_test_id = p.regression_test_id

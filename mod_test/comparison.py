@@ -3,6 +3,7 @@
 import enum
 from dataclasses import dataclass
 
+from mod_test.signatures import Failure
 from mod_test.verdict import ResultStatus
 
 
@@ -23,7 +24,7 @@ class Side:
     """How a test went in one run; without a status it is not in that run's set."""
 
     status: ResultStatus | None
-    signature: str | None
+    failure: Failure
 
     @property
     def has_result(self) -> bool:
@@ -40,7 +41,7 @@ class Side:
 
 def change_between(here: Side, there: Side) -> Change:
     """What changed from the run of `there` to that of `here`; failures are the same where their
-    signatures are."""
+    signatures and contents are."""
     if not here.has_result:
         return Change.not_run
     if not there.has_result:
@@ -49,5 +50,5 @@ def change_between(here: Side, there: Side) -> Change:
         return Change.same_pass if there.passed else Change.fixed
     if there.passed:
         return Change.new_failure
-    same = here.signature == there.signature
+    same = here.failure == there.failure
     return Change.same_failure if same else Change.different_failure

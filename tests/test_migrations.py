@@ -637,3 +637,25 @@ def test_a_downgrade_goes_back_to_the_beginning_and_forth_again(
     upgrade(empty_database)
 
     assert differences(empty_database, only_ours=is_given) == []
+
+
+def test_failures_kept_before_the_release_are_derived_anew(
+    empty_database: str, writer: Raw
+) -> None:
+    made_from("0016", empty_database, writer)
+    writer.execute("DELETE FROM rollup_mark")
+    writer.execute("DELETE FROM open_run WHERE test_id = 3")
+    writer.execute(
+        "INSERT INTO run_rollup (test_id, status, results, failed, missing_output, errors, "
+        "created_at, platform, fork_id, branch, commit_sha) VALUES "
+        "(3, 'fail', 1, 1, 0, 1, '2020-05-01 10:00:00', 'linux', 1, 'master', 'a3')"
+    )
+    writer.execute(
+        "INSERT INTO failing_result (test_id, regression_test_id, status, errors, signature) "
+        "VALUES (3, 1, 'fail', 1, '1:diff:1:6f2c27ba4084f076')"
+    )
+
+    upgrade(empty_database)
+
+    assert writer.execute("SELECT DISTINCT run_id FROM rollup_mark") == [(3,)]
+    assert writer.execute("SELECT content FROM failing_result") == [(None,)]

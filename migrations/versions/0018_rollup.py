@@ -83,6 +83,7 @@ def tables() -> list[sa.Table]:
             sa.Column("status", word(20), nullable=False),
             sa.Column("errors", sa.Integer, nullable=False),
             sa.Column("signature", sa.String(255)),
+            sa.Column("content", sa.String(16)),
             sa.Index("ix_failing_result_test", "regression_test_id", "status", "test_id"),
             **OPTIONS,
         ),
@@ -150,12 +151,29 @@ def tables() -> list[sa.Table]:
 def upgrade() -> None:
     connection = op.get_bind()
     indexes.create_missing(connection, tables())
+    add_content(connection)
     connection.execute(
         sa.text(
             "INSERT INTO rollup_state (id) SELECT 1 FROM (SELECT 1 AS one) AS once "
             "WHERE NOT EXISTS (SELECT 1 FROM rollup_state)"
         )
     )
+
+
+def add_content(connection: sa.Connection) -> None:
+    """The content of failures, which databases made before the release have in the signature: runs
+    with failures are marked to be derived anew, and those whose times go backwards."""
+    columns = {column["name"] for column in sa.inspect(connection).get_columns("failing_result")}
+    if "content" not in columns:
+        # Before the column: broken off in between, it is done again.
+        connection.execute(
+            sa.text(
+                "INSERT INTO rollup_mark (kind, run_id) SELECT 'r', r.test_id FROM run_rollup r "
+                "WHERE r.started_at < r.created_at OR r.ended_at < r.created_at "
+                "OR EXISTS (SELECT 1 FROM failing_result f WHERE f.test_id = r.test_id)"
+            )
+        )
+        op.add_column("failing_result", sa.Column("content", sa.String(16)))
 
 
 def downgrade() -> None:

@@ -11,7 +11,8 @@ from mod_test.comparison import Change
 CHANGES = [change.value for change in Change]
 MEANING = (
     "`fixed` and `new_failure`: it failed in `to` and passes in the run, or the reverse. "
-    "`same_failure` and `different_failure`: it fails in both, with the same signature or not. "
+    "`same_failure` and `different_failure`: it fails in both, with the same signature and "
+    "content or not. "
     "`same_pass`. `not_run`: no result in the run. `not_run_in_to`: none in `to` only."
 )
 
@@ -37,6 +38,12 @@ class ComparisonSchema(Schema):
     )
     failure_signature = Cut(255, allow_none=True)
     to_failure_signature = Cut(255, allow_none=True)
+    failure_content = Cut(
+        16,
+        allow_none=True,
+        metadata={"description": "What came out, as in histories"},
+    )
+    to_failure_content = Cut(16, allow_none=True)
     links = fields.Dict(keys=fields.String(), values=fields.String())
 
 

@@ -50,8 +50,16 @@ class SampleHistoryEntrySchema(Schema):
         255,
         allow_none=True,
         metadata={
-            "description": "The same text for the same kind of failure of the same output; it "
-            "differs when what came out differs. Null unless the entry failed."
+            "description": "The kind of failure and its outputs: the same whatever came out, on "
+            "every commit. Null unless the entry failed."
+        },
+    )
+    failure_content = Cut(
+        16,
+        allow_none=True,
+        metadata={
+            "description": "What came out, as a short hash: entries with the same signature and "
+            "content failed in the same way. Null where no output differs."
         },
     )
     links = fields.Dict(keys=fields.String(), values=fields.String())

@@ -23,12 +23,12 @@ from mod_test.rollup.tables import FailingResult, RunRollup
 from mod_test.run_rows import RunRow
 from mod_test.run_tests import statuses
 from mod_test.sets import are_kept
-from mod_test.signatures import failure_signature
+from mod_test.signatures import Failure, failure_of
 from mod_test.verdict import ResultStatus
 
 MAIN_BRANCHES = ("master", "main")
-NOWHERE = Side(None, None)
-PASSED = Side(ResultStatus.passed, None)
+NOWHERE = Side(None, Failure())
+PASSED = Side(ResultStatus.passed, Failure())
 
 
 @dataclass(slots=True)
@@ -43,6 +43,8 @@ class Comparison:
     to_status: ResultStatus | None
     failure_signature: str | None
     to_failure_signature: str | None
+    failure_content: str | None
+    to_failure_content: str | None
     links: dict[str, str]
 
 
@@ -57,7 +59,7 @@ def compare(
     base: str,
 ) -> Page[Comparison]:
     """One page of the tests that are in the set of either run, by id, with how many there are of
-    each change. Failures are the same where their signatures are.
+    each change. Failures are the same where their signatures and contents are.
 
     Without `to` it is the newest ended run of the main branch on the same platform before this run;
     where there is none, the page is empty. Raises NotFound.
@@ -146,8 +148,8 @@ class Compared:
 def _kept(run: RunRow, other: RunRow) -> list[Compared]:
     """Of runs whose sets are kept, and what did not pass in them."""
     sides: dict[Place, Side] = {}
-    for run_id, test, status, signature in fetch(_FAILING, {"ids": [run.run_id, other.run_id]}):
-        sides[run_id, test] = Side(ResultStatus(status), signature)
+    for run_id, test, status, *failure in fetch(_FAILING, {"ids": [run.run_id, other.run_id]}):
+        sides[run_id, test] = Side(ResultStatus(status), Failure(*failure))
     here, there = (catalogue.members_of_set(of.set_id or 0) for of in (run, other))
     return [
         _of_sides(
@@ -164,16 +166,17 @@ _FAILING = select(
     FailingResult.regression_test_id,
     FailingResult.status,
     FailingResult.signature,
+    FailingResult.content,
 ).where(FailingResult.test_id.in_(bindparam("ids", expanding=True)))
 
 
 def _derived(run: RunRow, other: RunRow) -> list[Compared]:
     found = statuses([run, other])
-    sides = {place: Side(status, None) for place, status in found.items()}
+    sides = {place: Side(status, Failure()) for place, status in found.items()}
     failed = {place: status for place, status in found.items() if status.is_failure}
     outputs = outputs_of(failed)
     for row in results_at(failed):
-        sides[row.place] = Side(row.status, failure_signature(row, outputs[row.place]))
+        sides[row.place] = Side(row.status, failure_of(row, outputs[row.place]))
     return [
         _of_sides(
             test,
@@ -197,7 +200,9 @@ def _comparison(row: Compared, run_id: int, test: Definition, base: str) -> Comp
         change=row.change,
         status=row.here.status,
         to_status=row.there.status,
-        failure_signature=row.here.signature,
-        to_failure_signature=row.there.signature,
+        failure_signature=row.here.failure.signature,
+        to_failure_signature=row.there.failure.signature,
+        failure_content=row.here.failure.content,
+        to_failure_content=row.there.failure.content,
         links=links.of_result(run_id, row.regression_id, sample_id, base),
     )

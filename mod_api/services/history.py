@@ -33,6 +33,7 @@ class EntryView:
     runtime_median_ms: int | None
     runtime_ratio: float | None
     failure_signature: str | None
+    failure_content: str | None
     links: dict[str, str]
 
 
@@ -91,6 +92,7 @@ def _view(entry: Entry, sample_id: int, base: str) -> EntryView:
         runtime_ms=entry.runtime_ms,
         runtime_median_ms=None if usual is None else max(0, round(usual)),
         runtime_ratio=ratio,
-        failure_signature=entry.signature,
+        failure_signature=entry.failure.signature,
+        failure_content=entry.failure.content,
         links=links.of_result(entry.run_id, entry.regression_id, sample_id, base),
     )

@@ -11,6 +11,7 @@ from database import NO_ID
 from mod_test import catalogue
 from mod_test.models import Platform
 from mod_test.run_filters import RunFilter
+from mod_test.signatures import Failure
 from mod_test.verdict import ResultStatus
 
 TESTS: Any = bindparam("tests", expanding=True)
@@ -42,7 +43,7 @@ class Entry:
     platform: Platform
     status: str
     runtime_ms: int | None
-    signature: str | None
+    failure: Failure
     usual_ms: float | None = None
 
     @property

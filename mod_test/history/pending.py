@@ -14,7 +14,7 @@ from mod_test.history.entries import TESTS, Asked, Ended, Entry, Place
 from mod_test.history.runtimes import Of
 from mod_test.models import CustomizedTest, Result, ResultRecord, Run, RunRecord
 from mod_test.result_rows import ResultRow, outputs_of
-from mod_test.signatures import failure_signature
+from mod_test.signatures import Failure, failure_of
 from mod_test.verdict import ResultStatus
 
 _IS_RECORDED = exists().where(
@@ -42,11 +42,11 @@ class Pending:
         return [place for place in self.entries if asked.is_behind(place)]
 
     def sign(self, places: Collection[Place]) -> None:
-        """Give the entries at these places their signatures."""
+        """Say of the entries at these places how they failed."""
         failed = [place for place in places if self.results[place].status.is_failure]
         outputs = outputs_of(failed)
         for place in failed:
-            self.entries[place].signature = failure_signature(self.results[place], outputs[place])
+            self.entries[place].failure = failure_of(self.results[place], outputs[place])
 
 
 def read(asked: Asked) -> Pending:
@@ -78,7 +78,7 @@ def _entry(row: Any, result: ResultRow) -> Entry:
         platform=row.platform,
         status=result.status.value,
         runtime_ms=result.runtime_ms,
-        signature=None,
+        failure=Failure(),
     )
 
 

@@ -17,6 +17,7 @@ from mod_test.models import Platform, Run
 from mod_test.rollup.facts import CUT
 from mod_test.rollup.kept import CONCERNED, IS_KEPT
 from mod_test.rollup.tables import FailingResult, RunRollup
+from mod_test.signatures import Failure
 from mod_test.verdict import ResultStatus, RunStatus
 
 SOME_MORE = 6  # runs that a page may need beyond what its length says
@@ -46,7 +47,7 @@ class Found:
 
     places: list[Place] = field(default_factory=list)
     runs: dict[int, KeptRun] = field(default_factory=dict)
-    signatures: dict[Place, str | None] | None = None
+    failures: dict[Place, Failure] | None = None
     all_from: int | None = None
 
 
@@ -176,10 +177,10 @@ def _by_failures(asked: Asked) -> Found:
     if len(rows) < asked.reach:
         params["looked_at"] = asked.reach
         rows = fetch(_not_passing(*shape), params)
-    signatures = {(run_id, test): signature for test, signature, run_id, *_ in rows}
-    runs = _with_branches([KeptRun(*row[2:]) for row in rows])
-    places = sorted(signatures, reverse=True)
-    return Found(places, {run.run_id: run for run in runs}, signatures)
+    failures = {(row[3], row[0]): Failure(row[1], row[2]) for row in rows}
+    runs = _with_branches([KeptRun(*row[3:]) for row in rows])
+    places = sorted(failures, reverse=True)
+    return Found(places, {run.run_id: run for run in runs}, failures)
 
 
 def _mostly_met(asked: Asked) -> bool:
@@ -214,7 +215,12 @@ def _not_passing(
         )
     newest = _newest_of(union_all(*parts).subquery("of_tests"))
     found = in_this_order(
-        select(FailingResult.regression_test_id, FailingResult.signature, *_KEPT_RUN)
+        select(
+            FailingResult.regression_test_id,
+            FailingResult.signature,
+            FailingResult.content,
+            *_KEPT_RUN,
+        )
         .select_from(newest)
         .join(
             FailingResult,

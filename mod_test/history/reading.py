@@ -17,6 +17,7 @@ from mod_test.history.runtimes import BACK, LeanRun, Of, Runtimes, Told, look_up
 from mod_test.models import Platform
 from mod_test.rollup import kept
 from mod_test.rollup.memory import note, recalled
+from mod_test.signatures import Failure
 from mod_test.verdict import ResultStatus
 
 
@@ -24,7 +25,7 @@ class Tail(NamedTuple):
     """What of an entry depends on results: its own, and those before it. Times in ms."""
 
     status: str
-    signature: str | None
+    failure: Failure
     runtime: int | None
     usual: float | None
 
@@ -95,7 +96,7 @@ def _entry(place: Place, run: KeptRun, tail: Tail) -> Entry:
         platform=run.platform,
         status=tail.status,
         runtime_ms=tail.runtime,
-        signature=tail.signature,
+        failure=tail.failure,
         usual_ms=tail.usual,
     )
 
@@ -121,7 +122,7 @@ def _told(
     shown = [place for place in places if place not in others.entries]
     told = look_up(
         wanted,
-        shown if found.signatures is None else (),
+        shown if found.failures is None else (),
         near,
         facts.tests_of_set,
         are_all=first == 0,
@@ -134,13 +135,13 @@ def _told(
 def _tail(place: Place, told: Told, found: Found, platform: Platform, asked: Asked) -> Tail:
     run_id, test = place
     status = asked.wanted.result_status
-    if found.signatures is not None and status is not None:
-        word, signature = status.value, found.signatures[place]
+    if found.failures is not None and status is not None:
+        word, failure = status.value, found.failures[place]
     else:
-        word, signature = told.failures.get(place, (ResultStatus.passed.value, None))
+        word, failure = told.failures.get(place, (ResultStatus.passed.value, Failure()))
     runtime = told.runtimes.of(test, platform, run_id)
     shown = None if runtime is None else max(0, runtime)
-    return Tail(word, signature, shown, _usual(told.runtimes, test, platform, run_id))
+    return Tail(word, failure, shown, _usual(told.runtimes, test, platform, run_id))
 
 
 def _usual(runtimes: Runtimes, test: int, platform: Platform, run_id: int) -> float | None:

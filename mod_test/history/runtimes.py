@@ -28,6 +28,7 @@ from mod_test.history.entries import TESTS, Place
 from mod_test.models import Platform, Result
 from mod_test.rollup.kept import IS_KEPT
 from mod_test.rollup.tables import FailingResult, RunRollup, RunSetMember
+from mod_test.signatures import Failure
 
 BEFORE = 10  # how many results before it an entry's runtime is held against
 BACK = 36  # so many runs before an entry's mostly have ten results of its test and platform
@@ -72,10 +73,10 @@ class Runtimes:
 
 @dataclass
 class Told:
-    """Runtimes, and what did not pass: its status and signature by run and test."""
+    """Runtimes, and what did not pass: its status and how it failed by run and test."""
 
     runtimes: Runtimes = field(default_factory=Runtimes)
-    failures: dict[Place, tuple[str, str | None]] = field(default_factory=dict)
+    failures: dict[Place, tuple[str, Failure]] = field(default_factory=dict)
 
 
 def look_up(
@@ -107,10 +108,10 @@ def look_up(
                 doubtful.append((of, run_id))
     has_test = {test: _sets_with(test, tests_of_set) for test in spans}
     rows = _asked({test: joined(some) for test, some in spans.items()}, shown)
-    for kind, test, run_id, value, status, signature in rows:
+    for kind, test, run_id, value, status, *failure in rows:
         run = runs.get(run_id)
         if kind == OF_FAILURE:
-            told.failures[run_id, test] = status, signature
+            told.failures[run_id, test] = status, Failure(*failure)
         elif value is not None and run is not None and run.set_id in has_test[test]:
             told.runtimes.known[test, run.platform][run_id] = value
     _look_further(told.runtimes, doubtful)
@@ -180,6 +181,7 @@ def _looking_up(groups: tuple[int, ...], shown: int) -> CompoundSelect[Any] | Se
             Result.runtime,
             null().label("status"),
             null().label("signature"),
+            null().label("content"),
         ).where(
             Result.regression_test_id.in_(bindparam(f"tests_{place}", expanding=True)),
             within(Result.test_id, f"group_{place}", spans),
@@ -194,6 +196,7 @@ def _looking_up(groups: tuple[int, ...], shown: int) -> CompoundSelect[Any] | Se
                 null(),
                 FailingResult.status,
                 FailingResult.signature,
+                FailingResult.content,
             ).where(
                 within(FailingResult.test_id, "shown", shown),
                 FailingResult.regression_test_id.in_(TESTS),

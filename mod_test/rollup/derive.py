@@ -43,7 +43,7 @@ from mod_test.rollup.facts import facts_of, members_of_runs, sets_of
 from mod_test.rollup.kept import has_hash
 from mod_test.rollup.tables import FailingResult, OpenRun, RunRollup
 from mod_test.run_rows import latest_event_at, taken_at
-from mod_test.signatures import failure_signature
+from mod_test.signatures import Failure, failure_of
 from mod_test.verdict import (
     ResultStatus,
     RunStatus,
@@ -249,7 +249,7 @@ def _skipped(run_ids: list[int]) -> list[Row]:
             "regression_test_id": test,
             "status": SKIPPED,
             "errors": 0,
-            "signature": None,
+            **Failure()._asdict(),
         }
         for run_id, test in rows
     ]
@@ -266,16 +266,16 @@ def failing_results(where: failures.Where) -> list[Row]:
 
 
 def _signed(failing: list[Row], run_ids: Collection[int]) -> list[Row]:
-    """What does not pass in these runs, with the signature of each."""
+    """What does not pass in these runs, with how each failed."""
     rows = [row for row in failing if row["test_id"] in run_ids]
-    signatures: dict[Pair, str | None] = {}
+    failures_at: dict[Pair, Failure] = {}
     for batch in batches(rows, RUNS):
         words = {(row["test_id"], row["regression_test_id"]): row["status"] for row in batch}
         outputs = outputs_of(words)
         for result in results_at(words):
-            signatures[result.place] = failure_signature(result, outputs[result.place])
+            failures_at[result.place] = failure_of(result, outputs[result.place])
     return [
-        {**row, "signature": signatures.get((row["test_id"], row["regression_test_id"]))}
+        row | failures_at.get((row["test_id"], row["regression_test_id"]), Failure())._asdict()
         for row in rows
     ]
 

@@ -83,7 +83,8 @@ class RunRollup(Base):
 
 class FailingResult(Base):
     """A regression test of an ended run's set that did not pass: it failed, produced nothing or
-    was skipped. `signature` says how, as `mod_test.signatures` has it; of a skipped one it is NULL.
+    was skipped. `signature` and `content` say how, as `mod_test.signatures` has them; of a skipped
+    one they are NULL.
     """
 
     __tablename__ = "failing_result"
@@ -96,6 +97,7 @@ class FailingResult(Base):
     status: Mapped[str] = mapped_column(word(20))
     errors: Mapped[int]
     signature: Mapped[str | None] = mapped_column(String(255))
+    content: Mapped[str | None] = mapped_column(String(16))
 
 
 class RunSet(Base):

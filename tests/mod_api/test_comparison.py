@@ -57,6 +57,12 @@ def test_each_test_of_either_run_says_how_it_changed(get: Get) -> None:
     by_test = {row["regression_id"]: row for row in page["data"]}
     assert (by_test[gone.id]["status"], by_test[gone.id]["to_status"]) == (None, "pass")
     assert (by_test[left.id]["status"], by_test[came.id]["to_status"]) == ("skipped", None)
+    changed = by_test[different.id]
+    assert changed["failure_signature"] == changed["to_failure_signature"]
+    assert (changed["failure_content"], changed["to_failure_content"]) == (
+        digest("other")[:16],
+        digest("one")[:16],
+    )
     only = get(f"/runs/{after.id}/compare", to=before.id, change="fixed")
     assert [row["regression_id"] for row in only["data"]] == [fixed.id]
     assert only["counts"] == page["counts"]

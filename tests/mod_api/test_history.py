@@ -99,7 +99,7 @@ def test_entries_are_filtered_by_their_run_and_by_themselves(get: Get) -> None:
     get(f"/samples/{test.sample.id}/history", 400, result_status="running")
 
 
-def test_a_signature_is_the_same_for_the_same_failure_and_differs_with_what_came_out(
+def test_a_signature_is_the_same_whatever_came_out_and_the_content_differs_with_it(
     get: Get, raw: Raw
 ) -> None:
     test = factories.regression_test(outputs=[Expected(), Expected(ignore=True)])
@@ -125,25 +125,30 @@ def test_a_signature_is_the_same_for_the_same_failure_and_differs_with_what_came
         (killed.id, test.id),
     )
 
-    by_run = {
-        entry["run_id"]: entry["failure_signature"]
-        for entry in get(f"/samples/{test.sample.id}/history")["data"]
-    }
+    entries = get(f"/samples/{test.sample.id}/history")["data"]
+    by_run = {entry["run_id"]: entry["failure_signature"] for entry in entries}
+    contents = {entry["run_id"]: entry["failure_content"] for entry in entries}
 
     signature = {name: by_run[run.id] for name, run in runs.items()}
     assert (
         signature["a"]
         == signature["a again"]
-        == f"{test.id}:diff:{test.outputs[0].id}:" + (ours[0][:16])
+        == signature["b"]
+        == f"{test.id}:diff:{test.outputs[0].id}"
     )
+    assert {name: contents[run.id] for name, run in runs.items()} == {
+        "a": ours[0][:16], "a again": ours[0][:16], "b": ours[1][:16], "both": ours[0][:16],
+        "exit 1": None, "exit 2": None, "no exit": None, "fine": None,
+    }  # fmt: skip
+    assert contents[missing.id] is contents[sentinel.id] is contents[killed.id] is None
     assert signature["fine"] is None
     assert by_run[missing.id] == by_run[sentinel.id] == f"{test.id}:missing:{test.outputs[0].id}"
     assert by_run[killed.id] == f"{test.id}:killed:SIGSEGV"
     different = {*signature.values(), by_run[missing.id], by_run[killed.id]}
-    assert len(different) == len(runs) - 1 + 2
+    assert len(different) == len(runs) - 2 + 2
 
 
-def test_a_signature_of_many_failures_fits_and_still_tells_them_apart(get: Get) -> None:
+def test_a_signature_of_many_failures_fits_and_their_content_tells_them_apart(get: Get) -> None:
     test = factories.regression_test(outputs=[Expected() for _ in range(19)])
     one = ended(test, got=digest("one"))
     two = factories.run(progress=ENDED)
@@ -152,10 +157,10 @@ def test_a_signature_of_many_failures_fits_and_still_tells_them_apart(get: Get) 
 
     entries = get(f"/samples/{test.sample.id}/history")["data"]
 
-    signatures = {entry["failure_signature"] for entry in entries}
+    (signature,) = {entry["failure_signature"] for entry in entries}
+    assert len({entry["failure_content"] for entry in entries}) == 2
     assert {entry["run_id"] for entry in entries} == {one.id, two.id}
-    assert len(signatures) == 2
-    assert all(len(signature) == 255 for signature in signatures)
+    assert len(signature) == 255
 
 
 def test_an_entry_says_how_slow_it_was_by_the_ten_before_it(get: Get) -> None:
