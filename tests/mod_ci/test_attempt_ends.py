@@ -47,6 +47,7 @@ def test_an_infrastructure_failure_never_looks_like_a_tests(
 
     told = shown(client, reader, held.run_id)
     assert (told["status"], told["run_errors"]) == ("canceled", "yes")
+    assert events(client, reader, held.run_id)[-1]["status"] == "error"
     counts = summary(client, reader, held.run_id)
     assert (counts["error_count"], counts["infrastructure_error_count"]) == (0, 1)
     assert raw.execute("SELECT end_reason, error_type, error_message FROM run_attempt") == [

@@ -20,10 +20,11 @@ class Read:
 
 @dataclass
 class RunRead:
-    """How a run reads."""
+    """How a run reads; `asked_for` are the tests that it was meant to have."""
 
     status: str
     tests: dict[int, Read]
+    asked_for: list[int]
 
     @property
     def has_ended(self) -> bool:
@@ -60,9 +61,9 @@ def read(world: World, run: Run) -> RunRead:
     waits = run.lost and not ended
     live = "queued" if last is None or waits else "running"
     recorded = {chosen for chosen in run.chosen if chosen is not None}
-    in_set = recorded or set(run.results) | (
-        set() if ended else {test.id for test in world.tests if test.active is not False}
-    )
+    active = {test.id for test in world.tests if test.active is not False}
+    in_set = recorded or set(run.results) | (set() if ended else active)
+    asked_for = sorted((recorded or active) & set(known))
     tests = {}
     for regression_id in sorted(in_set & set(known)):
         if regression_id in run.results:
@@ -73,8 +74,8 @@ def read(world: World, run: Run) -> RunRead:
                 status = "running"
             tests[regression_id] = Read(status, {}, set(), [])
     if not ended:
-        return RunRead(live, tests)
-    return RunRead("canceled" if last == "canceled" else _ended(tests), tests)
+        return RunRead(live, tests, asked_for)
+    return RunRead("canceled" if last == "canceled" else _ended(tests), tests, asked_for)
 
 
 def _ended(tests: dict[int, Read]) -> str:
