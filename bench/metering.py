@@ -57,7 +57,9 @@ def compare(folder: Path, rounds: int) -> None:
         factories.bind(db.engine)
     tests = [factories.regression_test() for _ in range(20)]
     runs = [factories.run(tests=tests, progress=["testing", "completed"]) for _ in range(60)]
-    headers = factories.signed_in(Role.admin, Scope.RUNS_READ, Scope.SYSTEM_READ)
+    headers = factories.signed_in(
+        Role.admin, Scope.RUNS_READ, Scope.SYSTEM_READ, Scope.TOKENS_MANAGE
+    )
     recorders = {name: getattr(metrics, name) for name in RECORDERS}
 
     def without() -> None:

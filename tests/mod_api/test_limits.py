@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from mod_auth.scopes import Scope
-from tests import factories
+from tests import factories, servers
 from tests.mod_api.limits import READ, codes
 from tests.runners import API, Runner
 
@@ -266,6 +266,23 @@ def test_a_client_that_waits_as_long_as_it_is_told_is_served(
     time.sleep(wait)
 
     assert ask().status_code == answers[0].status_code
+
+
+@pytest.mark.parametrize("path", ["/runs", "/runs/1/cancel", "/attempts/1/heartbeat", "/attempts"])
+def test_without_a_database_a_client_is_told_to_come_back_in_seconds(make_app, path) -> None:
+    url = f"mysql+pymysql://me:secret@127.0.0.1:{servers.free_port()}/site"
+    limits = dict.fromkeys(
+        ("rate_limit_read", "rate_limit_write", "rate_limit_runner"), "100/15 minutes"
+    )
+    client = make_app(database_url=url, **limits).test_client()
+    headers = factories.bearer("spci_" + "a" * 43)
+
+    answer = client.open(
+        f"{API}{path}", method="GET" if path == "/runs" else "POST", headers=headers
+    )
+
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "2" == str(answer.json["details"]["retry_after"])
 
 
 def test_retry_after_of_a_503_is_the_bodys_and_other_statuses_have_none(make_app, site) -> None:
