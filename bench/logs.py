@@ -19,8 +19,8 @@ from bench.options import at_least
 from mod_test.logs.append import append
 from mod_test.logs.filters import Filters
 from mod_test.logs.follow import Tailer, next_batch
-from mod_test.logs.guesses import Level, Source
 from mod_test.logs.index import path_of, read_test_page
+from mod_test.logs.legacy_line_levels import Level, Source
 from mod_test.logs.pages import Order, Page, read_page
 from mod_test.logs.source import FileLog
 

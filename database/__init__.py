@@ -2,8 +2,8 @@
 
 SQLite and MariaDB (or MySQL) are equals here. What one of them does otherwise than the other
 (beginning a transaction, the clock, exact comparison) is written in this package and nowhere else,
-but for triggers: `mod_test.rollup.triggers` writes them, `mod_test.trigger_owners` knows whose they
-are.
+but for triggers: `mod_test.rollup.triggers` writes them, `mod_test.trigger_definers` knows whose
+they are.
 """
 
 from database import indexes, snapshots

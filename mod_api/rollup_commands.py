@@ -6,7 +6,7 @@ import click
 from flask.cli import AppGroup
 
 from database import db, reading
-from mod_test import trigger_owners
+from mod_test import trigger_definers
 from mod_test.rollup import rebuild as rebuilding
 from mod_test.rollup import verify as verifying
 
@@ -48,5 +48,5 @@ def adopt() -> None:
     """Make the triggers anew as this account of the database: the one that made them is to go, or
     is gone, and then nobody can write."""
     with db.engine.begin() as connection:
-        count = trigger_owners.adopt(connection)
+        count = trigger_definers.adopt(connection)
     click.echo(f"Triggers made anew: {count}.")

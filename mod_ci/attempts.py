@@ -30,7 +30,7 @@ from mod_auth import credentials
 from mod_ci import results
 from mod_ci.models import Attempt, EndReason, Stage
 from mod_ci.queue import count_failures, end_open_attempts, fingerprint
-from mod_test import passes, state
+from mod_test import last_passed, state
 from mod_test.models import Platform, ProgressCause, RunRecord, TestStatus
 from mod_test.run_rows import Last, RunRow, is_last
 from mod_test.verdict import RunStatus
@@ -230,7 +230,7 @@ def finish(
             attempt_id=hold.attempt_id,
             step=Stage.finish.step,
         )
-        passes.note(hold.run_id, hold.platform)
+        last_passed.note(hold.run_id, hold.platform)
     else:
         count_failures(hold.run_id)
         attempt.error_type = error_type

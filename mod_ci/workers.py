@@ -57,7 +57,7 @@ from mod_sample.storage import (
     artifact_key,
     log_key,
 )
-from mod_test import passes, state
+from mod_test import last_passed, state
 from mod_test.models import (
     Platform,
     Progress,
@@ -266,7 +266,7 @@ def _progress(post: Post, status: TestStatus, message: str) -> Answer:
         else:
             state.append(post.run_id, status, message)
         if status is TestStatus.completed:
-            passes.note(post.run_id, post.platform)
+            last_passed.note(post.run_id, post.platform)
     return Answer.OK
 
 

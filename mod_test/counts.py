@@ -1,11 +1,11 @@
-"""A run's counts, wherever they come from: derived, or kept of an ended run."""
+"""The counts of a run."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Standing:
-    """docs/semantics.md, "Counts": total = passed + failed + missing_output + skipped.
+class RunCounts:
+    """The counts of docs/semantics.md, "Counts".
 
     `errors` is the total of the run's error list.
     """

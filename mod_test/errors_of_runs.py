@@ -1,7 +1,7 @@
 """The test errors of a run: one per wrong exit code, differing and missing output.
 
 What fails is looked up, or derived; why it fails is read off those few results by the rules of
-`mod_test.verdict`. So their number is the `errors` of `mod_test.standings` always.
+`mod_test.verdict`. So their number is the `errors` of `mod_test.run_counts` always.
 """
 
 from collections.abc import Iterator

@@ -7,8 +7,8 @@ from sqlalchemy import and_, bindparam, select
 from database import fetch_first
 from errors import NotFound
 from mod_test import catalogue, verdict
-from mod_test.compared import Compared
 from mod_test.models import ResultFile
+from mod_test.output_hashes import Compared
 from mod_test.run_rows import RunRow
 from mod_test.sets import are_kept, has_test, ids_of, members_of
 from mod_test.verdict import OutputStatus

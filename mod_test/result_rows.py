@@ -24,8 +24,8 @@ from database import db, fetch
 from database.spans import among, is_among
 from mod_regression.models import RegressionTest, RegressionTestOutput
 from mod_test import verdict
-from mod_test.compared import Compared
 from mod_test.models import Outcome, Result, ResultFile, ResultRecord, Run
+from mod_test.output_hashes import Compared
 from mod_test.verdict import OutputStatus, ResultStatus
 
 Place = tuple[int, int]  # a run and a regression test

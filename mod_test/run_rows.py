@@ -21,7 +21,7 @@ from database import fetch, in_this_order, later_of
 from mod_auth.models import User
 from mod_test import repositories
 from mod_test.cancellations import EndFailure, end_failure
-from mod_test.counts import Standing
+from mod_test.counts import RunCounts
 from mod_test.models import (
     Fork,
     Platform,
@@ -50,7 +50,7 @@ class RunRow:
     """A run as the tables have it, with its status; what is kept of its counts, too.
 
     `set_id` is the set of an ended run that is kept. `skipped` is None where it depends on today's
-    active tests, `errors` and the others where nothing is kept: `mod_test.standings` has them.
+    active tests, `errors` and the others where nothing is kept: `mod_test.run_counts` has them.
     """
 
     run_id: int
@@ -92,16 +92,16 @@ class RunRow:
         return self.errors is not None
 
     @property
-    def standing(self) -> Standing | None:
+    def kept_counts(self) -> RunCounts | None:
         """The counts of a run of which all are kept."""
-        return None if self.skipped is None else self.standing_with(self.skipped)
+        return None if self.skipped is None else self.counts_with(self.skipped)
 
-    def standing_with(self, skipped: int) -> Standing | None:
+    def counts_with(self, skipped: int) -> RunCounts | None:
         """The counts with so many tests without a result; None where no counts are kept."""
         results, failed, missing = self.results, self.failed, self.missing_output
         if results is None or failed is None or missing is None or self.errors is None:
             return None
-        return Standing(results - failed - missing, failed, missing, skipped, self.errors)
+        return RunCounts(results - failed - missing, failed, missing, skipped, self.errors)
 
     @property
     def infrastructure_errors(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import schemathesis
 from schemathesis import Case, GenerationMode, HookContext
 
-RUNS = 8  # of tests/everything.py, that have ended
+RUNS = 8  # of tests/full_dataset.py, that have ended
 STREAMS = ("/logs/stream", "/events")
 REASON = "The new captions are right."
 

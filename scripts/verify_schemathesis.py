@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from config import READERS, ROOT, Settings
 from database import db, migrating
 from run import create_app
-from tests import everything, factories
+from tests import factories, full_dataset
 from tests.mod_auth import github_stand_in
 
 DOCUMENT = ROOT / "openapi-ci-api.yaml"
@@ -107,8 +107,8 @@ def prepare(folder: Path, environment: dict[str, str]) -> dict[str, str]:
     with app.app_context():
         migrating.upgrade()
         factories.bind(db.engine)
-        tokens = everything.tokens()
-        everything.fill(folder / "repository")
+        tokens = full_dataset.tokens()
+        full_dataset.fill(folder / "repository")
         db.engine.dispose()
     return tokens
 
@@ -150,7 +150,7 @@ def claim(url: str, token: str) -> str:
     """Claim a run, which is attempt 1; its credential."""
     request = urllib.request.Request(  # noqa: S310  on loopback
         f"{url}/attempts",
-        data=everything.claim().encode(),
+        data=full_dataset.claim().encode(),
         headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
     )
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  on loopback

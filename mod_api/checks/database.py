@@ -13,7 +13,7 @@ from database import Base, code_and_message, db, has_trigger
 from mod_api.checks.finding import Finding, fail, ok, warn
 from mod_api.middleware.unseen_runs import TRIGGER
 from mod_auth.models import AccountRecord, Role, User
-from mod_test import trigger_owners
+from mod_test import trigger_definers
 
 VERSION_TABLE = "api_alembic_version"
 
@@ -81,9 +81,9 @@ def stamping() -> Finding:
 def owners() -> Iterator[Finding]:
     """Whether our triggers act as an account that exists; where it is ours, it does."""
     with db.engine.connect() as connection:
-        others = trigger_owners.others(connection)
+        others = trigger_definers.others(connection)
         connection.rollback()
-        problem = trigger_owners.what_fails(connection) if others else None
+        problem = trigger_definers.what_fails(connection) if others else None
     if problem is not None:
         yield fail(
             "triggers",

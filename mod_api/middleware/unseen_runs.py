@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from database import db, has_trigger, reading, writing
 from mod_api.middleware.headers import PREFIX
 from mod_test.models import Run, RunRecord
-from mod_test.stamping import stamp_unseen
+from mod_test.run_records import stamp_unseen
 
 TRIGGER = "run_record_stamp"
 ASKS_FOR_NONE = ("System.get_health",)

@@ -5,7 +5,7 @@ from marshmallow import fields
 from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import Cut, Moment, Number, Pattern, Truth, query_id, text, word
 from mod_api.schemas.pages import CursorPaginationSchema, CursorQuery
-from mod_test.logs.guesses import Level, Source
+from mod_test.logs.legacy_line_levels import Level, Source
 
 LEVELS = [level.value for level in Level]
 SOURCES = [source.value for source in Source]

@@ -13,7 +13,7 @@ from mod_api.services import caption_changes
 from mod_api.services.log_sources import path_of
 from mod_api.services.waiting import wait_for
 from mod_auth.tokens import Caller
-from mod_ci import attempts, handout, open_runs, queue, results
+from mod_ci import attempts, claim_payload, open_runs, queue, results
 from mod_ci.attempts import Hold, Standing
 from mod_ci.models import EndReason, Stage
 from mod_ci.results import Output, Report
@@ -26,7 +26,7 @@ from mod_sample.storage import (
     artifact_key,
 )
 from mod_test.logs import append as log_append
-from mod_test.logs import watching
+from mod_test.logs import follower_marker
 from mod_test.models import Outcome, Platform
 
 WATCHED_INTERVAL_MS = 200  # what is appended then reaches followers within half a second
@@ -235,7 +235,7 @@ def finish(
 def sample_key(sample_id: int) -> str:
     """The name of a sample's file. Raises NotFound."""
     with reading():
-        key = handout.key_of_sample(sample_id)
+        key = claim_payload.key_of_sample(sample_id)
     if key is None:
         raise NotFound("sample", sample_id)
     return key
@@ -252,13 +252,13 @@ def _claim(
             lease_seconds=settings.lease_seconds,
             run_time_limit=settings.run_time_limit,
         )
-        return None if claimed is None else (claimed, handout.definitions(claimed))
+        return None if claimed is None else (claimed, claim_payload.definitions(claimed))
 
     found = written(work, pipelined=True)
     if found is None:
         return None
     claimed, definitions = found
-    told = handout.handout(
+    told = claim_payload.payload(
         claimed,
         definitions,
         git_base_url=settings.git_base_url,
@@ -286,7 +286,7 @@ def _complete(taken: dict[str, Any], settings: Settings, repository: Repository)
     Raises Unavailable; the run, which its runner then never hears of, waits again at once.
     """
     try:
-        handout.with_sizes(taken["samples"], repository)
+        claim_payload.with_sizes(taken["samples"], repository)
         taken["log_offset"] = log_append.settle(path_of(settings, taken["run"]["run_id"]))
     except (OSError, StorageUnavailable) as error:
         written(lambda: _give_back(taken))
@@ -313,7 +313,7 @@ def _answer(standing: Standing, settings: Settings, run_id: int) -> Answer:
 
 def log_interval_ms(settings: Settings, run_id: int) -> int:
     """How often a runner should append: often while somebody watches, seldom otherwise."""
-    watched = watching.is_watched(path_of(settings, run_id))
+    watched = follower_marker.is_watched(path_of(settings, run_id))
     return WATCHED_INTERVAL_MS if watched else UNWATCHED_INTERVAL_MS
 
 

@@ -13,7 +13,7 @@ from database import db, log_failure, utc_now, writing
 from mod_api.services import log_state
 from mod_api.services.log_sources import path_of
 from mod_sample.storage import Repository, copy_missing, log_key
-from mod_test.logs import append, watching
+from mod_test.logs import append, follower_marker
 from mod_test.models import Progress, Run, RunLog, RunRecord, TestStatus
 from mod_test.rollup.settle import settled_reading
 
@@ -37,7 +37,7 @@ def keep(run_id: int, *, settings: Settings, repository: Repository) -> bool:
     path = path_of(settings, run_id)
     if known is None or not known.is_final or not append.settle(path):
         return False
-    watching.forget(path)
+    follower_marker.forget(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()

@@ -16,9 +16,9 @@ from mod_sample.storage import Repository, log_key
 from mod_test import catalogue, sets
 from mod_test.cursors import BadCursor
 from mod_test.logs import cursor as log_cursor
-from mod_test.logs import index, pages, watching
+from mod_test.logs import follower_marker, index, pages
 from mod_test.logs.filters import Filters
-from mod_test.logs.guesses import Level, Source
+from mod_test.logs.legacy_line_levels import Level, Source
 from mod_test.logs.lines import LogLine
 from mod_test.logs.pages import Order, Page
 from mod_test.logs.source import FileLog, LogSource
@@ -200,7 +200,7 @@ def _read(
     read: Callable[[LogSource], Page],
 ) -> ApiPage[Line]:
     if not asked.state.is_final:
-        watching.note(path_of(settings, asked.run.run_id))
+        follower_marker.note(path_of(settings, asked.run.run_id))
     log = open_log(settings, repository, asked.run.run_id, is_final=asked.state.is_final)
     if log is None:
         return _page(asked, limit, [], None, asked.cursor_at(0))

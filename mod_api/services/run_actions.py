@@ -27,9 +27,9 @@ from mod_test.models import (
     RunType,
     TestStatus,
 )
+from mod_test.run_records import stamp
 from mod_test.run_rows import RunRow
 from mod_test.sets import is_active
-from mod_test.stamping import stamp
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from mod_api.services.streams import checks, has_seen_end, new_follower
 from mod_api.streaming.run_stream import Happened, Position, RunStream
 from mod_test.models import Progress, Result, ResultRecord
 from mod_test.rollup.settle import settled_reading
-from mod_test.standings import standing
+from mod_test.run_counts import counts_of_run
 from mod_test.verdict import result_verdicts
 
 MOST_RESULTS = 500
@@ -113,7 +113,7 @@ def happened(run_id: int, after: Position) -> Happened:
             "step": event.step,
         }
         events.append(("progress", told, place))
-    counts = standing(run)
+    counts = counts_of_run(run)
     told = {
         "run_id": run_id,
         "status": run.status.value,

@@ -15,11 +15,11 @@ from mod_api.services.keyset import Key, Listing, Source, Window
 from mod_api.services.paging import Page
 from mod_api.services.waiting import wait_for
 from mod_test import repositories, run_lists, run_rows
-from mod_test.counts import Standing
+from mod_test.counts import RunCounts
 from mod_test.rollup import kept
+from mod_test.run_counts import counts_of_run, counts_of_runs, with_errors
 from mod_test.run_filters import RunFilter
 from mod_test.run_rows import RunRow
-from mod_test.standings import standing, standings, with_errors
 from mod_test.verdict import RunStatus
 
 
@@ -137,10 +137,10 @@ def list_runs(
 def summary(run_id: int) -> dict[str, Any]:
     """A run's counts (docs/semantics.md, "Counts"). Raises NotFound."""
     run = get_row(run_id)
-    return _summary(run, standing(run))
+    return _summary(run, counts_of_run(run))
 
 
-def _summary(run: RunRow, counts: Standing) -> dict[str, Any]:
+def _summary(run: RunRow, counts: RunCounts) -> dict[str, Any]:
     return {
         "run_id": run.run_id,
         "status": run.status,
@@ -158,7 +158,7 @@ def _summary(run: RunRow, counts: Standing) -> dict[str, Any]:
 
 def _views(rows: Sequence[Any], base: str, *, with_summary: bool = False) -> list[RunView]:
     views = [run_rows.as_run(row, RunView) for row in rows]
-    counts = standings(views) if with_summary else {}
+    counts = counts_of_runs(views) if with_summary else {}
     failing = {run_id for run_id, of in counts.items() if of.errors}
     if not with_summary:
         failing = with_errors(views)

@@ -12,7 +12,7 @@ from mod_api.streaming.feed import Feed
 from mod_api.streaming.hub import Checks, Hub
 from mod_api.streaming.silence import Silence
 from mod_api.streaming.stream import Follower, Stream
-from mod_test.logs import watching
+from mod_test.logs import follower_marker
 from mod_test.logs.filters import Filters
 from mod_test.logs.follow import Tailer, next_batch
 from mod_test.logs.lines import LogLine
@@ -94,7 +94,7 @@ class LogFeed(Feed):
     async def look(self) -> bool:
         if self.may_grow and time.monotonic() - self._noted_at > NOTE_EVERY_SECONDS:
             self._noted_at = time.monotonic()
-            watching.note(self._path)
+            follower_marker.note(self._path)
         self.tailer.refresh()
         size = self.tailer.size()
         if size == self._end:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from mod_test.logs import text
-from mod_test.logs.guesses import LEVEL_PIECES, SOURCE_PIECES, Level, Source
+from mod_test.logs.legacy_line_levels import LEVEL_PIECES, SOURCE_PIECES, Level, Source
 from mod_test.logs.lines import HEADER, Parsed, header_bytes
 
 Span: TypeAlias = tuple[int, int]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from mod_test.logs import guesses, stamps, text
-from mod_test.logs.guesses import Level, Source
+from mod_test.logs import legacy_line_levels, stamps, text
+from mod_test.logs.legacy_line_levels import Level, Source
 
 # Of a longer line (our runner's have at most 8,192 bytes) only this much is looked at.
 LINE_BYTES = 64 * 1024
@@ -102,8 +102,8 @@ def _parse_old(raw: bytes) -> Parsed:
     told = text.cut(message)
     return Parsed(
         stamp[0] if stamp else None,
-        guesses.level_of(told, head),
-        guesses.source_of(told, head),
+        legacy_line_levels.level_of(told, head),
+        legacy_line_levels.source_of(told, head),
         message,
         None,
     )

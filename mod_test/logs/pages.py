@@ -13,7 +13,7 @@ from typing import Literal
 from mod_test.logs import chunks
 from mod_test.logs.chunks import Chunk
 from mod_test.logs.filters import Filters, candidates, candidates_reversed
-from mod_test.logs.inherited import Inherited
+from mod_test.logs.line_context import Inherited
 from mod_test.logs.lines import LINE_BYTES, LogLine, Parsed, parse
 from mod_test.logs.source import Lines, LogSource
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from tests.mod_test.worlds import Output, Result, Run, Test, World
+from tests.mod_test.generated_histories import Output, Result, Run, Test, World
 
 Error = tuple[int, str, int | None]  # regression test, type, output
 

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from tests import factories
 from tests.conftest import Site, _ready
-from tests.mod_test import oracle, worlds
+from tests.mod_test import generated_histories, oracle
+from tests.mod_test.generated_histories import HASHES, World
 from tests.mod_test.oracle import RunRead
-from tests.mod_test.worlds import HASHES, World
 from tests.raw import Raw
 
 EXAMPLES = int(os.environ.get("ONE_VERDICT_EXAMPLES", "8"))
@@ -167,7 +167,7 @@ def changes(draw: st.DrawFn, world: World) -> list[tuple[str, Any]]:
             made.append((
                 "INSERT INTO test_progress (test_id, status, timestamp, message)"
                 " VALUES (?, ?, ?, 'Canceled by somebody')",
-                (run.id, status, worlds.NOW),
+                (run.id, status, generated_histories.NOW),
             ))  # fmt: skip
         elif kind == "forget sample":
             test.sample = None
@@ -180,10 +180,10 @@ def changes(draw: st.DrawFn, world: World) -> list[tuple[str, Any]]:
             ))  # fmt: skip
         elif output is not None and kind == "accept":
             output.variants.append(file_hash)
-            made.append(worlds.accepting(output.id, file_hash))
+            made.append(generated_histories.accepting(output.id, file_hash))
         elif output is not None and kind == "revoke" and file_hash not in output.revoked:
             output.revoked.append(file_hash)
-            made.append(worlds.revoking(output.id, file_hash))
+            made.append(generated_histories.revoking(output.id, file_hash))
         elif output is not None and kind == "approve":
             output.correct = file_hash
             made.append((
@@ -198,7 +198,7 @@ def written(world: World, site: Site) -> Iterator[tuple[Asked, Raw]]:
     """A site that holds a world, with a client of it and a foreign program's connection."""
     _ready(site)
     with contextlib.closing(Raw(site.url)) as raw:
-        worlds.write(world, raw)
+        generated_histories.write(world, raw)
         yield Asked(site), raw
 
 
@@ -214,7 +214,7 @@ def test_every_endpoint_says_what_the_rules_say_on_every_database(
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
-    @given(worlds.worlds(), st.data())
+    @given(generated_histories.worlds(), st.data())
     def holds(world: World, data: st.DataObject) -> None:
         with contextlib.ExitStack() as stack:
             opened = [stack.enter_context(written(world, sites(name))) for name in dialects]

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from mod_test.logs.filters import Filters
-from mod_test.logs.guesses import Level, Source
-from mod_test.logs.inherited import LOOK_BACK_BYTES
+from mod_test.logs.legacy_line_levels import Level, Source
+from mod_test.logs.line_context import LOOK_BACK_BYTES
 from mod_test.logs.lines import LINE_BYTES, LogLine, own_timestamp, parse
 from mod_test.logs.pages import Bounds
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mod_test.cursors import BadCursor, open_sealed, seal
 from mod_test.logs.cursor import open_offset, seal_offset
 from mod_test.logs.filters import Filters
-from mod_test.logs.guesses import Level
+from mod_test.logs.legacy_line_levels import Level
 
 KEY = b"a key for tests"
 ERRORS = Filters(level=Level.ERROR, contains="x")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from mod_test.logs.append import append, settle
 from mod_test.logs.filters import Filters
-from mod_test.logs.guesses import Level
 from mod_test.logs.index import path_of, read_test_page
+from mod_test.logs.legacy_line_levels import Level
 from mod_test.logs.lines import LogLine
 from mod_test.logs.pages import DEFAULT_BOUNDS, Bounds, Order
 from mod_test.logs.source import FileLog, LogSource

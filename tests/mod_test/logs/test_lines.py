@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mod_test.logs.filters import Filters, candidates
-from mod_test.logs.guesses import Level, Source
+from mod_test.logs.legacy_line_levels import Level, Source
 from mod_test.logs.lines import LogLine, own_timestamp, parse
 from mod_test.logs.text import clean, folded_if_plain
 from tests.mod_test.logs.samples import STARTED_AT

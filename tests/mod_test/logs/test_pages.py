@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mod_test.logs.filters import Filters
-from mod_test.logs.guesses import Level
-from mod_test.logs.inherited import LOOK_BACK_BYTES
+from mod_test.logs.legacy_line_levels import Level
+from mod_test.logs.line_context import LOOK_BACK_BYTES
 from mod_test.logs.lines import LINE_BYTES, LogLine
 from mod_test.logs.pages import DEFAULT_BOUNDS, Bounds, Order, read_page, read_tail
 from mod_test.logs.source import LogSource
@@ -312,7 +312,7 @@ def test_scanning_a_large_log_needs_little_memory(tmp_path: Path) -> None:
         "import resource, sys\n"
         "from pathlib import Path\n"
         "from mod_test.logs.filters import Filters\n"
-        "from mod_test.logs.guesses import Level\n"
+        "from mod_test.logs.legacy_line_levels import Level\n"
         "from mod_test.logs.source import FileLog\n"
         "from tests.mod_test.logs.test_pages import read_all\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"

@@ -30,8 +30,8 @@ from mod_test.rollup import rebuild, settle, verify
 from mod_test.rollup.kept import IS_KEPT
 from mod_test.rollup.settle import settle_marks, settled_reading
 from mod_test.rollup.tables import FailingResult, OpenRun, RunRollup, RunSetMember
+from mod_test.run_counts import counts_of_runs
 from mod_test.run_rows import Last, joined
-from mod_test.standings import standings
 from mod_test.verdict import ResultStatus, result_verdicts, status_of_run
 from tests import factories
 from tests.conftest import Site
@@ -196,7 +196,7 @@ def assert_kept_is_derived() -> int:
     """Hold what is kept against the given tables, in one snapshot; how many runs are kept."""
     with settled_reading():
         rows = [run_rows.as_run(row) for row in db.session.execute(run_rows.ROWS)]
-        counts = standings(rows)
+        counts = counts_of_runs(rows)
         kept = list(db.session.scalars(select(RunRollup.test_id).where(IS_KEPT)))
         ended = RunRollup.set_id.is_not(None)
         kept_ended = set(db.session.scalars(select(RunRollup.test_id).where(IS_KEPT, ended)))

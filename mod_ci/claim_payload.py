@@ -1,4 +1,4 @@
-"""What a runner is handed with a claim: the run, its tests, and the samples they need."""
+"""The payload of a claim: the run, its tests, and the samples they need."""
 
 import functools
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from mod_test.models import Platform
 
 
 def definitions(claim: Claim) -> tuple[Definition, ...]:
-    """The tests of the run's set that have no result, by id. One without a sample is in no set.
+    """Return the set's tests without a result, by id. A test without a sample is in no set.
 
     Call it in the claim's unit of work.
     """
@@ -28,7 +28,7 @@ def definitions(claim: Claim) -> tuple[Definition, ...]:
     return tuple(test for _, test in sorted(found.items()) if test.sample is not None)
 
 
-def handout(
+def payload(
     claim: Claim,
     definitions: tuple[Definition, ...],
     *,
@@ -36,7 +36,7 @@ def handout(
     main_repository: str,
     api: str,
 ) -> dict[str, Any]:
-    """The lease, run, tests and samples of a claim, without the samples' sizes (see `with_sizes`).
+    """Build lease, run, tests and samples of a claim; `with_sizes` adds the samples' sizes.
 
     Call it once the claim is committed. `api` is where the API is reached; sample addresses are
     below it.
@@ -79,7 +79,7 @@ def key_of_sample(sample_id: int) -> str | None:
 
 @functools.lru_cache(maxsize=8)
 def _as_json(tests: tuple[Definition, ...]) -> orjson.Fragment:
-    """What is told of these tests, as it is sent: most claims are of the same hundreds."""
+    """Return the tests as JSON; cached, since most claims are for the same hundreds."""
     return orjson.Fragment(orjson.dumps([_test(test) for test in tests]))
 
 

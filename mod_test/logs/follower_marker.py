@@ -1,6 +1,6 @@
-"""Whether anybody watches a log right now: a mark beside it that its readers keep fresh.
+"""A marker file beside a log that its followers keep fresh, so that the runner appends sooner.
 
-The mark is a file, so that readers and the runner's appends may be served by different processes
+It is a file so that readers and the runner's appends may be served by different processes
 and hosts that share the folder. Where it cannot be written, reading goes on without it: the runner
 then sends less often.
 """
@@ -22,7 +22,7 @@ def mark_of(log: Path) -> Path:
 
 
 def note(log: Path) -> None:
-    """Somebody reads this log now, or waits for its first line."""
+    """Note that somebody reads this log now, or waits for its first line."""
     try:
         _touch(mark_of(log))
     except OSError as error:
@@ -44,7 +44,7 @@ def _tell(folder: str, error: str) -> None:
 
 
 def is_watched(log: Path) -> bool:
-    """Whether somebody has read this log in the last seconds."""
+    """Return whether somebody has read this log in the last seconds."""
     try:
         return time.time() - mark_of(log).stat().st_mtime < FRESH_SECONDS
     except OSError:
@@ -52,7 +52,7 @@ def is_watched(log: Path) -> bool:
 
 
 def forget(log: Path) -> None:
-    """The log is final: nobody waits for more of it."""
+    """Remove the marker of a final log: nobody waits for more of it."""
     try:
         mark_of(log).unlink(missing_ok=True)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Runs get their record, from which on they belong to the API, where no trigger has given it."""
+"""The record that makes a run visible in the API, written here where no trigger writes it."""
 
 from sqlalchemy import exists, func, insert, select
 
@@ -8,7 +8,7 @@ from mod_test.rollup import opened
 
 
 def stamp(run_id: int) -> None:
-    """Give a run its record now, and keep it as open, where no trigger has done so."""
+    """Give a run its record and list it as open, unless a trigger has done so."""
     stamped = exists().where(RunRecord.test_id == run_id)
     missing = select(Run.id, utc_now()).where(Run.id == run_id, ~stamped)
     db.session.execute(insert(RunRecord).from_select(["test_id", "created_at"], missing))
@@ -16,10 +16,9 @@ def stamp(run_id: int) -> None:
 
 
 def stamp_unseen() -> None:
-    """Give every run without a record one, where the account may not create triggers, and keep it
-    as open.
+    """Give every run without a record one and list it as open, where there are no triggers.
 
-    A run gets the time of its first progress, else that of its being seen now.
+    `created_at` is the run's first progress, else now.
     """
     first = (
         select(func.min(Progress.timestamp))

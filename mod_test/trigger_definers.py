@@ -1,7 +1,7 @@
-"""On MariaDB a trigger acts as the account that made it: when that account is gone, nobody writes.
+"""The definers of our triggers. On MariaDB a trigger acts as the account that created it.
 
-Not only we: every INSERT, UPDATE and DELETE on the given tables fails then, the existing site's too
-(error 1449), until the triggers are made anew by an account that exists.
+Once that account is dropped, every INSERT, UPDATE and DELETE on the given tables fails with error
+1449, the existing site's too, until an existing account creates the triggers again.
 """
 
 from typing import Any
@@ -27,8 +27,8 @@ def others(connection: Connection) -> list[str]:
 
 
 def what_fails(connection: Connection) -> str | None:
-    """What the database says to a change of a run that changes nothing, and is rolled back; None
-    where it is done, or there is no run yet."""
+    """Return the error of an UPDATE on `test` that changes nothing and is rolled back; None if it
+    works, or if there is no run yet."""
     with connection.begin() as transaction:
         try:
             connection.execute(text("UPDATE test SET id = id ORDER BY id LIMIT 1"))
@@ -40,7 +40,7 @@ def what_fails(connection: Connection) -> str | None:
 
 
 def adopt(connection: Connection) -> int:
-    """Make our triggers anew, as this account; how many there are.
+    """Create our triggers again, as this account; return how many there are.
 
     MariaDB replaces each in one step. On MySQL nobody may write meanwhile, or `flask rollup
     rebuild` must follow: there is a moment without it. Raises DBAPIError without the right.

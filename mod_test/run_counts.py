@@ -1,4 +1,4 @@
-"""Where runs stand: how many of their tests passed, failed, produced nothing or have no result."""
+"""Counts of runs: tests that passed, failed, produced nothing or have no result."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ from sqlalchemy import Select, and_, bindparam, case, func, literal, select, uni
 
 from database import fetch, fetch_values
 from mod_test import failures, sets
-from mod_test.counts import Standing
+from mod_test.counts import RunCounts
 from mod_test.models import Result, Run
 from mod_test.run_rows import RunRow
 from mod_test.sets import ids_of, members_of
@@ -16,15 +16,15 @@ from mod_test.verdict import ResultStatus
 MEMBERS, FAILING = 0, 1
 
 
-def standings(runs: Iterable[RunRow]) -> dict[int, Standing]:
-    """The counts of each of `runs`: kept, else derived in one statement."""
+def counts_of_runs(runs: Iterable[RunRow]) -> dict[int, RunCounts]:
+    """Return the counts of each run: precomputed, else derived in one statement."""
     runs = list(runs)
-    found: dict[int, Standing] = {}
-    skipped = _skipped([run for run in runs if run.standing is None and run.is_kept])
+    found: dict[int, RunCounts] = {}
+    skipped = _skipped([run for run in runs if run.kept_counts is None and run.is_kept])
     for run in runs:
-        counts = run.standing
+        counts = run.kept_counts
         if counts is None and run.run_id in skipped:
-            counts = run.standing_with(skipped[run.run_id])
+            counts = run.counts_with(skipped[run.run_id])
         if counts is not None:
             found[run.run_id] = counts
     rest = [run for run in runs if run.run_id not in found]
@@ -32,8 +32,7 @@ def standings(runs: Iterable[RunRow]) -> dict[int, Standing]:
 
 
 def _skipped(runs: list[RunRow]) -> dict[int, int]:
-    """Of runs that go on without a recorded set, and whose results are counted, how many of today's
-    active tests lack a result."""
+    """Count today's active tests without a result, for live runs without a recorded set."""
     if not runs:
         return {}
     active, inactive = len(sets.active()), sets.inactive()
@@ -46,16 +45,16 @@ def _skipped(runs: list[RunRow]) -> dict[int, int]:
     }
 
 
-def _derived(runs: list[RunRow]) -> dict[int, Standing]:
+def _derived(runs: list[RunRow]) -> dict[int, RunCounts]:
     members: dict[int, Any] = {}
     failing: dict[int, Any] = {}
     for row in fetch(COUNTS, ids_of(runs)):
         (members if row.kind == MEMBERS else failing)[row.test_id] = row
-    return {run.run_id: _standing(members.get(run.run_id), failing.get(run.run_id)) for run in runs}
+    return {run.run_id: _counts(members.get(run.run_id), failing.get(run.run_id)) for run in runs}
 
 
 def with_errors(runs: Iterable[RunRow]) -> set[int]:
-    """Those of `runs` that have a test error, in one statement: cheaper than their counts."""
+    """Return the ids of runs with a test error, in one statement: cheaper than their counts."""
     runs = list(runs)
     found = {run.run_id for run in runs if run.errors}
     rest = [run.run_id for run in runs if run.errors is None]
@@ -64,15 +63,15 @@ def with_errors(runs: Iterable[RunRow]) -> set[int]:
     return found
 
 
-def standing(run: RunRow) -> Standing:
+def counts_of_run(run: RunRow) -> RunCounts:
     """The counts of one run."""
-    return standings([run])[run.run_id]
+    return counts_of_runs([run])[run.run_id]
 
 
-def _standing(members: Any, failing: Any) -> Standing:
+def _counts(members: Any, failing: Any) -> RunCounts:
     results, skipped = (members.one, members.other) if members else (0, 0)
     failed, missing = (failing.one, failing.other) if failing else (0, 0)
-    return Standing(
+    return RunCounts(
         passed=int(results - failed - missing),
         failed=int(failed),
         missing_output=int(missing),
@@ -118,7 +117,6 @@ def _failing() -> Select[Any]:
     ).group_by(rows.c.test_id)
 
 
-# Written once: composing statements of this size costs more than the database needs for them.
 WITH_ERRORS = select(Run.id).where(Run.id.in_(failures.IDS), failures.has_errors(Run))
 # How many of some tests have a result.
 _REPORTED = (

@@ -1,4 +1,4 @@
-"""By which contents a compared output is shown: what came out, and what it is held against."""
+"""The contents by which an output is shown: the actual one and its baseline."""
 
 from typing import Protocol
 
@@ -23,16 +23,16 @@ class Output(Protocol):
 
 
 class Compared:
-    """What follows for an output."""
+    """The two hashes, as properties of an output."""
 
     __slots__ = ()
 
     @property
     def actual_hash(self: Output) -> str | None:
-        """What came out; None where it matched, or where there is nothing.
+        """The hash of the actual output; None for a match or a missing output.
 
-        An output that matched a baseline which was revoked since came out as that baseline, and is
-        shown as such where it reads as a difference.
+        A result that matched a since revoked baseline reads as a difference, and its actual output
+        is that baseline.
         """
         if self.got is None and self.status is OutputStatus.diff_mismatch:
             return self.expected or None
@@ -40,7 +40,7 @@ class Compared:
 
     @property
     def baseline_hash(self: Output) -> str | None:
-        """What the output is held against: what it matched then, else its baseline of today."""
+        """The hash of the baseline that the output matched, else of the current one."""
         if self.status is OutputStatus.match and self.got is None:
             return self.expected or None
         return self.correct or None

@@ -14,7 +14,7 @@ COLUMNS = {
 
 
 def note(run_id: int, platform: Platform) -> None:
-    """Point the tests that passed in a completed run at it, as the existing site shows it."""
+    """Point the tests that passed in a completed run at it; the existing site shows this."""
     column = COLUMNS[platform]
     passed = db.session.scalars(
         select(Result.regression_test_id)
