@@ -108,7 +108,10 @@ class DiffSideSchema(Schema):
     download_url = fields.String(allow_none=True, metadata=DOWNLOAD_URL)
     encoding = fields.String(
         allow_none=True,
-        metadata={"description": "utf-8, utf-8-bom, utf-16-le, utf-16-be, unknown, binary"},
+        metadata={
+            "description": "utf-8, utf-8-bom, utf-16-le, utf-16-be, latin-1 (Windows' additions "
+            "included), binary; lines and captions are read with it"
+        },
     )
     line_endings = fields.String(
         allow_none=True, metadata={"description": "lf, crlf, cr, mixed, none"}

@@ -5,7 +5,6 @@ import re
 from collections import Counter
 
 from mod_api.services.captions import verification, wording
-from mod_api.services.captions.decoding import Decoded, decode_pair
 from mod_api.services.captions.findings import Change, Findings, Side, find, places
 from mod_api.services.captions.formats import CaptionFormat, Cue, Texts, format_of
 from mod_api.services.captions.model import (
@@ -17,6 +16,7 @@ from mod_api.services.captions.model import (
 )
 from mod_api.services.captions.readers import MAX_CUES, MAX_LINES, MAX_TEXT, read_pair
 from mod_regression.changes import ChangeKind
+from mod_regression.decoding import Decoded, decode_pair
 
 # Raised whenever the same two files may be classified in another way than before, for whoever
 # keeps classifications.

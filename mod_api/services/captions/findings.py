@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from mod_api.services.captions.alignment import Alignment, Match, align
-from mod_api.services.captions.decoding import Decoded
 from mod_api.services.captions.formats import CaptionFile, Cue, Texts, squeezed
 from mod_api.services.captions.timeline import Timeline, commonest_shift, fitted, refined
 from mod_regression.changes import ChangeKind
+from mod_regression.decoding import Decoded
 
 _ROUNDING_MS = 1
 # Start and rate of a drift are themselves measured on rounded times.

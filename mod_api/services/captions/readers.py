@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from mod_api.services.captions.decoding import Decoded
 from mod_api.services.captions.formats import (
     CaptionFile,
     CaptionFormat,
@@ -18,6 +17,7 @@ from mod_api.services.captions.formats import (
     unescaped,
 )
 from mod_api.services.captions.times import INVISIBLE, TIMES, clock_ms, is_like_times, row_ms
+from mod_regression.decoding import Decoded
 
 # Of either file. Cues of four lines of text fill both.
 MAX_CUES = 50_000

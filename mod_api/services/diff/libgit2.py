@@ -2,14 +2,24 @@
 
 Also a program: `python -I libgit2.py EXPECTED_FD ACTUAL_FD CONTEXT_LINES` reads two open
 file descriptors and prints the result as JSON. It is started by its path and imports
-nothing of this project, so that starting it does not load the web application.
+nothing of this project that loads the web application.
 """
 
+import itertools
 import json
 import os
 import resource
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypedDict
+
+if __name__ == "__main__":
+    # -I leaves the project out of where modules are looked for.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from mod_regression.decoding import Written, written_pair
 
 MAX_HUNKS = 500
 MAX_LINES_PER_HUNK = 500
@@ -25,13 +35,17 @@ _CPU_SECONDS = 3
 _MEMORY_BYTES = 1024 * 1024 * 1024
 _KINDS = {" ": "context", "+": "added", "-": "removed"}
 _ELLIPSIS = "…"
+# How much of what is alike is shown before the first difference of two long lines, in bytes.
+_BEFORE_DIFFERENCE = 200
 
 
 class RawSide(TypedDict):
-    """What one of the two files is like; `line_endings` is lf, crlf, cr, mixed or none."""
+    """What one of the two files is like; `line_endings` is lf, crlf, cr, crcrlf, mixed or
+    none."""
 
     size_bytes: int
     encoding: str
+    valid_utf8: bool
     line_endings: str
     final_newline: bool
 
@@ -47,7 +61,10 @@ class RawLine(TypedDict):
 
 
 class RawHunk(TypedDict):
-    """One hunk, numbered as unified diffs number: 0 or the line before for an empty side."""
+    """One hunk, numbered as unified diffs number: 0 or the line before for an empty side.
+
+    A hunk that is too long is split into several, each with lines of both files.
+    """
 
     expected_start: int
     expected_lines: int
@@ -74,14 +91,15 @@ class RawComparison(TypedDict):
 def compare(expected: bytes, actual: bytes, context_lines: int) -> RawComparison:
     """Compare two files line by line, with `context_lines` unchanged lines around each change.
 
-    Files in UTF-16 with a byte order mark are compared as their text. Where either file is
-    binary, counts are null and there are no hunks.
+    Files in UTF-16 and Latin-1 are compared as their text. Where either file is binary, counts are
+    null and there are no hunks.
     Raises MemoryError when there is not enough memory for it.
     """
+    before, after = written_pair(expected, actual)
     result = RawComparison(
         identical=expected == actual,
-        expected=describe(expected),
-        actual=describe(actual),
+        expected=describe(expected, before),
+        actual=describe(actual, after),
         added_lines=0,
         removed_lines=0,
         changed_hunks=0,
@@ -98,8 +116,7 @@ def compare(expected: bytes, actual: bytes, context_lines: int) -> RawComparison
     import pygit2  # a server that is idle does not hold it
 
     # A patch points into both texts without keeping them alive: these names do.
-    expected_text = _as_utf8(expected, result["expected"]["encoding"])
-    actual_text = _as_utf8(actual, result["actual"]["encoding"])
+    expected_text, actual_text = before.utf8, after.utf8
     patch = pygit2.Patch.create_from(
         expected_text,
         actual_text,
@@ -116,56 +133,44 @@ def compare(expected: bytes, actual: bytes, context_lines: int) -> RawComparison
     return result
 
 
-def describe(content: bytes) -> RawSide:
-    """Say what a file's bytes are: their encoding, line endings and whether the last line ends.
+def describe(content: bytes, written: Written) -> RawSide:
+    """Say what a file is like: its size, encoding, line ends and whether its last line ends.
 
-    `encoding` is utf-8, utf-8-bom, utf-16-le, utf-16-be, binary (a NUL byte, and no UTF-16
-    with a byte order mark) or unknown (no valid UTF-8).
+    `encoding` is as mod_regression/decoding.py names it, or binary where the text has a NUL.
     """
-    encoding = _encoding(content)
-    text = _as_utf8(content, encoding)
-    both = text.count(b"\r\n")
-    found = [
-        name
-        for name, count in (
-            ("crlf", both),
-            ("lf", text.count(b"\n") - both),
-            ("cr", text.count(b"\r") - both),
-        )
-        if count
-    ]
     return RawSide(
         size_bytes=len(content),
-        encoding=encoding,
-        line_endings=found[0] if len(found) == 1 else "mixed" if found else "none",
-        final_newline=text.endswith((b"\n", b"\r")),
+        encoding="binary" if b"\0" in written.utf8 else written.encoding,
+        valid_utf8=written.valid_utf8,
+        line_endings=written.line_endings,
+        final_newline=written.utf8.endswith((b"\n", b"\r")),
     )
 
 
-def _encoding(content: bytes) -> str:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")) and len(content) % 2 == 0:
-        name = "utf-16-le" if content[0] == 0xFF else "utf-16-be"
-        if _decodes(content, name):
-            return name
-    if b"\0" in content:
-        return "binary"
-    if not _decodes(content, "utf-8"):
-        return "unknown"
-    return "utf-8-bom" if content.startswith(b"\xef\xbb\xbf") else "utf-8"
+@dataclass
+class _Text:
+    """One line of a hunk, and the marker of a missing final newline that may follow it."""
+
+    kind: str
+    line: Any
+    marker: Any = None
 
 
-def _decodes(content: bytes, encoding: str) -> bool:
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return encoding == "utf-8" or "\0" not in text
+@dataclass
+class _Piece:
+    """A hunk, or a part of one that is too long: where it starts in both files, and its lines."""
 
+    expected_start: int
+    actual_start: int
+    texts: list[_Text]
 
-def _as_utf8(content: bytes, encoding: str) -> bytes:
-    if not encoding.startswith("utf-16"):
-        return content
-    return content[2:].decode(encoding).encode()
+    @property
+    def expected_lines(self) -> int:
+        return sum(text.kind != "added" for text in self.texts)
+
+    @property
+    def actual_lines(self) -> int:
+        return sum(text.kind != "removed" for text in self.texts)
 
 
 def _fill(result: RawComparison, hunks: list[Any]) -> None:
@@ -173,88 +178,188 @@ def _fill(result: RawComparison, hunks: list[Any]) -> None:
     unified = ["--- expected\n", "+++ actual\n"]
     unified_left = MAX_UNIFIED_BYTES - sum(map(len, unified))
     lines_left, characters_left = MAX_LINES, MAX_CHARACTERS
-    for number, hunk in enumerate(hunks):
-        lines = hunk.lines
-        if number < MAX_HUNKS and lines_left > 0 and characters_left > 0:
-            kept, cut = _bounded(lines, min(lines_left, MAX_LINES_PER_HUNK), characters_left)
-            result["hunks"].append(_raw_hunk(hunk, kept))
-            result["truncated"] |= cut
-            lines_left -= len(kept)
-            characters_left -= sum(len(line["text"]) for line in kept)
-        else:
-            result["truncated"] = True
-        if not result["unified_truncated"]:
-            pieces, unified_left = _unified(hunk, lines, unified_left)
-            unified += pieces
-            result["unified_truncated"] = unified_left < 0
-        if result["truncated"] and result["unified_truncated"] and number >= MAX_HUNKS:
+    is_full = False
+    for hunk in hunks:
+        texts = _texts(hunk.lines)
+        pieces = _pieces(hunk, texts)
+        for piece in pieces:
+            if is_full:
+                break
+            lines, cut = _raw_lines(piece.texts)
+            lines_left -= len(lines)
+            characters_left -= sum(len(line["text"]) for line in lines)
+            # A piece is there as a whole or not at all: its lines are of both files.
+            is_full = len(result["hunks"]) == MAX_HUNKS or min(lines_left, characters_left) < 0
+            result["truncated"] |= cut or is_full
+            if not is_full:
+                result["hunks"].append(_raw_hunk(piece, lines))
+        if unified_left >= 0:
+            whole = _Piece(pieces[0].expected_start, pieces[0].actual_start, texts)
+            fits = sum(len(text.line.raw_content) + 1 for text in texts) < unified_left
+            for piece in [whole] if fits else pieces:
+                written, unified_left = _unified(piece, unified_left)
+                unified += written
+                if unified_left < 0:
+                    break
+        if is_full and unified_left < 0:
             break
+    result["unified_truncated"] = unified_left < 0
     result["unified"] = "".join(unified)
 
 
-def _raw_hunk(hunk: Any, lines: list[RawLine]) -> RawHunk:
+def _texts(lines: list[Any]) -> list[_Text]:
+    texts: list[_Text] = []
+    for line in lines:
+        kind = _KINDS.get(line.origin)
+        if kind is None:  # the marker of a missing final newline
+            texts[-1].marker = line
+        else:
+            texts.append(_Text(kind, line))
+    return texts
+
+
+def _pieces(hunk: Any, texts: list[_Text]) -> list[_Piece]:
+    """A hunk in pieces of at most MAX_LINES_PER_HUNK lines, each with lines of both files.
+
+    A change of 3,000 lines into 3,000 others comes as 250 and 250 at a time: one after the other,
+    the removed lines alone would fill what can be shown.
+    """
+    # The number of the next line of each file; an empty side starts at the line before it.
+    expected = hunk.old_start + (hunk.old_lines == 0)
+    actual = hunk.new_start + (hunk.new_lines == 0)
+    pieces = []
+    for part in _parts(texts):
+        piece = _Piece(expected, actual, part)
+        expected += piece.expected_lines
+        actual += piece.actual_lines
+        piece.expected_start -= piece.expected_lines == 0
+        piece.actual_start -= piece.actual_lines == 0
+        pieces.append(piece)
+    return pieces
+
+
+def _parts(texts: list[_Text]) -> Iterator[list[_Text]]:
+    if len(texts) <= MAX_LINES_PER_HUNK:
+        yield texts
+        return
+    part: list[_Text] = []
+    for is_context, group in itertools.groupby(texts, lambda text: text.kind == "context"):
+        block = list(group)
+        removed = [text for text in block if text.kind == "removed"]
+        added = block if is_context else [text for text in block if text.kind == "added"]
+        while removed or added:
+            room = MAX_LINES_PER_HUNK - len(part)
+            of_removed = min(len(removed), max(room // 2, room - len(added)))
+            of_added = min(len(added), room - of_removed)
+            part += removed[:of_removed] + added[:of_added]
+            removed, added = removed[of_removed:], added[of_added:]
+            if len(part) == MAX_LINES_PER_HUNK:
+                yield part
+                part = []
+    if part:
+        yield part
+
+
+def _raw_hunk(piece: _Piece, lines: list[RawLine]) -> RawHunk:
     return RawHunk(
-        expected_start=hunk.old_start,
-        expected_lines=hunk.old_lines,
-        actual_start=hunk.new_start,
-        actual_lines=hunk.new_lines,
+        expected_start=piece.expected_start,
+        expected_lines=piece.expected_lines,
+        actual_start=piece.actual_start,
+        actual_lines=piece.actual_lines,
         lines=lines,
     )
 
 
-def _bounded(lines: list[Any], most: int, characters: int) -> tuple[list[RawLine], bool]:
-    """The first lines of a hunk, at most `most` and `characters`, and whether any was cut."""
-    kept: list[RawLine] = []
-    cut = False
-    for line in lines:
-        kind = _KINDS.get(line.origin)
-        if kind is None:  # the marker of a missing final newline: the line before says so
-            continue
-        if len(kept) == most or characters <= 0:
-            return kept, True
-        raw = line.raw_content
-        text, shortened = _shown(raw)
-        cut |= shortened
-        characters -= len(text)
-        kept.append(
+def _raw_lines(texts: list[_Text]) -> tuple[list[RawLine], bool]:
+    """The lines of a piece as they are shown, and whether any of them is cut."""
+    starts = _starts(texts)
+    lines: list[RawLine] = []
+    is_cut = False
+    for place, text in enumerate(texts):
+        raw = text.line.raw_content
+        shown, cut = _shown(raw, starts.get(place, 0))
+        is_cut |= cut
+        lines.append(
             RawLine(
-                kind=kind,
-                expected_line=line.old_lineno if line.old_lineno > 0 else None,
-                actual_line=line.new_lineno if line.new_lineno > 0 else None,
-                text=text,
+                kind=text.kind,
+                expected_line=text.line.old_lineno if text.line.old_lineno > 0 else None,
+                actual_line=text.line.new_lineno if text.line.new_lineno > 0 else None,
+                text=shown,
                 final_newline=raw.endswith(b"\n"),
             )
         )
-    return kept, cut
+    return lines, is_cut
 
 
-def _shown(raw: bytes) -> tuple[str, bool]:
-    """A line's text without its newline, and whether it had to be cut.
+def _starts(texts: list[_Text]) -> dict[int, int]:
+    """Where to begin with lines whose difference from their counterpart would be cut off, in bytes.
+
+    The first removed line of a change is held against the first added one, and so on.
+    """
+    starts: dict[int, int] = {}
+    places = enumerate(texts)
+    for is_context, group in itertools.groupby(places, lambda place: place[1].kind == "context"):
+        if is_context:
+            continue
+        block = list(group)
+        removed = [each for each in block if each[1].kind == "removed"]
+        added = [each for each in block if each[1].kind == "added"]
+        for (old, before), (new, after) in zip(removed, added, strict=False):
+            one, other = before.line.raw_content, after.line.raw_content
+            if max(len(one), len(other)) > MAX_CHARACTERS_PER_LINE:
+                alike = _alike(one, other)
+                if alike > MAX_CHARACTERS_PER_LINE - _BEFORE_DIFFERENCE:
+                    starts[old] = starts[new] = alike - _BEFORE_DIFFERENCE
+    return starts
+
+
+def _alike(one: bytes, other: bytes) -> int:
+    """How many bytes two lines have in common at their start."""
+    least, most = 0, min(len(one), len(other))
+    while least < most:
+        middle = (least + most + 1) // 2
+        if one[least:middle] == other[least:middle]:
+            least = middle
+        else:
+            most = middle - 1
+    return least
+
+
+def _shown(raw: bytes, start: int) -> tuple[str, bool]:
+    """A line's text from a byte on, without its newline, and whether it had to be cut.
 
     A carriage return stays: without it, lines that differ only in it would look the same.
     """
     raw = raw.removesuffix(b"\n")
+    while 0 < start < len(raw) and raw[start] & 0xC0 == 0x80:  # inside a character
+        start -= 1
     # No character of UTF-8 is longer than four bytes: more than these cannot be shown.
-    text = raw[: 4 * (MAX_CHARACTERS_PER_LINE + 1)].decode("utf-8", "replace")
+    end = start + 4 * (MAX_CHARACTERS_PER_LINE + 1)
+    text = (_ELLIPSIS if start else "") + raw[start:end].decode("utf-8", "replace")
     if len(text) <= MAX_CHARACTERS_PER_LINE:
-        return text, False
+        return text, start > 0
     return text[: MAX_CHARACTERS_PER_LINE - 1] + _ELLIPSIS, True
 
 
-def _unified(hunk: Any, lines: list[Any], left: int) -> tuple[list[str], int]:
-    """A hunk as unified text, whole lines only, and the bytes left (negative: it was cut)."""
-    header = f"@@ -{hunk.old_start},{hunk.old_lines} +{hunk.new_start},{hunk.new_lines} @@\n"
-    pieces = [header]
+def _unified(piece: _Piece, left: int) -> tuple[list[str], int]:
+    """A piece as unified text, whole lines only, and the bytes left (negative: it was cut)."""
+    header = (
+        f"@@ -{piece.expected_start},{piece.expected_lines} "
+        f"+{piece.actual_start},{piece.actual_lines} @@\n"
+    )
+    written = [header]
     left -= len(header)
-    for line in lines:
-        raw = line.raw_content
+    for text in piece.texts:
+        raw = text.line.raw_content
         left -= len(raw) + 1
         if left < 0:
             break
-        # The marker's content begins with the newline that the line before it lacks.
-        prefix = line.origin if line.origin in _KINDS else ""
-        pieces.append(prefix + raw.decode("utf-8", "replace"))
-    return pieces, left
+        written.append(text.line.origin + raw.decode("utf-8", "replace"))
+        if text.marker is not None:
+            # The marker's content begins with the newline that the line before it lacks.
+            written.append(text.marker.raw_content.decode("ascii"))
+            left -= len(text.marker.raw_content)
+    return written, left
 
 
 def _read(descriptor: int) -> bytes:

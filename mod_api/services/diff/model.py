@@ -35,8 +35,8 @@ class Line:
 class Hunk:
     """A run of changed lines with its context.
 
-    The starts and lengths are those of the whole hunk, also where `lines` is cut. As in
-    every unified diff, an empty side starts at the line before it, 0 at a file's beginning.
+    One that is too long is split into several, each with lines of both files. As in every unified
+    diff, an empty side starts at the line before it, 0 at a file's beginning.
     """
 
     expected_start: int
@@ -50,12 +50,15 @@ class Hunk:
 class Side:
     """What one of the two files is like.
 
-    `encoding`: utf-8, utf-8-bom, utf-16-le, utf-16-be, unknown (no valid UTF-8), binary.
-    `line_endings`: lf, crlf, cr, mixed, none.
+    `encoding`: utf-8, utf-8-bom, utf-16-le, utf-16-be, latin-1 (Windows' additions included) or
+    binary.
+    `valid_utf8` is false for latin-1, and for utf-8 with damaged characters.
+    `line_endings`: lf, crlf, cr, crcrlf, mixed, none.
     """
 
     size_bytes: int
     encoding: str
+    valid_utf8: bool
     line_endings: str
     final_newline: bool
 
@@ -111,8 +114,8 @@ class Comparison:
 
     @property
     def invalid_utf8(self) -> bool:
-        """Whether either file is text with bytes that are no UTF-8, shown as U+FFFD."""
-        return any(side.encoding == "unknown" for side in self._sides)
+        """Whether either file is text with bytes that are no UTF-8: Latin-1, or damaged."""
+        return not self.binary and not all(side.valid_utf8 for side in self._sides)
 
     @property
     def encodings_differ(self) -> bool:

@@ -1,4 +1,7 @@
-"""From the bytes of two caption files to their texts, keeping what decoding would hide."""
+"""From the bytes of two files to their texts, keeping what decoding would hide.
+
+Captions and lines are read with it, so that both name the same encoding.
+"""
 
 import re
 from dataclasses import dataclass
@@ -6,6 +9,8 @@ from dataclasses import dataclass
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _LOOKED_AT = 1024
+# Larger files are no captions here: the encoding of their start is taken for that of all.
+_START_BYTES = 1024 * 1024
 _SEQUENCE = rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
 _WHOLE_SEQUENCE = re.compile(_SEQUENCE)
 # A part of a sequence: a lead byte with continuations, or continuations alone.
@@ -42,6 +47,57 @@ def decode_pair(expected: bytes, actual: bytes) -> tuple[Decoded, Decoded]:
         first or _by_lines(expected, second.text if second else None),
         second or _by_lines(actual, first.text if first else None),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file as UTF-8 with its line ends as they are, and how it was written.
+
+    Bytes that belong to no character stay in `utf8` as they are; `valid_utf8` is false then, and
+    for a file that was in Latin-1 in whole or in part.
+    """
+
+    utf8: bytes
+    encoding: str
+    line_endings: str
+    valid_utf8: bool
+
+
+def written_pair(expected: bytes, actual: bytes) -> tuple[Written, Written]:
+    """Two files for a comparison line by line, in the encodings of `decode_pair`."""
+    first, second = decode_pair(_start(expected), _start(actual))
+    return _written(expected, first), _written(actual, second)
+
+
+def _start(content: bytes) -> bytes:
+    """A file's first lines."""
+    if len(content) <= _START_BYTES:
+        return content
+    return content[: content.rfind(b"\n", 0, _START_BYTES) + 1 or _START_BYTES]
+
+
+def _written(content: bytes, decoded: Decoded) -> Written:
+    if decoded.encoding.startswith("utf-16"):
+        marks = (mark for mark, codec in _UTF16_MARKS if codec == decoded.encoding)
+        utf8 = content.removeprefix(next(marks)).decode(decoded.encoding, "replace").encode()
+    elif decoded.encoding == "latin-1":
+        utf8 = _windows(content).encode()
+    else:
+        utf8 = _with_foreign_lines(content, decoded.foreign)
+    is_whole = decoded.encoding.startswith("utf-16") or _is_utf8(content)
+    return Written(utf8, decoded.encoding, _line_endings(utf8.decode("latin-1")), is_whole)
+
+
+def _with_foreign_lines(content: bytes, foreign: frozenset[int]) -> bytes:
+    """A file in UTF-8 where these lines, numbered from 0, are in Latin-1."""
+    if not foreign:
+        return content
+    mark = _UTF8_MARK if content.startswith(_UTF8_MARK) else b""
+    # Lines, and between them how they end.
+    parts = re.split(b"(" + _LINE_END_BYTES.pattern + b")", content.removeprefix(mark))
+    for at in foreign:
+        parts[2 * at] = _windows(parts[2 * at]).encode()
+    return mark + b"".join(parts)
 
 
 def _unicode(content: bytes) -> Decoded | None:
