@@ -116,10 +116,14 @@ def _shown(
 
 
 def _storage(artifact: Artifact, where: Sequence[Located], shelf: Shelf) -> dict[str, Any]:
-    """Where an artifact is; a difference is where both of its files are."""
+    """Where an artifact is; a difference is where both of its files are.
+
+    Without an address it is missing, or nobody can tell: then it reads `degraded`.
+    """
     if not all(each.backends for each in where):
-        missing = StorageStatus.MISSING.value
-        return {"storage_status": missing, "size_bytes": None, "download_url": None}
+        is_missing = any(each.storage_status is StorageStatus.MISSING for each in where)
+        status = StorageStatus.MISSING if is_missing else StorageStatus.DEGRADED
+        return {"storage_status": status.value, "size_bytes": None, "download_url": None}
     whole = all(each.storage_status is StorageStatus.OK for each in where)
     status = StorageStatus.OK if whole else StorageStatus.DEGRADED
     key, *others = artifact.keys

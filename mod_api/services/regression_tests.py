@@ -82,7 +82,7 @@ def get_regression_test(regression_id: int, *, as_text: bool, shelf: Shelf) -> d
     shown = _shown(test, where, shelf)
     until = time.monotonic() + CONTENT_WITHIN_S
     for output, file in zip(test.outputs, shown["expected_outputs"], strict=False):
-        if file["storage_status"] != StorageStatus.MISSING and time.monotonic() < until:
+        if file["download_url"] is not None and time.monotonic() < until:
             file.update(_content(output, as_text=as_text, shelf=shelf))
     return shown
 

@@ -8,7 +8,7 @@ from mod_sample.storage.backend import Stat
 
 
 class StorageStatus(StrEnum):
-    """In all configured storages, in some, or in none."""
+    """In all configured storages, in some (or nobody can tell), or in none."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -21,7 +21,8 @@ class Located:
 
     `backends` names the storages that have it, the one to read first in front; `size` in
     bytes and `etag` are null when none has. `known` is false where a storage that could
-    have the file did not answer in time: `missing` then only means that nobody can tell.
+    have the file did not answer in time. A file that nobody can tell of is not missing: it
+    reads `degraded`, without a storage to fetch it from.
     """
 
     storage_status: StorageStatus
@@ -39,8 +40,9 @@ def located(answers: Mapping[str, Stat | None], configured: int) -> Located:
     """
     found = {name: stat for name, stat in answers.items() if stat is not None}
     first = next(iter(found.values()), None)
+    known = len(answers) == configured
     if first is None:
-        status = StorageStatus.MISSING
+        status = StorageStatus.MISSING if known else StorageStatus.DEGRADED
     elif len(found) == configured and len({stat.size for stat in found.values()}) == 1:
         status = StorageStatus.OK
     else:
@@ -49,6 +51,6 @@ def located(answers: Mapping[str, Stat | None], configured: int) -> Located:
         storage_status=status,
         size=first.size if first else None,
         backends=tuple(found),
-        known=len(answers) == configured,
+        known=known,
         etag=first.etag if first else None,
     )

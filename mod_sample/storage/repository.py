@@ -67,8 +67,8 @@ class Repository:
         """Where each of `keys` is, asked side by side and answered within `deadline_s`.
 
         Raises nothing: a storage that fails or is slow makes `degraded` of what the other
-        has, and `missing` with `known` false of what it has not. A key that cannot name a
-        file is missing.
+        has, and of what it has not, then with `known` false. A key that cannot name a file is
+        missing.
         """
         wanted = list(dict.fromkeys(keys))
         safe = [key for key in wanted if _is_safe(key)]

@@ -81,7 +81,7 @@ def case(sample_repository: Path, in_storage: Any) -> Compared:
 
 @pytest.fixture
 def reader(sqlite_app: Flask) -> dict[str, str]:
-    return factories.signed_in("user", "results:read")
+    return factories.signed_in("user", "results:read", "runs:read")
 
 
 def outputs(client: FlaskClient, case: Compared, by: dict[str, str]) -> list[Any]:
@@ -167,7 +167,14 @@ def test_a_failing_bucket_alone_is_asked_again_later_and_gives_no_address(
         assert answer.headers["Retry-After"]
     assert client.get(url).status_code == 503
     found = outputs(client, case, reader)
-    assert {(file["storage_status"], file["download_url"]) for file in found} == {("missing", None)}
+    assert {(file["storage_status"], file["download_url"]) for file in found} == {
+        ("degraded", None)
+    }
+    test = client.get(f"/api/v1/regression-tests/{case.test.id}", headers=reader)
+    (output,) = test.json["expected_outputs"]
+    assert test.status_code == 200
+    assert (output["storage_status"], output["download_url"]) == ("degraded", None)
+    assert (output["content"], output["truncated"], output["size_bytes"]) == ("", True, None)
 
     proxy.fault = None
     threading.Event().wait(0.1)  # the pause after a failure

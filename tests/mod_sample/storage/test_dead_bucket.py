@@ -9,8 +9,9 @@ from mod_sample.storage.breaker import Breaker
 from mod_sample.storage.gcs import GcsBackend, Limits
 from mod_sample.storage.side_by_side import ask_all
 from tests.mod_sample.storage.conftest import BUCKET, named
-from tests.mod_sample.storage.places import DEGRADED, MISSING, OK, put_local, put_remote, until
+from tests.mod_sample.storage.places import DEGRADED, OK, put_local, put_remote
 from tests.mod_sample.storage.proxy import Fault
+from tests.patience import until
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_a_bucket_that_does_not_answer_degrades_what_is_local_and_hides_nothing_
     found = repository.locate(keys + unknown, deadline_s=0.5)
 
     assert {(found[key].storage_status, found[key].known) for key in keys} == {(DEGRADED, False)}
-    assert {(found[key].storage_status, found[key].known) for key in unknown} == {(MISSING, False)}
+    assert {(found[key].storage_status, found[key].known) for key in unknown} == {(DEGRADED, False)}
     assert {found[key].backends for key in keys} == {("local",)}
     # Lookups that nobody waits for any more still hold the threads of the process.
     until(lambda: len(ask_all(str, map(str, range(16)), 1.0)) == 16)
