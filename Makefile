@@ -9,7 +9,7 @@ help: ## list what there is
 serve: ## set up, start the server and a local runner with demo data
 	scripts/serve
 
-test: ## set up and run all tests
+test: ## set up and run the tests but the slow ones
 	scripts/test
 
 bench: ## measure every GET on the small database; docs/benchmarks.md

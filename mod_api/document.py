@@ -1,5 +1,6 @@
 """The OpenAPI document: generated from the routes and schemas, written to openapi-ci-api.yaml."""
 
+import json
 from typing import Any
 
 import yaml
@@ -142,7 +143,7 @@ def _drop_unused(document: dict[str, Any]) -> None:
     """Components that flask-smorest adds and nothing refers to."""
     for part in ("responses", "headers", "parameters"):
         parts = document["components"].get(part, {})
-        text = yaml.dump(document, Dumper=Plain)
+        text = json.dumps(document)
         document["components"][part] = {
             name: value for name, value in parts.items() if f"#/components/{part}/{name}" in text
         }

@@ -37,8 +37,12 @@ SETTINGS_DEFAULTS: dict[str, Any] = {
     "rate_limit_auth": None,
     "rate_limit_runner": None,
     "password_rounds": 1000,
+    # No slow machine outlives it; a test of a lease that ends says so.
+    "lease_seconds": 3600,
 }
 SERVER_OF_FIXTURE = {"mariadb": "mariadb", "redis_url": "redis"}
+
+LEFT_OUT = pytest.StashKey[int]()
 
 servers_of_session = contextlib.ExitStack()
 
@@ -67,10 +71,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.config.stash[LEFT_OUT] = item.config.stash.get(LEFT_OUT, 0) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the count of a worker of pytest-xdist; each has collected all tests."""
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: Any) -> Iterator[None]:
-    """As the last lines before pytest's own: how many tests were skipped, and why."""
+    """As the last lines before pytest's own: how many tests were left out or skipped, and why."""
     yield
+    left_out = terminalreporter.config.stash.get(LEFT_OUT, 0)
+    if left_out:
+        terminalreporter.write_line(
+            f"{left_out} slow tests are run by .ci/run or scripts/test --all"
+        )
     for reason, count in sorted(skips(terminalreporter).items()):
         tests = "test" if count == 1 else "tests"
         terminalreporter.write_line(f"{count} {tests} skipped: {reason}", yellow=True)
@@ -79,6 +100,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> Iterator[None]:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash.get(LEFT_OUT, 0)
     if fails_for_skips(session.config.pluginmanager.get_plugin("terminalreporter")):
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 

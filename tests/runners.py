@@ -16,6 +16,12 @@ API = "/api/v1"
 LONG_AGO = "2020-01-01 00:00:00.000000"
 
 
+def accepted(response: TestResponse) -> TestResponse:
+    """The answer, which is a success: a runner that was refused goes on with nothing."""
+    assert 200 <= response.status_code < 300, response.data
+    return response
+
+
 @dataclass
 class Held:
     """What a runner holds after a claim."""

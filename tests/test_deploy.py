@@ -375,6 +375,7 @@ def test_all_that_is_copied_into_an_image_is_there(pattern: str) -> None:
     assert all(list(ROOT.glob(source)) for source in pattern.split())
 
 
+@pytest.mark.slow
 def test_the_web_image_has_all_that_the_program_reads(tmp_path: Path) -> None:
     root = laid_out("web", tmp_path / "image")
     environ = {
@@ -430,6 +431,7 @@ def test_the_runners_image_has_all_that_the_runner_reads(tmp_path: Path) -> None
     assert "missing" in told.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_the_web_server_of_the_unit_answers_on_mariadb_and_redis(
     mariadb, redis_url, worker, tmp_path
 ) -> None:

@@ -1,9 +1,16 @@
 """The ground that the other tests stand on."""
 
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import redis
 
+from config import ROOT
 from tests import factories, servers
+from tests.patience import PATIENCE_SECONDS
 from tests.raw import Raw
 
 
@@ -55,3 +62,50 @@ def test_redis_answers(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         client.set("a", "1")
         assert client.get("a") == b"1"
+
+
+TO_A_SERVER = {"finish", "report", "heartbeat"}
+
+
+def test_no_test_drops_the_answer_to_a_runner() -> None:
+    dropped = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Attribute)
+        and node.value.func.attr in TO_A_SERVER
+        and "held" in ast.unparse(node.value.func.value)
+    ]
+
+    assert dropped == []
+
+
+def pytest_run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
+
+
+def test_a_test_that_hangs_is_ended_also_within_hypothesis(tmp_path: Path) -> None:
+    hanging = tmp_path / "test_hanging.py"
+    hanging.write_text(
+        "from hypothesis import given, strategies\n"
+        "@given(strategies.integers())\n"
+        "def test_it(number: int) -> None:\n"
+        "    while True:\n"
+        "        pass\n"
+    )
+
+    done = pytest_run(f"--config-file={ROOT / 'pyproject.toml'}", "--timeout=2", str(hanging))
+
+    assert done.returncode == 1
+    assert " Timeout " in done.stdout
+
+
+def test_slow_tests_that_are_left_out_are_counted() -> None:
+    done = pytest_run("--collect-only", "-m", "not slow", "tests/mod_test/test_one_verdict.py")
+
+    assert "2 slow tests are run by .ci/run or scripts/test --all" in done.stdout

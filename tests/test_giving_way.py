@@ -17,6 +17,8 @@ from tests import given_schema, servers
 from tests.conftest import SETTINGS_DEFAULTS
 from tests.raw import Raw
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def name(mariadb: servers.MariaDB, worker: str) -> Iterator[str]:

@@ -484,14 +484,15 @@ def test_an_upgrade_of_an_empty_database_that_was_broken_off_can_be_run_again(
     assert differences(empty_database) == []
 
 
+@pytest.mark.slow
 @pytest.mark.mariadb
 @pytest.mark.parametrize(
     ("origin", "changes"),
     [
         ("existing", 25),
-        pytest.param("existing", 1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),
-        pytest.param("empty", 1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),
-        pytest.param("0016", 1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),
+        pytest.param("existing", 1, marks=[pytest.mark.exhaustive, pytest.mark.timeout(3600)]),
+        pytest.param("empty", 1, marks=[pytest.mark.exhaustive, pytest.mark.timeout(3600)]),
+        pytest.param("0016", 1, marks=[pytest.mark.exhaustive, pytest.mark.timeout(3600)]),
     ],
 )
 def test_an_upgrade_that_is_killed_again_and_again_ends_with_the_same_schema(

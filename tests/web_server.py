@@ -24,6 +24,7 @@ DEFAULTS = {
     "RATE_LIMIT_AUTH": "off",
     "RATE_LIMIT_RUNNER": "off",
     "PASSWORD_ROUNDS": "1000",
+    "LEASE_SECONDS": "3600",  # no slow machine outlives it
     "HOST": "127.0.0.1",
 }
 

@@ -18,20 +18,20 @@ class Waiters:
     """How many requests of this process are waiting; beyond the limit they are sent away."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self.count = 0
         self._lock = threading.Lock()
 
     def enter(self, most: int) -> None:
         """Raises Unavailable when too many wait already."""
         with self._lock:
-            if self._count >= most:
+            if self.count >= most:
                 raise Unavailable("Too many requests are waiting. Try again.", retry_after=5)
-            self._count += 1
+            self.count += 1
         metrics.waiting.inc()
 
     def leave(self) -> None:
         with self._lock:
-            self._count -= 1
+            self.count -= 1
         metrics.waiting.dec()
 
 

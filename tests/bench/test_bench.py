@@ -32,6 +32,8 @@ from mod_api.schemas.runs import SORTS, RunListQuery
 from run import create_app
 from tests.servers import MariaDB, free_port
 
+pytestmark = pytest.mark.slow
+
 
 def bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

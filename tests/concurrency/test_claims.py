@@ -12,7 +12,9 @@ from database import db
 from tests import factories
 from tests.concurrency.web import Http, Server, at_once, serving
 from tests.raw import Raw
-from tests.runners import API, LONG_AGO, Runner
+from tests.runners import API, LONG_AGO, Runner, accepted
+
+pytestmark = pytest.mark.slow
 
 RUNNERS = 8
 RUNS = 100
@@ -129,7 +131,7 @@ def test_of_cancel_finish_and_a_lost_lease_one_wins_and_every_reader_agrees(
         run = factories.run(tests=[test])
         held = ours.claim()
         assert held.run_id == run.id
-        held.report(test.id, {test.output.id: test.output.correct})
+        accepted(held.report(test.id, {test.output.id: test.output.correct}))
 
         def cancel(run_id: int = run.id):
             return persistent.post(f"{API}/runs/{run_id}/cancel", headers=person)

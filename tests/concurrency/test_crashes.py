@@ -13,6 +13,8 @@ from tests import factories
 from tests.concurrency.web import Http, Server, at_once, serving
 from tests.runners import API, Runner
 
+pytestmark = pytest.mark.slow
+
 TESTS = 40
 LINES = 150
 KILLS = 3

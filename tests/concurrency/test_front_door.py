@@ -13,6 +13,8 @@ from tests import factories
 from tests.concurrency.web import Http, Server, serving
 from tests.runners import API, Runner
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server(sqlite_app, site, tmp_path: Path) -> Iterator[Server]:

@@ -22,7 +22,7 @@ from mod_auth.scopes import Scope
 from tests.demo.demonstration import READY, Demonstration, copy_of_the_checkout, started
 from tests.servers import free_port
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.slow
 
 
 class Site:

@@ -13,6 +13,8 @@ from mod_auth.scopes import Scope
 from tests import factories
 from tests.openapi import document_of
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = (
     "", "0", "-1", "1", "2147483647", "2147483648", "9" * 25, "9" * 5000, "1_0", "+1", " 1", "1e5",
     "\u0661", "\0", "\n", "a\n", "é", "\U0001f600", "\ufeff", "\u202e", "%", "%00", "_", "'", '"',

@@ -23,7 +23,7 @@ from tests import factories
 from tests.mod_sample.storage.conftest import BUCKET, proxy, storage_server
 from tests.mod_sample.storage.proxy import Fault, Proxy
 from tests.raw import Raw
-from tests.runners import LONG_AGO, Held, runner
+from tests.runners import LONG_AGO, Held, accepted, runner
 from tests.sql import counted
 
 __all__ = ["proxy", "storage_server"]  # fixtures of the storage's tests
@@ -93,8 +93,8 @@ def old_log(folder: Path, content: bytes, **options: Any) -> int:
 
 
 def test_pages_give_each_line_once_in_both_orders(app: Flask, reader: Reader, held: Held) -> None:
-    held.append(0, lines(1, 25))
-    held.finish()
+    accepted(held.append(0, lines(1, 25)))
+    accepted(held.finish())
     path = f"/runs/{held.run_id}/logs"
 
     forward = [texts(page) for page in reader.pages(path, limit=10)]
@@ -111,11 +111,11 @@ def test_during_the_run_the_end_means_wait_and_after_it_that_nothing_comes(
 ) -> None:
     path = f"/runs/{held.run_id}/logs"
     nothing_yet = reader.page(path)
-    held.append(0, lines(1, 2))
+    accepted(held.append(0, lines(1, 2)))
     first = reader.page(path, cursor=nothing_yet["pagination"]["resume_cursor"])
-    held.append(len(lines(1, 2)), lines(3, 3))
+    accepted(held.append(len(lines(1, 2)), lines(3, 3)))
     second = reader.page(path, cursor=first["pagination"]["resume_cursor"])
-    held.finish()
+    accepted(held.finish())
     third = reader.page(path, cursor=second["pagination"]["resume_cursor"])
 
     assert [texts(page) for page in (nothing_yet, first, second, third)] == [
@@ -130,10 +130,10 @@ def test_during_the_run_the_end_means_wait_and_after_it_that_nothing_comes(
 def test_the_tail_is_the_last_lines_in_their_order_and_goes_on_from_there(
     sqlite_app: Flask, reader: Reader, held: Held
 ) -> None:
-    held.append(0, lines(1, 9))
+    accepted(held.append(0, lines(1, 9)))
     path = f"/runs/{held.run_id}/logs"
     tail = reader.page(path, tail=2)
-    held.append(len(lines(1, 9)), lines(10, 10))
+    accepted(held.append(len(lines(1, 9)), lines(10, 10)))
 
     following = reader.page(path, cursor=tail["pagination"]["resume_cursor"])
 
@@ -159,10 +159,10 @@ def test_a_wrong_question_is_refused_by_name(
 def test_a_cursor_is_good_for_its_own_question_only(
     sqlite_app: Flask, reader: Reader, held: Held, client: FlaskClient
 ) -> None:
-    held.append(0, lines(1, 9))
+    accepted(held.append(0, lines(1, 9)))
     factories.run(tests=[factories.regression_test()])
     other = runner(client).claim()
-    other.append(0, lines(1, 9))
+    accepted(other.append(0, lines(1, 9)))
     path = f"/runs/{held.run_id}/logs"
     cursor = reader.page(path, limit=2)["pagination"]["next_cursor"]
     asked = [
@@ -258,9 +258,9 @@ def test_at_its_end_the_log_goes_to_the_bucket_with_its_size_and_hash(
     client = both.test_client()
     factories.run(tests=[factories.regression_test()])
     held = runner(client).claim()
-    held.append(0, lines(1, 3))
+    accepted(held.append(0, lines(1, 3)))
     assert raw.execute("SELECT size FROM run_log WHERE test_id = ?", [held.run_id]) == []
-    held.finish()
+    accepted(held.finish())
     kept = wait_for(lambda: raw.execute("SELECT test_id, size, sha256 FROM run_log"))
     (sample_repository / log_key(held.run_id)).unlink()
 
@@ -275,7 +275,7 @@ def test_what_was_missed_is_kept_by_the_timer(
 ) -> None:
     factories.run(tests=[factories.regression_test()])
     held = runner(both.test_client()).claim()
-    held.append(0, lines(1, 3))
+    accepted(held.append(0, lines(1, 3)))
     running = both.test_cli_runner().invoke(args=["logs", "keep"])
     with both.app_context():
         raw.execute(
@@ -300,7 +300,7 @@ def ended(client: FlaskClient, raw: Raw) -> list[Held]:
         factories.run(tests=[factories.regression_test()])
         held.append(runner(client).claim())
     for one in held[0], held[4]:
-        one.append(0, lines(1, 3))
+        accepted(one.append(0, lines(1, 3)))
     raw.execute(
         "INSERT INTO test_progress (test_id, status, timestamp, message)"
         " SELECT id, 'completed', ?, '' FROM test",
@@ -337,8 +337,8 @@ def test_a_log_that_cannot_be_kept_does_not_stop_the_timer(
 def test_a_log_that_the_bucket_does_not_take_is_noted(
     make_app: Callable[..., Flask], held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held.append(0, lines(1, 3))
-    held.finish()
+    accepted(held.append(0, lines(1, 3)))
+    accepted(held.finish())
     log_archive.pool.submit(lambda: None).result()
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
     app = make_app(gcs_bucket=BUCKET)
@@ -403,13 +403,17 @@ def test_a_test_is_read_by_its_own_lines_also_of_a_later_attempt(
         return line(text, f"info test_runner #{regression_id}")
 
     first = line("building") + printed("a", one) + printed("b", other) + printed("c", one)
-    held.append(0, first)
+    accepted(held.append(0, first))
     raw.execute(
         "UPDATE run_record SET lease_expires_at = ? WHERE test_id = ?", [LONG_AGO, held.run_id]
     )
     again = runner(client).claim()
     assert again.claim["log_offset"] == len(first)
-    again.append(len(first), printed("d", one) + line("a line of no test") + printed("e", other))
+    accepted(
+        again.append(
+            len(first), printed("d", one) + line("a line of no test") + printed("e", other)
+        )
+    )
     path = f"/runs/{held.run_id}/samples"
 
     forward = [texts(page) for page in reader.pages(f"{path}/{one}/logs", limit=2)]
@@ -444,7 +448,7 @@ def test_the_raw_log_is_served_whole_by_range_and_compressed(
     sqlite_app: Flask, reader: Reader, held: Held
 ) -> None:
     whole = lines(1, 5000)
-    held.append(0, whole)
+    accepted(held.append(0, whole))
     path = f"/runs/{held.run_id}/logs/raw"
 
     plain = reader.ask(path)
@@ -455,7 +459,7 @@ def test_the_raw_log_is_served_whole_by_range_and_compressed(
         path, headers={"Accept-Encoding": "gzip", "If-None-Match": packed.headers["ETag"]}
     )
     beyond = reader.ask(path, headers={"Range": f"bytes={len(whole)}-"})
-    held.append(len(whole), lines(1, 1))
+    accepted(held.append(len(whole), lines(1, 1)))
     grown = reader.ask(path, headers={"If-None-Match": plain.headers["ETag"]})
     stale_range = reader.ask(
         path, headers={"Range": "bytes=0-9", "If-Range": plain.headers["ETag"]}
@@ -533,19 +537,19 @@ def test_a_log_is_finished_exactly_when_nothing_is_appended_any_more(
     end: str,
     goes_on: bool,
 ) -> None:
-    held.append(0, lines(1, 1))
+    accepted(held.append(0, lines(1, 1)))
     match end:
         case "completed":
-            held.finish()
+            accepted(held.finish())
         case "failed":
-            held.finish("build_failed", type="build")
+            accepted(held.finish("build_failed", type="build"))
         case "canceled":
             headers = factories.signed_in("admin", "runs:write")
             client.post(f"{API}/runs/{held.run_id}/cancel", json={}, headers=headers)
-            held.heartbeat()
+            accepted(held.heartbeat())
         case "late":
             raw.execute("UPDATE run_attempt SET deadline_at = ?", [LONG_AGO])
-            held.report(held.tests[0])
+            accepted(held.report(held.tests[0]))
         case "other":
             raw.execute(
                 "INSERT INTO test_progress (test_id, status, timestamp, message)"
@@ -593,7 +597,7 @@ def test_an_append_names_where_it_belongs(sqlite_app: Flask, held: Held) -> None
 def test_a_page_costs_few_statements_however_long_it_is(
     app: Flask, reader: Reader, held: Held, path: str
 ) -> None:
-    held.append(0, line("x", f"info test_runner #{held.tests[0]}") * 500)
+    accepted(held.append(0, line("x", f"info test_runner #{held.tests[0]}") * 500))
     url = f"/runs/{held.run_id}/{path.format(test=held.tests[0])}"
     with app.app_context():
         settle_marks()
@@ -605,7 +609,7 @@ def test_a_page_costs_few_statements_however_long_it_is(
 
 
 def test_the_document_says_what_a_line_is(sqlite_app: Flask, reader: Reader, held: Held) -> None:
-    held.append(0, line("x", f"critical web #{held.tests[0]}"))
+    accepted(held.append(0, line("x", f"critical web #{held.tests[0]}")))
 
     (found,) = reader.page(f"/runs/{held.run_id}/logs")["data"]
 

@@ -14,7 +14,7 @@ from mod_ci import queue
 from mod_test.rollup.settle import settle_marks
 from mod_test.verdict import RunStatus
 from tests import factories
-from tests.runners import API, lose_lease, runner
+from tests.runners import API, accepted, lose_lease, runner
 from tests.sql import counted
 
 Sample = tuple[str, frozenset[tuple[str, str]]]
@@ -145,7 +145,7 @@ def test_leases_that_ran_out_are_counted_whoever_writes_them_down_and_for_good(
 
 def test_a_run_that_is_given_back_is_no_lease_that_ran_out(app, client) -> None:
     factories.run()
-    runner(client).claim().finish("runner_shutdown")
+    accepted(runner(client).claim().finish("runner_shutdown"))
     runner(client).claim()
 
     assert scraped(app)[named("ci_lease_expiries_total", platform="linux")] == 0

@@ -11,7 +11,7 @@ from tests import factories
 from tests.factories import Expected
 from tests.mod_api.compared import BAD, GOOD, another_run, compared
 from tests.raw import Raw
-from tests.runners import runner
+from tests.runners import accepted, runner
 
 MIB = 1024 * 1024
 
@@ -107,7 +107,7 @@ def test_the_output_of_a_test_at_which_the_runner_is_is_not_missing(
     test = factories.regression_test()
     factories.run(tests=[test])
     held = runner(client).claim()
-    held.heartbeat(stage="test", running=[test.id])
+    accepted(held.heartbeat(stage="test", running=[test.id]))
     path = f"/api/v1/runs/{held.run_id}/samples/{test.sample.id}/actual"
 
     answer = client.get(

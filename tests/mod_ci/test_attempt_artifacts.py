@@ -6,7 +6,7 @@ import pytest
 
 from tests import factories
 from tests.mod_ci.test_workers import Worker
-from tests.runners import API, Held, lose_lease, runner
+from tests.runners import API, Held, accepted, lose_lease, runner
 
 FILES = {
     "binary": ("ccextractor", "binary", b"\x7fELF binary"),
@@ -36,7 +36,7 @@ def test_files_are_stored_where_every_program_looks_and_listed(
         assert response.status_code == 200, response.json
         assert response.json["canceled"] is False
         assert (folder / name).read_bytes() == data
-    held.finish()
+    accepted(held.finish())
 
     found = listed(client, reader, held.run_id)
     for artifact, kind in (
@@ -52,7 +52,7 @@ def test_files_are_stored_where_every_program_looks_and_listed(
 
 def test_what_was_not_sent_is_not_listed_of_a_runner_s_run(app, client, held, reader) -> None:
     send(held, "binary", b"x")
-    held.finish()
+    accepted(held.finish())
 
     found = listed(client, reader, held.run_id)
     assert "binary" in found
@@ -62,8 +62,8 @@ def test_what_was_not_sent_is_not_listed_of_a_runner_s_run(app, client, held, re
 def test_pages_of_files_and_outputs_are_one_list(app, client, held, reader, test_) -> None:
     send(held, "coredump", b"x")
     send(held, "combined_stdout", b"x")
-    held.report(test_.id, {test_.output.id: b"another"})
-    held.finish()
+    accepted(held.report(test_.id, {test_.output.id: b"another"}))
+    accepted(held.finish())
     url = f"{API}/runs/{held.run_id}/artifacts"
 
     whole = client.get(url, headers=reader).json
@@ -136,7 +136,7 @@ def test_after_a_cancel_files_are_taken_as_the_log_is_and_after_the_end_none(
 
 
 def test_an_attempt_that_has_finished_sends_no_more(app, held) -> None:
-    held.finish()
+    accepted(held.finish())
 
     response = send(held, "binary", b"x")
 

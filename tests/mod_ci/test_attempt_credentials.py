@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from tests import factories
-from tests.runners import API, Runner
+from tests.runners import API, Runner, accepted
 from tests.sql import counted
 
 
@@ -58,7 +58,7 @@ def test_a_run_that_gets_another_id_is_followed(app, held, test_, raw) -> None:
 
 
 def test_an_attempt_asks_for_its_credential_once(app, held, test_) -> None:
-    held.heartbeat()
+    accepted(held.heartbeat())
     with counted(app) as statements:
         assert held.report(test_.id).status_code == 200
 

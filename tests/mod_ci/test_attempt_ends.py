@@ -3,6 +3,7 @@
 import pytest
 
 from tests.mod_ci.attempts import OTHER, events, shown, summary
+from tests.runners import accepted
 
 
 def test_finishing_twice_with_the_same_reason_is_harmless(app, client, held, reader) -> None:
@@ -16,7 +17,7 @@ def test_finishing_twice_with_the_same_reason_is_harmless(app, client, held, rea
 
 
 def test_no_result_is_taken_after_the_end(app, client, held, test_, raw) -> None:
-    held.finish()
+    accepted(held.finish())
 
     response = held.report(test_.id, {test_.output.id: OTHER})
 
@@ -80,8 +81,8 @@ def test_a_wrong_finish_is_refused_by_name(
 
 
 def test_a_completed_run_is_noted_as_the_last_that_passed(app, client, held, test_, raw) -> None:
-    held.report(test_.id, {test_.output.id: test_.output.correct})
-    held.finish()
+    accepted(held.report(test_.id, {test_.output.id: test_.output.correct}))
+    accepted(held.finish())
 
     assert raw.execute(
         "SELECT last_passed_on_linux, last_passed_on_windows FROM regression_test"

@@ -7,7 +7,7 @@ import pytest
 from mod_ci import attempts
 from tests import factories
 from tests.mod_ci.attempts import events, shown, summary
-from tests.runners import API, LONG_AGO, runner
+from tests.runners import API, LONG_AGO, accepted, runner
 
 
 def test_every_call_renews_the_lease(app, client, held, raw, test_) -> None:
@@ -23,9 +23,9 @@ def test_every_call_renews_the_lease(app, client, held, raw, test_) -> None:
         response = call()
 
         assert response.status_code == 200
-        assert response.json["lease"]["seconds"] == 60
+        assert response.json["lease"]["seconds"] == 3600
         expires = datetime.fromisoformat(response.json["lease"]["expires_at"])
-        assert 30 < (expires - datetime.now(UTC)).total_seconds() <= 61
+        assert 1800 < (expires - datetime.now(UTC)).total_seconds() <= 3601
 
 
 def test_a_result_leaves_a_lease_that_was_renewed_a_moment_ago(
@@ -44,7 +44,7 @@ def test_a_result_leaves_a_lease_that_was_renewed_a_moment_ago(
     assert told["lease"]["expires_at"] == held.claim["lease"]["expires_at"]
 
     monkeypatch.setattr(attempts, "A_MOMENT", timedelta(0))
-    held.report(test_.id, outputs)
+    accepted(held.report(test_.id, outputs))
     assert raw.execute(kept) > before
 
 
@@ -69,7 +69,7 @@ def test_an_append_renews_a_lease_that_is_partly_used_up(
 def test_each_stage_is_one_event_with_its_step(app, client, held, reader) -> None:
     for stage in ("checkout", "checkout", "build", "merge", "test", "test"):
         assert held.heartbeat(stage=stage).status_code == 200
-    held.heartbeat(stage="finish", message="Nearly there")
+    accepted(held.heartbeat(stage="finish", message="Nearly there"))
 
     told = [(event["status"], event["step"]) for event in events(client, reader, held.run_id)]
     assert told == [

@@ -4,7 +4,7 @@ import pytest
 
 from tests import factories
 from tests.mod_ci.attempts import shown
-from tests.runners import API, LONG_AGO, lose_lease, runner
+from tests.runners import API, LONG_AGO, accepted, lose_lease, runner
 
 
 def test_an_append_twice_is_harmless_and_a_gap_is_416_with_the_true_offset(
@@ -31,8 +31,8 @@ def test_an_append_twice_is_harmless_and_a_gap_is_416_with_the_true_offset(
 def test_a_log_is_final_once_its_attempt_has_finished(
     app, client, held, sample_repository, how
 ) -> None:
-    held.append(0, b"one\n")
-    held.finish(**how)
+    accepted(held.append(0, b"one\n"))
+    accepted(held.finish(**how))
 
     late = held.append(4, b"two\n")
 
@@ -68,7 +68,7 @@ def test_an_append_past_the_deadline_ends_the_run_and_its_last_words_are_taken(
 def test_the_next_attempt_goes_on_where_the_log_ends(
     app, client, ours, held, raw, sample_repository
 ) -> None:
-    held.append(0, b"one\n")
+    accepted(held.append(0, b"one\n"))
     log = sample_repository / "LogFiles" / f"{held.run_id}.txt"
     with log.open("ab") as torn:
         torn.write(b"a line that a crash broke o")

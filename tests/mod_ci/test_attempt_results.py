@@ -8,7 +8,7 @@ import pytest
 
 from tests import factories
 from tests.mod_ci.attempts import OTHER, shown, stored, summary
-from tests.runners import runner
+from tests.runners import accepted, runner
 
 RESULT = {"runtime_ms": 1, "exit_code": 0, "outcome": "exited", "outputs": []}
 
@@ -25,12 +25,17 @@ def test_results_decide_how_the_run_reads(app, client, ours, reader) -> None:
     run = factories.run(tests=tests)
     held = ours.claim()
 
-    held.report(passes.id, {passes.output.id: passes.output.correct})
-    held.report(differs.id, {differs.output.id: OTHER})
-    held.report(wrong_exit.id, {wrong_exit.output.id: wrong_exit.output.correct})
-    held.report(missing.id)
-    held.report(
-        killed.id, {killed.output.id: killed.output.correct}, exit_code=None, outcome="time_limit"
+    accepted(held.report(passes.id, {passes.output.id: passes.output.correct}))
+    accepted(held.report(differs.id, {differs.output.id: OTHER}))
+    accepted(held.report(wrong_exit.id, {wrong_exit.output.id: wrong_exit.output.correct}))
+    accepted(held.report(missing.id))
+    accepted(
+        held.report(
+            killed.id,
+            {killed.output.id: killed.output.correct},
+            exit_code=None,
+            outcome="time_limit",
+        )
     )
     counts = summary(client, reader, run.id)
     assert (counts["total_samples"], counts["skipped_count"]) == (6, 1)
@@ -68,7 +73,7 @@ def test_the_same_result_twice_counts_once_and_another_replaces_it_with_its_file
     assert stored(raw, held.run_id) == []
     assert summary(client, reader, held.run_id)["missing_output_count"] == 1
 
-    held.report(test_.id, {test_.output.id: test_.output.correct.upper()})
+    accepted(held.report(test_.id, {test_.output.id: test_.output.correct.upper()}))
     assert stored(raw, held.run_id) == [(test_.id, test_.output.id, test_.output.correct, None)]
     assert summary(client, reader, held.run_id)["pass_count"] == 1
 
@@ -118,7 +123,7 @@ def test_a_differing_output_must_come_with_its_bytes(app, client, held, test_, r
 
 
 def test_bytes_that_are_there_already_need_not_come_again(app, client, held, test_) -> None:
-    held.report(test_.id, {test_.output.id: OTHER})
+    accepted(held.report(test_.id, {test_.output.id: OTHER}))
 
     assert held.report(test_.id, {test_.output.id: OTHER}, files=False).status_code == 200
 

@@ -7,6 +7,7 @@ decided by progress and leases (`oldest_waiting`). Random histories hold the two
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,9 @@ from mod_test.rollup.settle import settle_marks
 from tests import factories
 from tests.conftest import Site
 from tests.raw import Raw
-from tests.runners import Held, Runner, lose_lease, runner
+from tests.runners import Held, Runner, accepted, lose_lease, runner
+
+pytestmark = pytest.mark.slow
 
 
 @dataclass
@@ -66,17 +69,17 @@ def take(world: World, number: int) -> None:
 
 def finish(world: World, number: int) -> None:
     if world.held:
-        world.held[number % len(world.held)].finish()
+        accepted(world.held[number % len(world.held)].finish())
 
 
 def give_back(world: World, number: int) -> None:
     if world.held:
-        world.held[number % len(world.held)].finish("runner_shutdown")
+        accepted(world.held[number % len(world.held)].finish("runner_shutdown"))
 
 
 def go_on(world: World, number: int) -> None:
     if world.held:
-        world.held[number % len(world.held)].heartbeat(stage="test")
+        accepted(world.held[number % len(world.held)].heartbeat(stage="test"))
 
 
 def lose(world: World, number: int) -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests import factories
 from tests.factories import Expected
 from tests.mod_ci.attempts import OTHER
-from tests.runners import API
+from tests.runners import API, accepted
 
 CONVENTIONS = [
     # what the table has, what is shown, and what a single output's `-o` is
@@ -62,8 +62,8 @@ def test_every_endpoint_shows_the_name_and_never_the_bare_suffix(
     test = factories.regression_test(outputs=expected)
     run = factories.run(tests=[test])
     held = ours.claim()
-    held.report(test.id, {test.outputs[0].id: OTHER})
-    held.finish()
+    accepted(held.report(test.id, {test.outputs[0].id: OTHER}))
+    accepted(held.finish())
     reader = factories.signed_in(
         "contributor", "runs:read", "results:read", "system:read", "baselines:write"
     )

@@ -1,7 +1,6 @@
 """Who gets which run, and when nobody does."""
 
 import threading
-import time
 
 import pytest
 
@@ -11,7 +10,8 @@ from mod_ci import queue
 from mod_test.rollup.settle import settle_marks
 from tests import factories
 from tests.mod_ci.attempts import events, status
-from tests.runners import API, Runner, lose_lease, runner
+from tests.patience import PATIENCE_SECONDS, until
+from tests.runners import API, Runner, accepted, lose_lease, runner
 from tests.sql import counted
 
 
@@ -270,7 +270,7 @@ def test_the_next_attempt_gets_the_tests_without_a_result(app, client, ours, raw
     run = factories.run(tests=tests)
     first = ours.claim()
     done = tests[1]
-    first.report(done.id, {done.output.id: done.output.correct})
+    accepted(first.report(done.id, {done.output.id: done.output.correct}))
     lose_lease(raw, run.id)
 
     second = ours.claim()
@@ -340,9 +340,9 @@ def test_a_waiting_claim_gets_the_run_that_comes(app, client, ours) -> None:
     found: list = []
     thread = threading.Thread(target=lambda: found.append(runner(app.test_client()).ask(wait=20)))
     thread.start()
-    time.sleep(0.5)  # the claim is waiting; the test is right, too, when it is not yet
+    until(lambda: waiting.waiters.count == 1)
     run = factories.run()
-    thread.join(timeout=25)
+    thread.join(PATIENCE_SECONDS)
 
     assert found[0].status_code == 201
     assert found[0].json["run"]["run_id"] == run.id
@@ -353,26 +353,22 @@ def test_waiting_claims_are_capped_and_hold_no_connection(make_app, site) -> Non
     found: list = []
     ours = [runner(app.test_client()) for _ in range(3)]
     threads = [
-        threading.Thread(target=lambda one=one: found.append(one.ask(wait=4))) for one in ours[:2]
+        threading.Thread(target=lambda one=one: found.append(one.ask(wait=30))) for one in ours[:2]
     ]
     for thread in threads:
         thread.start()
-    until = time.monotonic() + 3
-    while waiting.waiters._count < 2 and time.monotonic() < until:
-        time.sleep(0.01)
+    until(lambda: waiting.waiters.count == 2)
 
-    refused = ours[2].ask(wait=4)
+    refused = ours[2].ask(wait=30)
 
     assert refused.status_code == 503
     assert int(refused.headers["Retry-After"]) > 0
     assert ours[2].ask(wait=0).status_code == 204
     with app.app_context():
-        idle = any(
-            db.engine.pool.checkedout() == 0 or time.sleep(0.05)
-            for _ in range(40)  # type: ignore[attr-defined]
-        )
-    assert idle
+        until(lambda: db.engine.pool.checkedout() == 0)  # type: ignore[attr-defined]
+    for _ in threads:
+        factories.run()
     for thread in threads:
-        thread.join()
-    assert [response.status_code for response in found] == [204, 204]
+        thread.join(PATIENCE_SECONDS)
+    assert [response.status_code for response in found] == [201, 201]
     assert ours[2].ask(wait=1).status_code == 204

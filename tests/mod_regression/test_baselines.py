@@ -67,6 +67,7 @@ def undo(approval_id: int, by: Account) -> None:
     written(lambda: baselines.undo(approval_id, by=by, reason=None))
 
 
+@pytest.mark.slow
 def test_overlapping_approvals_and_undoings_leave_whole_changes_only(
     app: Flask, tests: list[TestRow], by: Account, raw: Raw
 ) -> None:

@@ -22,6 +22,8 @@ from tests.mod_test.generated_histories import HASHES, World
 from tests.mod_test.oracle import RunRead
 from tests.raw import Raw
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("ONE_VERDICT_EXAMPLES", "8"))
 GROUPINGS = ["type", "sample_id", "regression_id", "category", "severity"]
 RUN_STATUSES = ["queued", "running", "pass", "fail", "canceled", "error", "incomplete"]

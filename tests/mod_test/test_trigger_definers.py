@@ -14,6 +14,8 @@ from run import create_app
 from tests import factories, servers
 from tests.conftest import SETTINGS_DEFAULTS
 
+pytestmark = pytest.mark.slow
+
 CHANGE = "UPDATE test SET pr_nr = pr_nr + 1"
 
 

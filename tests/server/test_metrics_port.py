@@ -7,9 +7,12 @@ import signal
 import time
 
 import psutil
+import pytest
 
 from tests.servers import free_port
 from tests.web_server import Server
+
+pytestmark = pytest.mark.slow
 
 HEALTH = "/api/v1/system/health"
 COUNTED = re.compile(rb"^ci_http_requests_total\{.*system/health.*\} ([0-9.]+)$", re.MULTILINE)

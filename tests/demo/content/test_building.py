@@ -9,6 +9,8 @@ import pytest
 
 from demo.content import build, manifest
 
+pytestmark = pytest.mark.slow
+
 
 def git(*arguments, cwd):
     isolated = {"PATH": "/usr/bin:/bin", "HOME": str(cwd), "GIT_CONFIG_NOSYSTEM": "1"}

@@ -7,7 +7,7 @@ import pytest
 from mod_test.rollup.settle import settle_marks
 from tests import factories
 from tests.mod_api.runs.asking import get, listed
-from tests.runners import API, runner
+from tests.runners import API, accepted, runner
 
 CREATED = datetime(2026, 3, 1, 19, 18, 3, 123_000, tzinfo=UTC)
 CUT = CREATED.replace(microsecond=0)  # as the given columns keep it on MariaDB
@@ -84,8 +84,8 @@ def test_a_run_that_is_taken_at_once_does_not_start_before_it_was_created(
     held = runner(client).claim()
     run = get(client, everything, held.run_id)
     (job,) = client.get(f"{API}/system/queue", headers=everything).json["data"]
-    held.report(test.id)
-    held.finish()
+    accepted(held.report(test.id))
+    accepted(held.finish())
 
     assert run["created_at"] <= run["started_at"] == job["started_at"]
     assert len(all_times(client, everything, held.run_id)) == 3

@@ -2,10 +2,12 @@
 
 import http.client
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.patience import PATIENCE_SECONDS
 from tests.web_server import Server
 
 
@@ -22,7 +24,7 @@ class Event:
 
 @dataclass
 class Following:
-    """One stream that is open. Reading raises TimeoutError when nothing comes in time."""
+    """One stream that is open. Reading raises TimeoutError when it takes too long in all."""
 
     connection: http.client.HTTPConnection
     response: http.client.HTTPResponse
@@ -57,7 +59,11 @@ class Following:
                 frame.data = json.loads(value)
 
     def _lines(self) -> Iterator[str]:
+        # Comments keep a silent connection open for ever.
+        until = time.monotonic() + PATIENCE_SECONDS
         while True:
+            if time.monotonic() > until:
+                raise TimeoutError("The stream goes on for too long.")
             while self.pending:
                 yield self.pending.pop().decode("utf-8")
             # `readline` would read a body in chunks byte by byte.
@@ -99,7 +105,7 @@ def follow(
     headers: Mapping[str, str],
     *,
     last_id: str | None = None,
-    timeout: float = 30,
+    timeout: float = PATIENCE_SECONDS,
 ) -> Following:
     """Open a stream; what is not 200 has its error in `response`."""
     connection = server.connect(timeout)

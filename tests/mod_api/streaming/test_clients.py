@@ -22,7 +22,7 @@ import sseclient
 from tests import factories
 from tests.mod_api.streaming.following import follow
 from tests.mod_api.streaming.serving import Server
-from tests.runners import Held, Runner
+from tests.runners import Held, Runner, accepted
 
 CLIENT_SECONDS = 60
 MOST_CONNECTIONS = 100
@@ -208,7 +208,7 @@ def ended(runners: Runner) -> Held:
     levels = ["info", "error", "info", "error", "info"]
     log = "".join(f"{AT} {level} build | line {n} é\n" for n, level in enumerate(levels))
     assert held.append(0, log.encode()).status_code == 200
-    held.heartbeat(stage="test")
+    accepted(held.heartbeat(stage="test"))
     for regression_id in held.tests:
         assert held.report(regression_id).status_code == 200
     assert held.finish().status_code == 200
@@ -254,7 +254,7 @@ def test_every_id_of_a_run_that_goes_on_is_one_to_go_on_from(
     factories.run(tests=[factories.regression_test() for _ in range(2)])
     held = runners.claim()
     assert held.append(0, f"{AT} info build | a\n{AT} info build | b\n".encode()).status_code == 200
-    held.report(held.tests[0])
+    accepted(held.report(held.tests[0]))
     path = f"/api/v1/runs/{held.run_id}/{stream}"
     count = 2 if stream == "logs/stream" else 4
     before = follow(server, path, someone).take(count)

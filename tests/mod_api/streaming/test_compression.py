@@ -16,7 +16,7 @@ from mod_api.document import COMMITTED
 from mod_api.middleware.compression import SMALLEST, WITH_CREDENTIALS
 from tests import factories
 from tests.factories import MATCH, Expected
-from tests.runners import API, Held, Runner
+from tests.runners import API, Held, Runner, accepted
 from tests.web_server import Reply, Server
 
 SECRETS = ("token", "credential", "password", "secret")
@@ -122,7 +122,7 @@ def test_a_picture_stays_as_it_is(asked: Callable[..., Reply]) -> None:
 
 
 def test_an_event_stream_is_not_compressed(server: Server, someone, held: Held) -> None:
-    held.append(0, b"one line\n" * 1000)
+    accepted(held.append(0, b"one line\n" * 1000))
     for path in (f"/runs/{held.run_id}/logs/stream", f"/runs/{held.run_id}/events"):
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
         connection.request("GET", API + path, headers={**someone, "Accept-Encoding": "gzip, zstd"})
@@ -139,7 +139,7 @@ def test_a_raw_log_is_compressed_whole_but_not_by_range(
     asked: Callable[..., Reply], held: Held
 ) -> None:
     text = b"".join(b"line %d of a log\n" % number for number in range(20_000))
-    held.append(0, text)
+    accepted(held.append(0, text))
     path = f"/runs/{held.run_id}/logs/raw"
 
     for coding in ("gzip", "zstd"):

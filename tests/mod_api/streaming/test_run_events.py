@@ -9,7 +9,7 @@ from mod_api.services.run_events import MOST_RESULTS
 from tests import factories
 from tests.mod_api.streaming.following import Event, follow
 from tests.raw import Raw
-from tests.runners import Held, Runner, lose_lease
+from tests.runners import Held, Runner, accepted, lose_lease
 from tests.web_server import Server
 
 
@@ -32,14 +32,16 @@ def test_progress_and_results_come_one_by_one_with_counts_and_then_the_end(
     held = held_run(runners, 2)
     following = follow(server, events_of(held.run_id), someone)
     opening = following.take(3)
-    held.heartbeat(stage="test")
+    accepted(held.heartbeat(stage="test"))
     testing = following.take(2)
-    held.report(held.tests[0], {held.claim["tests"][0]["outputs"][0]["output_id"]: "0" * 64})
-    held.report(held.tests[1], exit_code=3)
+    accepted(
+        held.report(held.tests[0], {held.claim["tests"][0]["outputs"][0]["output_id"]: "0" * 64})
+    )
+    accepted(held.report(held.tests[1], exit_code=3))
     second: list[Event] = []
     while sum(event.name == "result" for event in second) < 1:
         second += following.take(1)
-    held.finish()
+    accepted(held.finish())
     events = opening + testing + second + following.rest()
 
     assert [event.data["status"] for event in events if event.name == "progress"] == [
@@ -77,11 +79,11 @@ def test_who_reconnects_after_every_event_gets_each_once_and_misses_none(
 
     look("progress")
     look("progress")
-    held.heartbeat(stage="build")
+    accepted(held.heartbeat(stage="build"))
     for regression_id in held.tests:
-        held.report(regression_id)
-        held.report(regression_id, exit_code=1)
-    held.finish()
+        accepted(held.report(regression_id))
+        accepted(held.report(regression_id, exit_code=1))
+    accepted(held.finish())
     while seen[-1].name != "end":
         look("result" if last_id != seen[-1].id else "progress")
 
@@ -114,8 +116,8 @@ def test_a_run_that_lost_its_runner_goes_on_in_the_same_stream(
     following.take(3)
     lose_lease(raw, held.run_id)
     next_held = runners.claim()
-    next_held.report(next_held.tests[0])
-    next_held.finish()
+    accepted(next_held.report(next_held.tests[0]))
+    accepted(next_held.finish())
 
     names = [event.name for event in following.rest()]
 
@@ -124,7 +126,7 @@ def test_a_run_that_lost_its_runner_goes_on_in_the_same_stream(
 
 
 def test_a_canceled_run_ends_at_once(server: Server, someone: dict[str, str], held: Held) -> None:
-    following = follow(server, events_of(held.run_id), someone, timeout=10)
+    following = follow(server, events_of(held.run_id), someone)
     following.take(3)
     headers = factories.signed_in("admin", "runs:write")
     reply = server.ask(
@@ -147,7 +149,7 @@ def test_results_of_an_old_worker_are_told_by_their_counts(
     # Without outputs: a result and its outputs are rows that the stream may see one by one.
     test = factories.regression_test(outputs=())
     run = factories.run(tests=[test], progress=["preparation", "testing"])
-    following = follow(server, events_of(run.id), someone, timeout=10)
+    following = follow(server, events_of(run.id), someone)
     while following.take(1)[0].name != "counts":
         pass
     factories.result(run, test)

@@ -16,6 +16,8 @@ from mod_ci.runner.options import Options
 from mod_ci.runner.shutdown import Shutdown
 from tests.mod_ci.runner.standin import Handler, StandIn, offer, regression
 
+pytestmark = pytest.mark.slow
+
 Serve = Callable[..., None]
 Start = Callable[..., subprocess.Popen[str]]
 

@@ -1,6 +1,7 @@
 """A real storage server with a bucket, a proxy in front of it, and repositories on both."""
 
 import hashlib
+import inspect
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ from mod_sample.storage.breaker import Breaker
 from mod_sample.storage.existence import Existence
 from mod_sample.storage.gcs import GcsBackend, Limits
 from tests.mod_sample.storage.proxy import Proxy
+from tests.patience import PATIENCE_SECONDS
 
 BUCKET = "samples"
 
@@ -56,11 +58,21 @@ def proxy(storage_server: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Prox
     proxy.close()
 
 
+def limits(seconds: float) -> Limits:
+    return Limits(
+        connect_s=seconds,
+        lookup_s=seconds,
+        first_bytes_s=seconds,
+        part_s=seconds,
+        transfer_s=seconds,
+    )
+
+
 @pytest.fixture
-def bucket(proxy: Proxy) -> GcsBackend:
-    """A bucket that is given up soon, so that tests of failures are short."""
-    limits = Limits(connect_s=1.0, lookup_s=1.0, first_bytes_s=1.0, part_s=1.0, transfer_s=1.0)
-    return GcsBackend(BUCKET, limits=limits)
+def bucket(request: pytest.FixtureRequest, proxy: Proxy) -> GcsBackend:
+    """A bucket; a test of failures, which takes the `proxy`, gives it up soon."""
+    is_about_failures = "proxy" in inspect.signature(request.function).parameters
+    return GcsBackend(BUCKET, limits=limits(1.0 if is_about_failures else PATIENCE_SECONDS))
 
 
 @pytest.fixture

@@ -2,12 +2,21 @@
 
 import io
 
+import pytest
+
 from mod_sample.storage import log_key
 from mod_sample.storage.existence import Existence
 from mod_sample.storage.gcs import GcsBackend
-from tests.mod_sample.storage.conftest import BUCKET, named
-from tests.mod_sample.storage.places import DEGRADED, MISSING, OK, put_remote, until
+from tests.mod_sample.storage.conftest import BUCKET, limits, named
+from tests.mod_sample.storage.places import DEGRADED, MISSING, OK, put_remote
 from tests.mod_sample.storage.proxy import Proxy
+from tests.patience import PATIENCE_SECONDS, until
+
+
+@pytest.fixture
+def bucket(proxy: Proxy) -> GcsBackend:
+    """A bucket that works, however busy the machine is; the proxy only counts."""
+    return GcsBackend(BUCKET, limits=limits(PATIENCE_SECONDS))
 
 
 def lookups(proxy: Proxy, key: str) -> int:

@@ -6,8 +6,9 @@ import pytest
 
 from mod_sample.storage import Repository, copy_missing, log_key
 from tests.mod_sample.storage.conftest import named
-from tests.mod_sample.storage.places import DEGRADED, OK, put_local, put_remote, until
+from tests.mod_sample.storage.places import DEGRADED, OK, put_local, put_remote
 from tests.mod_sample.storage.proxy import Fault
+from tests.patience import until
 
 
 @pytest.mark.parametrize("fault", [Fault(reset=True), Fault(hang=True)], ids=["reset", "hang"])

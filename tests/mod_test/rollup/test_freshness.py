@@ -42,7 +42,10 @@ from tests.mod_test.rollup.answers import (
     questions,
 )
 from tests.mod_test.rollup.foreign import HASHES
+from tests.patience import PATIENCE_SECONDS
 from tests.raw import Raw
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
 SECONDS = float(os.environ.get("FRESHNESS_SECONDS", "6"))
@@ -144,13 +147,14 @@ def test_what_is_kept_is_right_in_every_snapshot_while_another_program_writes(
     until = time.monotonic() + SECONDS
     kept = 0
     other.tell("0")
-    while time.monotonic() < until:
+    # On a busy machine it takes longer until something is kept in a snapshot.
+    while time.monotonic() < until or not kept:
+        assert time.monotonic() < until + PATIENCE_SECONDS, "nothing was ever kept"
         with app.app_context():
             kept += assert_kept_is_derived()
         asked = questions(raw)
         for question in chance.sample(asked, min(3, len(asked))):
             assert_consistent(client, headers, question)
-    assert kept, "nothing was ever kept: nothing was held against anything"
     other.tell("stop")
     other.wait()
     assert_all_is_right(app, client, raw, headers)

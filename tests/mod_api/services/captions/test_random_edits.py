@@ -8,6 +8,8 @@ from mod_api.services.captions import CaptionComparison, ChangeKind, classify
 from tests.mod_api.services.captions.exchange import answer, exchanged
 from tests.mod_api.services.captions.writing import FORMATS, Spoken
 
+pytestmark = pytest.mark.slow
+
 _WORDS = ["the", "harbour", "says", "it", "is", "raining", "café", "again", "and", "nobody"]
 _PROFILE = settings(max_examples=40, deadline=None)
 _FORMAT = st.sampled_from(sorted(FORMATS))
