@@ -7,6 +7,7 @@ from flask import current_app
 from config import Settings
 from errors import Forbidden
 from mod_api.middleware.auth import current_caller, requires
+from mod_api.middleware.headers import base_url
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.pages import KeysetPaginationSchema, page_of
 from mod_api.schemas.run_errors import (
@@ -47,7 +48,9 @@ def list_errors(
     settings: Settings = current_app.extensions["settings"]
     wanted = ErrorFilter(ErrorType(type) if type else None, _severity(severity), **ids)
     window = Window(limit, settings.secret_key.encode(), offset, cursor)
-    return run_errors.list_errors(run_id, wanted, window, caption_change=caption_change)
+    return run_errors.list_errors(
+        run_id, wanted, window, base=base_url(), caption_change=caption_change
+    )
 
 
 @bp.get("/<id:run_id>/infrastructure-errors")

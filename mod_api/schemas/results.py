@@ -47,6 +47,13 @@ class ResultOutputSchema(Schema):
         allow_none=True,
         metadata={"description": "What came out; null where it matched, or where nothing came out"},
     )
+    links = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        metadata={
+            "description": "`expected`, `actual` and `diff`; absent of an output that matches"
+        },
+    )
 
 
 def _outputs(description: str) -> fields.List[Any]:

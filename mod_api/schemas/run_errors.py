@@ -86,13 +86,21 @@ class ErrorItemSchema(Schema):
         required=True,
         metadata={"description": "When our runner says, else the run's end, else its creation"},
     )
+    links = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        metadata={
+            "description": "`result`, `logs` and `regression_test`; of an output also "
+            "`expected`, `actual` and `diff`"
+        },
+    )
 
 
 class InfrastructureErrorSchema(ErrorItemSchema):
     """The same shape, of another kind of error."""
 
     class Meta:
-        exclude = ("caption_change",)
+        exclude = ("caption_change", "links")
 
 
 class ErrorSummaryBucketSchema(Schema):

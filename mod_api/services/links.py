@@ -37,6 +37,15 @@ def of_result(run_id: int, regression_id: int, sample_id: int, base: str) -> dic
     }
 
 
+def of_output(
+    run_id: int, sample_id: int, regression_id: int, output_id: int, base: str
+) -> dict[str, str]:
+    """Where an output's files and their difference are."""
+    result = f"{base}/runs/{run_id}/samples/{sample_id}"
+    query = f"regression_id={regression_id}&output_id={output_id}"
+    return {name: f"{result}/{name}?{query}" for name in ("expected", "actual", "diff")}
+
+
 def of_sample(sample_id: int, base: str) -> dict[str, str]:
     """Where everything about a media sample is."""
     return {

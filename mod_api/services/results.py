@@ -35,6 +35,7 @@ class OutputView:
     expected_hash: str | None
     expected_hash_at_run: str | None
     actual_hash: str | None
+    links: Any
 
 
 @dataclass(slots=True)
@@ -99,8 +100,8 @@ def _view(result: RunResult, base: str) -> ResultView:
         row.run_id, row.regression_id, row.sample_id, row.command, row.status, row.runtime_ms,
         row.exit_code, row.expected_exit_code, row.wrong_exit, row.outcome, row.signal,
         row.was_killed, row.told, row.tail,
-        _shown(compared),
-        _shown(ignored) if ignored else [],
+        _shown(row, compared, base),
+        _shown(row, ignored, base) if ignored else [],
         definition.sample.tags[:MOST_TAGS] if definition.sample else (),
         definition.categories,
         result_message(row, outputs) if row.told or row.status.is_failure else None,
@@ -108,8 +109,11 @@ def _view(result: RunResult, base: str) -> ResultView:
     )  # fmt: skip
 
 
-def _shown(outputs: Sequence[OutputRow]) -> list[OutputView]:
-    """The outputs by id; where there are too many for one answer, those that do not match first."""
+def _shown(row: ResultRow, outputs: Sequence[OutputRow], base: str) -> list[OutputView]:
+    """The outputs by id; where there are too many for one answer, those that do not match first.
+
+    Those that match have no links: most do, and there is nothing to be seen.
+    """
     if len(outputs) > MOST_OUTPUTS:
         outputs = sorted(outputs, key=lambda output: output.status == "match")[:MOST_OUTPUTS]
         outputs = sorted(outputs, key=lambda output: output.output_id)
@@ -121,6 +125,11 @@ def _shown(outputs: Sequence[OutputRow]) -> list[OutputView]:
             hash_of(output.baseline_hash),
             hash_of(output.expected),
             hash_of(output.actual_hash),
+            missing
+            if output.status == "match"
+            else links.of_output(
+                row.run_id, row.sample_id, row.regression_id, output.output_id, base
+            ),
         )
         for output in outputs
     ]

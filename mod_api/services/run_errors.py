@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mod_api.services import caption_changes, keyset, runs
+from mod_api.services import caption_changes, keyset, links, runs
 from mod_api.services.keyset import Window
 from mod_api.services.paging import Page, page
 from mod_regression.classifications import Classification, Pair
@@ -16,7 +16,12 @@ Known = dict[Pair, Classification]
 
 
 def list_errors(
-    run_id: int, wanted: ErrorFilter, window: Window, *, caption_change: str | None = None
+    run_id: int,
+    wanted: ErrorFilter,
+    window: Window,
+    *,
+    base: str,
+    caption_change: str | None = None,
 ) -> Page[dict[str, Any]]:
     """One page of a run's test errors, by regression test, with the exact number of all.
 
@@ -32,7 +37,7 @@ def list_errors(
         errors = [error for error in errors if _change(error, known) == caption_change]
     found = place.page_among(errors, lambda error: error.place)
     known = _classified(found.data)
-    return found.showing([_shown(error, _known(error, known)) for error in found.data])
+    return found.showing([_shown(error, _known(error, known), base) for error in found.data])
 
 
 def summary(
@@ -66,7 +71,7 @@ def _pair(error: TestError) -> Pair | None:
     return Pair.of(error.correct, error.actual, error.extension or "")
 
 
-def _shown(error: TestError, captions: Classification | None) -> dict[str, Any]:
+def _shown(error: TestError, captions: Classification | None, base: str) -> dict[str, Any]:
     message = error.message
     if captions is not None and captions.message:
         message = f"{message} {captions.message}"
@@ -81,7 +86,18 @@ def _shown(error: TestError, captions: Classification | None) -> dict[str, Any]:
         "location": _location(error, captions),
         "caption_change": captions.kind if captions else None,
         "occurred_at": error.occurred_at,
+        "links": _links(error, base),
     }
+
+
+def _links(error: TestError, base: str) -> dict[str, str]:
+    sample_id = error.sample_id or 0  # each test of a set has one
+    of = links.of_result(error.run_id, error.regression_id, sample_id, base)
+    found = {"result": of["self"], "logs": of["logs"], "regression_test": of["regression_test"]}
+    if error.output_id is not None:
+        place = error.run_id, sample_id, error.regression_id, error.output_id
+        found |= links.of_output(*place, base)
+    return found
 
 
 def _location(error: TestError, captions: Classification | None) -> dict[str, Any] | None:

@@ -501,3 +501,35 @@ def test_a_hundred_errors_cost_as_many_statements_as_three(app, client, reader, 
         costs.append(len(statements))
 
     assert costs[0] == costs[1] <= 8
+
+
+def test_each_error_links_to_what_there_is_to_see(app, client) -> None:
+    headers = factories.signed_in("user", "runs:read", "results:read")
+    test = factories.regression_test(outputs=[factories.Expected(), factories.Expected()])
+    run = factories.run(progress=["testing", "completed"], tests=[test])
+    differing, missing = test.outputs
+    factories.result(run, test, exit_code=1, outputs={differing: factories.digest("x")})
+    path = f"/api/v1/runs/{run.id}"
+
+    of_exit, *of_outputs = client.get(f"{path}/errors", headers=headers).json["data"]
+    (row,) = client.get(f"{path}/samples", headers=headers).json["data"]
+
+    assert set(of_exit["links"]) == {"result", "logs", "regression_test"}
+    assert of_exit["links"]["result"] == row["links"]["self"] == f"{path}/samples/{test.id}"
+    for error, output in zip(of_outputs, row["outputs"], strict=True):
+        assert {**error["links"], **output["links"]} == error["links"]
+        assert client.get(output["links"]["diff"], headers=headers).status_code == 200
+        assert client.get(output["links"]["actual"], headers=headers).status_code == 404
+        assert client.get(output["links"]["expected"], headers=headers).status_code == 404
+    assert {error["location"]["output_id"] for error in of_outputs} == {differing.id, missing.id}
+
+
+def test_an_output_that_matches_has_no_links(app, client) -> None:
+    headers = factories.signed_in("user", "runs:read")
+    test = factories.regression_test()
+    run = factories.run(progress=["testing", "completed"], tests=[test])
+    factories.result(run, test)
+
+    (row,) = client.get(f"/api/v1/runs/{run.id}/samples", headers=headers).json["data"]
+
+    assert "links" not in row["outputs"][0]
