@@ -84,7 +84,7 @@ def test_the_catalogue_is_filtered(get: Get, raw: Raw) -> None:
     assert found(tag="live%") == [on.id, off.id]
     assert found(tag="live_") == []
     assert found(sample_id=sample.id, active="true") == [on.id]
-    get("/regression-tests", 400, active="1")
+    get("/regression-tests", 400, active="yes")
     get(f"/regression-tests/{lost.id}", 404)
     get(f"/regression-tests/{lost.id + 1}", 404)
 
