@@ -22,6 +22,7 @@ COMMANDS = {
     "streams": ("bench.streams", "what a thousand followers cost"),
     "metrics": ("bench.metering", "what counting and timing costs a request"),
     "set-up": ("bench.set_up", "how long a set-up takes, and how large a server's .venv is"),
+    "captions": ("bench.captions", "random pairs of caption files, and what classifying costs"),
     "mariadb": ("bench.mariadb", "serve a kept MariaDB until Ctrl-C"),
 }
 

@@ -121,7 +121,8 @@ LINES: tuple[Line, ...] = (
     *_objects("Results.get_result", "/runs/{run}/samples/{passing_test}"),
     *_objects("Outputs.get_expected", _OF_SAMPLE + "/expected", _OUTPUT, _OUTPUT + "&format=text"),
     *_objects("Outputs.get_actual", _OF_SAMPLE + "/actual", _OUTPUT),
-    *_objects("Outputs.get_diff", _OF_SAMPLE + "/diff", _OUTPUT, _OUTPUT + "&format=unified"),
+    *_objects("Outputs.get_diff", _OF_SAMPLE + "/diff", _OUTPUT, _OUTPUT + "&format=unified",
+              _OUTPUT + "&cues=all"),
     *_list(
         "Errors.list_errors", _ONE_RUN + "/errors",
         "type=diff_mismatch", "type=exit_code_mismatch", "type=missing_output",
@@ -133,6 +134,7 @@ LINES: tuple[Line, ...] = (
         "group_by=severity", "group_by=category", "group_by=sample_id",
         "group_by=regression_id",
     ),
+    *_list("Errors.list_diffs", _ONE_RUN + "/diffs", "regression_id={failing_test}"),
     *_list("Errors.list_infrastructure_errors", "/runs/{canceled}/infrastructure-errors",
            "type=build"),
     *_list("Artifacts.list_artifacts", _ONE_RUN + "/artifacts", "type=diff"),

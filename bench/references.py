@@ -426,6 +426,7 @@ WITHOUT = {
     "Baselines.get_approval": "shows how two files differ",
     "Errors and Logs.read_log": "reads a file",
     "Errors and Logs.read_test_log": "reads a file",
+    "Errors.list_diffs": "tells by the files' contents",
     "Errors.list_errors?caption_change=timing": "tells by the files' contents",
     "Outputs.get_actual": "reads a file",
     "Outputs.get_diff": "reads two files",

@@ -44,8 +44,13 @@ def find(pair: Pair, rules_version: int) -> Classification | None:
     return Classification(row.kind, row.message, row.cue_number, row.start_ms, row.details)
 
 
-def classifications(pairs: Iterable[Pair], rules_version: int) -> dict[Pair, Classification]:
-    """What is kept of each of `pairs`, without details, in one statement; others are left out."""
+def classifications(
+    pairs: Iterable[Pair], rules_version: int, *, detailed: bool = False
+) -> dict[Pair, Classification]:
+    """Look up each of `pairs`, without details unless `detailed`, in one statement.
+
+    Pairs that are not kept are left out.
+    """
     wanted = set(pairs)
     if not wanted:
         return {}
@@ -55,10 +60,8 @@ def classifications(pairs: Iterable[Pair], rules_version: int) -> dict[Pair, Cla
         "rules_version": rules_version,
     }
     found = {
-        Pair(row.expected_hash, row.actual_hash, row.extension): Classification(
-            row.kind, row.message, row.cue_number, row.start_ms
-        )
-        for row in fetch(_OF_PAIRS, params)
+        Pair(*row[:3]): Classification(*row[3:])
+        for row in fetch(_OF_PAIRS_DETAILED if detailed else _OF_PAIRS, params)
     }
     return {pair: found[pair] for pair in wanted if pair in found}
 
@@ -78,6 +81,7 @@ _OF_PAIRS = select(
     _KEPT.actual_hash.in_(bindparam("actual", expanding=True)),
     _KEPT.rules_version == bindparam("rules_version"),
 )  # fmt: skip
+_OF_PAIRS_DETAILED = _OF_PAIRS.add_columns(_KEPT.details)
 
 
 def keep(pair: Pair, found: Classification, rules_version: int) -> None:
@@ -106,7 +110,7 @@ def keep(pair: Pair, found: Classification, rules_version: int) -> None:
                     kind=found.kind,
                     message=found.message,
                     cue_number=found.cue_number,
-                    start_ms=found.start_ms if (found.start_ms or 0) <= LARGEST else None,
+                    start_ms=found.start_ms if abs(found.start_ms or 0) <= LARGEST else None,
                     details=found.details,
                     classified_at=utc_now(),
                 )

@@ -9,6 +9,7 @@ from mod_api.middleware.files import shelf
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.outputs import DiffQuery, DiffSchema, OutputFileQuery, OutputFileSchema
 from mod_api.services import output_diff, outputs
+from mod_api.services.output_diff import CuesAsked
 from mod_api.services.outputs import Address
 from mod_auth.scopes import Scope
 
@@ -52,10 +53,22 @@ def get_actual(run_id: int, sample_id: int, regression_id: int, output_id: int, 
 @bp.response(200, DiffSchema, unit=False)
 @bp.fails(400, 401, 403, 404, 429, 503)
 def get_diff(
-    run_id: int, sample_id: int, regression_id: int, output_id: int, context_lines: int, format: str
+    run_id: int,
+    sample_id: int,
+    regression_id: int,
+    output_id: int,
+    context_lines: int,
+    format: str,
+    cues: str,
+    cues_limit: int,
+    cues_offset: int,
 ) -> Any:
     """Get how an output differs from its baseline, line by line and, of captions, cue by cue."""
     address = Address(run_id, sample_id, regression_id, output_id)
     return output_diff.diff(
-        address, context_lines=context_lines, unified=format == "unified", shelf=shelf()
+        address,
+        context_lines=context_lines,
+        unified=format == "unified",
+        shelf=shelf(),
+        cues=CuesAsked(cues_limit, cues_offset) if cues == "all" else None,
     )

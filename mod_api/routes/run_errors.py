@@ -7,8 +7,10 @@ from flask import current_app
 from config import Settings
 from errors import Forbidden
 from mod_api.middleware.auth import current_caller, requires
+from mod_api.middleware.files import shelf
 from mod_api.middleware.headers import base_url
 from mod_api.middleware.resource import Resource
+from mod_api.schemas.outputs import DiffListQuery, OutputDiffSchema
 from mod_api.schemas.pages import KeysetPaginationSchema, page_of
 from mod_api.schemas.run_errors import (
     ErrorItemSchema,
@@ -18,7 +20,7 @@ from mod_api.schemas.run_errors import (
     InfrastructureErrorQuery,
     InfrastructureErrorSchema,
 )
-from mod_api.services import infrastructure, run_errors, runs
+from mod_api.services import infrastructure, run_diffs, run_errors, runs
 from mod_api.services.keyset import Window
 from mod_auth import permissions
 from mod_auth.scopes import Scope
@@ -51,6 +53,26 @@ def list_errors(
     return run_errors.list_errors(
         run_id, wanted, window, base=base_url(), caption_change=caption_change
     )
+
+
+@bp.get("/<id:run_id>/diffs")
+@requires(Scope.RESULTS_READ)
+@bp.query(DiffListQuery)
+@bp.response(200, page_of(OutputDiffSchema, KeysetPaginationSchema), unit=False)
+@bp.fails(400, 401, 403, 404, 429)
+def list_diffs(
+    run_id: int,
+    limit: int,
+    offset: int,
+    cursor: str | None = None,
+    sample_id: int | None = None,
+    regression_id: int | None = None,
+) -> Any:
+    """List how a run's differing outputs differ from their baselines, in the terms of captions."""
+    settings: Settings = current_app.extensions["settings"]
+    window = Window(limit, settings.secret_key.encode(), offset, cursor)
+    wanted = run_diffs.differing(sample_id, regression_id)
+    return run_diffs.list_diffs(run_id, wanted, window, shelf())
 
 
 @bp.get("/<id:run_id>/infrastructure-errors")

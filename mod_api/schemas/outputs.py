@@ -3,7 +3,8 @@
 from marshmallow import fields, validate
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import SHA256, Cut, Number, query_id, run_id, word
+from mod_api.schemas.fields import LARGEST, SHA256, Cut, Number, query_id, run_id, word
+from mod_api.schemas.pages import KeysetQuery, page_of
 from mod_regression.changes import ChangeKind, GaveUp
 from mod_test.result_messages import NO_RESULT
 
@@ -50,6 +51,25 @@ class DiffQuery(OutputQuery):
         load_default="structured",
         metadata={"description": "`unified` adds the text of a unified diff in `unified`"},
     )
+    cues = word(
+        "changed",
+        "all",
+        load_default="changed",
+        metadata={"description": "`all` adds a page of all cues in `cues`, unchanged ones too"},
+    )
+    cues_limit = Number(
+        least=1, most=1000, from_text=True, load_default=200,
+        metadata={"description": "How many pairs of cues a page of `cues` has"},
+    )  # fmt: skip
+    cues_offset = Number(
+        least=0, most=LARGEST, from_text=True, load_default=0,
+        metadata={"description": "How many pairs of cues come before the page"},
+    )  # fmt: skip
+
+
+class DiffListQuery(KeysetQuery):
+    sample_id = query_id(metadata={"description": "Outputs of this media sample's tests"})
+    regression_id = query_id(metadata={"description": "Outputs of this regression test"})
 
 
 class OutputFileSchema(Schema):
@@ -172,6 +192,45 @@ class CaptionsSchema(Schema):
     location = fields.Nested(CueLocationSchema, required=True, allow_none=True)
 
 
+class CueSpanSchema(Schema):
+    number = Number(least=1, required=True, metadata={"description": "In its file, from 1"})
+    cues = Number(least=1, required=True, metadata={"description": "Above 1 where split or merged"})
+    start_ms = Number(required=True)
+    end_ms = Number(required=True)
+
+
+class CuePairSchema(Schema):
+    kind = word(
+        *KINDS, required=True, metadata={"description": "`identical` where nothing changed"}
+    )
+    expected = fields.Nested(CueSpanSchema, required=True, allow_none=True)
+    actual = fields.Nested(CueSpanSchema, required=True, allow_none=True)
+
+
+class DiffLinksSchema(Schema):
+    diff = fields.String(required=True, metadata={"description": "The whole difference"})
+
+
+class OutputDiffSchema(Schema):
+    """One differing output of a run, in the terms of captions."""
+
+    run_id = run_id()
+    sample_id = Number(least=1, allow_none=True)
+    regression_id = Number(least=1, required=True)
+    output_id = Number(least=1, required=True)
+    filename = Cut(255, required=True)
+    expected_hash = fields.String(validate=SHA256, allow_none=True)
+    actual_hash = fields.String(validate=SHA256, allow_none=True)
+    compared = fields.Boolean(
+        required=True,
+        metadata={"description": "False where nobody compared the files yet: `links.diff` does"},
+    )
+    captions = fields.Nested(
+        CaptionsSchema, allow_none=True, metadata={"description": "Null where they are none"}
+    )
+    links = fields.Nested(DiffLinksSchema, required=True)
+
+
 class DiffSchema(Schema):
     run_id = run_id()
     sample_id = Number(least=1, required=True)
@@ -218,4 +277,8 @@ class DiffSchema(Schema):
     actual = fields.Nested(DiffSideSchema)
     captions = fields.Nested(
         CaptionsSchema, allow_none=True, metadata={"description": "Null where they are none"}
+    )
+    cues = fields.Nested(
+        page_of(CuePairSchema),
+        metadata={"description": "With cues=all only: all cues in the order of the files"},
     )

@@ -19,8 +19,10 @@ from mod_api.services.captions import (
     RULES_VERSION,
     TOO_LARGE,
     CaptionComparison,
+    CuePair,
     classify,
     format_of,
+    list_cues,
 )
 from mod_api.services.file_names import output_key
 from mod_regression import classifications
@@ -62,6 +64,20 @@ def kept_of_all(pairs: Iterable[Pair]) -> dict[Pair, Classification]:
         remembered.keep(pair, known)
         found[pair] = known
     return found
+
+
+def detailed_of_all(pairs: Iterable[Pair]) -> dict[Pair, Classification]:
+    """Look up each of `pairs` with its details; pairs that are not classified are left out."""
+    return classifications.classifications(pairs, RULES_VERSION, detailed=True)
+
+
+def cues(pair: Pair, expected: bytes, actual: bytes) -> list[CuePair]:
+    """List all cues of two contents; none where they cannot be compared as captions."""
+    try:
+        return list_cues(expected, actual, pair.extension) or []
+    except Exception:  # noqa: BLE001 - a comparison that fails must not fail what it is made for
+        _log_failure(pair)
+        return []
 
 
 def find_and_keep(pair: Pair, expected: bytes, actual: bytes) -> Classification:

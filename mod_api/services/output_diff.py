@@ -1,16 +1,19 @@
 """How one output of a run differs from its baseline."""
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 from errors import Unavailable
 from mod_api.services import caption_changes, two_files
+from mod_api.services.captions import CuePair
 from mod_api.services.diff import Comparison
 from mod_api.services.diff import Side as ComparedSide
 from mod_api.services.downloads import Shelf, file_url
 from mod_api.services.file_names import filename_of, hash_of, output_key
 from mod_api.services.inline import unavailable
 from mod_api.services.outputs import Address, find, status_without_result
+from mod_api.services.paging import Page, page
 from mod_api.services.two_files import Difference, StoredOutput
 from mod_regression.classifications import Classification, Pair
 from mod_sample.storage import NotStored
@@ -20,8 +23,26 @@ from mod_test.rollup.settle import settled_reading
 IDENTICAL = Difference(Comparison(identical=True), None)
 
 
-def diff(address: Address, *, context_lines: int, unified: bool, shelf: Shelf) -> dict[str, Any]:
-    """How the output differs from its baseline. Raises NotFound, Unavailable."""
+@dataclass(frozen=True)
+class CuesAsked:
+    """Which of all cues are asked for."""
+
+    limit: int
+    offset: int
+
+
+def diff(
+    address: Address,
+    *,
+    context_lines: int,
+    unified: bool,
+    shelf: Shelf,
+    cues: CuesAsked | None = None,
+) -> dict[str, Any]:
+    """Compare the output with its baseline; with `cues`, list a page of all cues, too.
+
+    Raises NotFound, Unavailable.
+    """
     with settled_reading():
         output = find(address)
         without = None if output.has_row else status_without_result(output)
@@ -51,7 +72,26 @@ def diff(address: Address, *, context_lines: int, unified: bool, shelf: Shelf) -
     if found is None:
         missing = next(name for name, side in sides.items() if not side.is_there)
         return facts | {"status": f"missing_{missing}"}
-    return facts | shown(found, unified=unified)
+    facts |= shown(found, unified=unified)
+    if cues is not None:
+        pair = Pair.of(expected_hash, actual_hash, output.extension)
+        facts["cues"] = _cues(shelf, sides, pair, cues)
+    return facts
+
+
+def _cues(
+    shelf: Shelf, sides: dict[str, StoredOutput], pair: Pair, asked: CuesAsked
+) -> Page[CuePair]:
+    try:
+        found = two_files.cues(shelf.repository, sides["expected"], sides["actual"], pair)
+    except (KeyError, NotStored):
+        found = []  # of a file that is as expected and in no storage any more
+    return page(
+        found[asked.offset : asked.offset + asked.limit],
+        total=len(found),
+        limit=asked.limit,
+        offset=asked.offset,
+    )
 
 
 def shown(found: Difference, *, unified: bool) -> dict[str, Any]:

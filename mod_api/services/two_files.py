@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from database.newest import Newest
 from mod_api.services import caption_changes
+from mod_api.services.captions import CuePair
 from mod_api.services.diff import Comparison, GaveUp, compare
 from mod_api.services.diff.comparison import MAX_BYTES
 from mod_api.services.inline import READ_S, locate, unavailable
@@ -93,6 +94,17 @@ def difference(
     if are_small and not comparison.gave_up:
         _known(repository).keep(use, comparison)
     return Difference(comparison, caption_changes.details(kept))
+
+
+def cues(
+    repository: Repository, expected: StoredOutput, actual: StoredOutput, pair: Pair
+) -> list[CuePair]:
+    """List all cues of two files that were found. Raises as `difference` does."""
+    if are_too_large(expected, actual):
+        return []
+    with _fetched(repository, expected, actual) as paths:
+        contents = [caption_changes.content_for(path) for path in paths]
+    return caption_changes.cues(pair, *contents)
 
 
 def _known(repository: Repository) -> "Newest[Use, Comparison]":

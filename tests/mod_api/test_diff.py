@@ -417,3 +417,77 @@ def test_what_a_runner_reports_is_classified_at_once(
     assert reported.status_code == 200
     found = client.get(f"/api/v1/runs/{run.id}/errors", headers=reader).json["data"]
     assert [error["caption_change"] for error in found] == ["text"]
+
+
+def test_all_cues_are_listed_in_pages(
+    app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    case = compared(sample_repository)
+
+    whole = client.get(case.url("diff", cues="all"), headers=reader).json
+    second = client.get(
+        case.url("diff", cues="all", cues_limit=1, cues_offset=1), headers=reader
+    ).json
+    without = client.get(case.url("diff"), headers=reader).json
+
+    first, last = whole["cues"]["data"]
+    assert (first["kind"], last["kind"]) == ("text", "identical")
+    assert last["expected"] == last["actual"]
+    assert last["actual"] == {"number": 2, "cues": 1, "start_ms": 3000, "end_ms": 4000}
+    assert second["cues"]["data"] == [last]
+    assert second["cues"]["pagination"]["total"] == 2
+    assert second["cues"]["pagination"]["next_offset"] is None
+    assert "cues" not in without
+    assert second["captions"] == without["captions"]
+
+
+@pytest.mark.parametrize(
+    "query", ["cues=some", "cues_limit=0", "cues_limit=1001", "cues_offset=-1"]
+)
+def test_other_pages_of_cues_are_refused(
+    sqlite_app: Flask,
+    client: FlaskClient,
+    sample_repository: Path,
+    reader: dict[str, str],
+    query: str,
+) -> None:
+    case = compared(sample_repository)
+
+    assert client.get(f"{case.url('diff')}&{query}", headers=reader).status_code == 400
+
+
+def test_an_output_as_expected_has_all_cues_unchanged(
+    sqlite_app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    case = compared(sample_repository, actual=None)
+
+    told = client.get(case.url("diff", cues="all"), headers=reader).json
+
+    assert [pair["kind"] for pair in told["cues"]["data"]] == ["identical"] * 2
+
+
+def test_a_file_that_is_no_caption_has_no_cues(
+    sqlite_app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    case = compared(sample_repository, b"\x89PNG\x00\x01", b"\x89PNG\x00\x02", extension=".png")
+
+    told = client.get(case.url("diff", cues="all"), headers=reader).json
+
+    assert told["cues"]["data"] == []
+
+
+def test_files_of_captions_too_large_to_be_fetched_are_told_of(
+    sqlite_app: Flask,
+    client: FlaskClient,
+    sample_repository: Path,
+    reader: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(two_files, "MAX_BYTES", len(GOOD))
+    case = compared(sample_repository)
+
+    told = client.get(case.url("diff", cues="all"), headers=reader).json
+
+    assert told["gave_up_because"] == "too_large"
+    assert told["captions"]["message"].startswith("The captions differ and are too large")
+    assert told["cues"]["data"] == []

@@ -4,7 +4,10 @@ from mod_api.services.captions.classification import (
     MAX_BYTES,
     RULES_VERSION,
     TOO_LARGE,
+    CuePair,
+    CueSpan,
     classify,
+    list_cues,
 )
 from mod_api.services.captions.formats import format_of
 from mod_api.services.captions.model import (
@@ -27,9 +30,12 @@ __all__ = [
     "CaptionComparison",
     "ChangeKind",
     "ChangedCue",
+    "CuePair",
+    "CueSpan",
     "CueText",
     "Location",
     "WordChange",
     "classify",
     "format_of",
+    "list_cues",
 ]

@@ -450,20 +450,22 @@ class _Aligner:
             self._keep(gap.expected[i:i_to], gap.actual[j:j_to])
 
     def _pair_equal_and_near(self) -> set[tuple[int, int]]:
-        """Pair what is left of equal letters at near times, though its order is exchanged."""
+        """Pair cues of equal letters, or the same text, at near times in exchanged order."""
         if not (self._missing and self._extra):
             return set()
         left: dict[str, list[tuple[float, int]]] = defaultdict(list)
         for j in self._extra:
             cue = self._actual[j]
-            left[self._actual_texts.key(cue.text)].append((cue.start_ms, j))
+            for known_by in {self._actual_texts.key(cue.text), cue.text}:
+                left[known_by].append((cue.start_ms, j))
         for places in left.values():
             places.sort()
         pairs: dict[int, int] = {}
         taken: set[int] = set()
         for i in self._missing:
             cue = self._expected[i]
-            places = left.get(self._expected_texts.key(cue.text), [])
+            key = self._expected_texts.key(cue.text)
+            places = left.get(key) or left.get(cue.text, [])
             start = self._timeline.at(cue.start_ms)
             close = [
                 (abs(places[at][0] - start), places[at][1])

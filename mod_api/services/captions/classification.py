@@ -3,8 +3,10 @@
 import heapq
 import re
 from collections import Counter
+from dataclasses import dataclass
 
 from mod_api.services.captions import verification, wording
+from mod_api.services.captions.alignment import Match
 from mod_api.services.captions.findings import Change, Findings, Side, find, places
 from mod_api.services.captions.formats import CaptionFormat, Cue, Texts, format_of
 from mod_api.services.captions.model import (
@@ -42,6 +44,69 @@ _VALID_TIMES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class CueSpan:
+    """Where a cue of one file is: its number from 1, how many cues it stands for, and its times."""
+
+    number: int
+    cues: int
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CuePair:
+    """Cues that belong together, changed or not (`identical`); a side is None without partner."""
+
+    kind: ChangeKind
+    expected: CueSpan | None
+    actual: CueSpan | None
+
+
+def list_cues(expected: bytes, actual: bytes, extension: str) -> list[CuePair] | None:
+    """List all cues of two files in their order; None where they are too large or no captions."""
+    if max(len(expected), len(actual)) > MAX_BYTES:
+        return None
+    sides = _read(expected, actual, extension)
+    if sides is None or any(side.file.is_too_large for side in sides):
+        return None
+    findings = _find(expected, actual, *sides)
+    told = {change.match for change in findings.changes}
+    unchanged = [
+        Change(match)
+        for match in (Match((i,), (j,)) for i, j in findings.pairs)
+        if match not in told
+    ]
+    changes = [*findings.changes, *unchanged]
+    where = places(findings, changes)
+    return [
+        CuePair(
+            _kind(changes[at].kinds),
+            _span(findings.expected, changes[at].match.expected),
+            _span(findings.actual, changes[at].match.actual),
+        )
+        for at in sorted(range(len(changes)), key=where.__getitem__)
+    ]
+
+
+def _span(side: Side, places: tuple[int, ...]) -> CueSpan | None:
+    return CueSpan(places[0] + 1, len(places), *side.span(places)) if places else None
+
+
+def _kind(kinds: set[ChangeKind]) -> ChangeKind:
+    if not kinds:
+        return ChangeKind.IDENTICAL
+    return next(iter(kinds)) if len(kinds) == 1 else ChangeKind.MIXED
+
+
+def _find(expected: bytes, actual: bytes, before: Side, after: Side) -> Findings:
+    # Pairing makes choices. Made in one order of the files, whichever is expected, they are the
+    # same choices: exchanging the files exchanges the answer.
+    if expected <= actual:
+        return find(before, after)
+    return find(after, before).exchanged()
+
+
 def classify(expected: bytes, actual: bytes, extension: str) -> CaptionComparison | None:
     """Say what changed between two caption files; None where they are no captions.
 
@@ -63,10 +128,7 @@ def classify(expected: bytes, actual: bytes, extension: str) -> CaptionCompariso
         return TOO_LARGE
     if not (before.file.cues or after.file.cues):
         return _without_cues(before, after)
-    # Pairing makes choices. Made in one order of the files, whichever is expected, they are the
-    # same choices: exchanging the files exchanges the answer.
-    in_order = expected <= actual
-    findings = find(before, after) if in_order else find(after, before).exchanged()
+    findings = _find(expected, actual, before, after)
     return describe(findings, verification.withdraw(findings))
 
 
@@ -221,7 +283,7 @@ def _changed(findings: Findings, change: Change) -> ChangedCue:
             findings.actual.texts.plain(after[0].text),
         )
     return ChangedCue(
-        kind=next(iter(change.kinds)) if len(change.kinds) == 1 else ChangeKind.MIXED,
+        kind=_kind(change.kinds),
         expected=_text(before, change.match.expected),
         actual=_text(after, change.match.actual),
         words=words,

@@ -1,0 +1,72 @@
+"""How the differing outputs of a run differ, in the terms of captions, many in one answer."""
+
+from typing import Any
+
+from database import reading
+from mod_api.services import caption_changes, keyset, runs
+from mod_api.services.downloads import Shelf
+from mod_api.services.file_names import filename_of, hash_of
+from mod_api.services.keyset import Window
+from mod_api.services.paging import Page
+from mod_regression.classifications import Classification, Pair
+from mod_test.errors_of_runs import ErrorFilter, errors_of
+from mod_test.errors_of_tests import ErrorType, TestError
+from mod_test.rollup.settle import settled_reading
+
+
+def list_diffs(run_id: int, wanted: ErrorFilter, window: Window, shelf: Shelf) -> Page[Any]:
+    """List a page of a run's differing outputs, by regression test and output.
+
+    Small pairs that nobody looked at before are compared at once, as many as a second allows;
+    others have `compared` false until their own difference is asked for. Raises NotFound, and
+    Invalid for the cursor.
+    """
+    with settled_reading():
+        asked = {
+            "sample_id": wanted.sample_id,
+            "regression_id": wanted.regression_id,
+            "run": run_id,
+        }
+        place = keyset.place_of(window, kind="diffs", wanted=asked, keys=3)
+        found = place.page_among(errors_of(runs.get_row(run_id), wanted), lambda one: one.place)
+        known = caption_changes.detailed_of_all(filter(None, map(_pair, found.data)))
+    lacking = [
+        (error.correct or "", error.actual or "", error.extension or "")
+        for error in found.data
+        if (pair := _pair(error)) and pair not in known
+    ]
+    if lacking:
+        caption_changes.note(shelf.repository, lacking)
+        with reading():
+            known |= caption_changes.detailed_of_all(Pair.of(*output) for output in lacking)
+    return found.showing([_shown(error, known, shelf) for error in found.data])
+
+
+def differing(sample_id: int | None, regression_id: int | None) -> ErrorFilter:
+    """The filter that takes differing outputs."""
+    return ErrorFilter(ErrorType.diff_mismatch, None, sample_id, regression_id)
+
+
+def _pair(error: TestError) -> Pair | None:
+    if not (error.correct and error.actual):
+        return None
+    return Pair.of(error.correct, error.actual, error.extension or "")
+
+
+def _shown(error: TestError, known: dict[Pair, Classification], shelf: Shelf) -> dict[str, Any]:
+    pair = _pair(error)
+    found = known.get(pair) if pair else None
+    base = f"{shelf.base}/runs/{error.run_id}/samples/{error.sample_id}"
+    query = f"regression_id={error.regression_id}&output_id={error.output_id}"
+    return {
+        "run_id": error.run_id,
+        "sample_id": error.sample_id,
+        "regression_id": error.regression_id,
+        "output_id": error.output_id,
+        "filename": filename_of(error.filename, error.extension or ""),
+        "expected_hash": hash_of(error.correct),
+        "actual_hash": hash_of(error.actual),
+        "compared": found is not None,
+        "captions": caption_changes.details(found),
+        "links": {"diff": f"{base}/diff?{query}"},
+    }
