@@ -549,7 +549,7 @@ def test_a_log_is_finished_exactly_when_nothing_is_appended_any_more(
             accepted(held.heartbeat())
         case "late":
             raw.execute("UPDATE run_attempt SET deadline_at = ?", [LONG_AGO])
-            accepted(held.report(held.tests[0]))
+            assert held.report(held.tests[0]).status_code == 409
         case "other":
             raw.execute(
                 "INSERT INTO test_progress (test_id, status, timestamp, message)"

@@ -21,8 +21,8 @@ import sseclient
 
 from tests import factories
 from tests.mod_api.streaming.following import follow
-from tests.mod_api.streaming.serving import Server
 from tests.runners import Held, Runner, accepted
+from tests.web_server import Server
 
 CLIENT_SECONDS = 60
 MOST_CONNECTIONS = 100

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 
 CUT_EVERY = 100
 MOST_CUTS = 50
+PAUSES = 500
 # One to four bytes each; what a terminal would obey is not shown, and so not among them.
 characters = st.sampled_from("a b|#:ä߿ࠀ€\u2028\ufffd😀𐀀\U0010fffd")
 messages = st.lists(st.text(characters, max_size=400), min_size=5, max_size=40)
@@ -52,12 +53,13 @@ class Growing:
     def _write(self) -> None:
         at = 0
         with self._path.open("ab", buffering=0) as file:
-            for size in itertools.cycle(self._sizes):
+            for number, size in enumerate(itertools.cycle(self._sizes)):
                 file.write(self._content[at : at + size])
                 at += size
                 if at >= len(self._content):
                     return
-                time.sleep(0.001)
+                if number < PAUSES:  # a log of single bytes would take minutes
+                    time.sleep(0.001)
 
     def __enter__(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

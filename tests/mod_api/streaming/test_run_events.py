@@ -34,12 +34,11 @@ def test_progress_and_results_come_one_by_one_with_counts_and_then_the_end(
     opening = following.take(3)
     accepted(held.heartbeat(stage="test"))
     testing = following.take(2)
-    accepted(
-        held.report(held.tests[0], {held.claim["tests"][0]["outputs"][0]["output_id"]: "0" * 64})
-    )
+    output_id = held.claim["tests"][0]["outputs"][0]["output_id"]
+    accepted(held.report(held.tests[0], {output_id: b"another"}))
     accepted(held.report(held.tests[1], exit_code=3))
     second: list[Event] = []
-    while sum(event.name == "result" for event in second) < 1:
+    while sum(event.name == "result" for event in second) < 2:
         second += following.take(1)
     accepted(held.finish())
     events = opening + testing + second + following.rest()
@@ -47,8 +46,9 @@ def test_progress_and_results_come_one_by_one_with_counts_and_then_the_end(
     assert [event.data["status"] for event in events if event.name == "progress"] == [
         "queued", "preparation", "testing", "completed",
     ]  # fmt: skip
-    (result,) = [event.data for event in events if event.name == "result"]
-    assert result["regression_id"] == held.tests[1]
+    first, result = [event.data for event in events if event.name == "result"]
+    assert [first["regression_id"], result["regression_id"]] == held.tests
+    assert first["status"] == "fail"
     assert (result["status"], result["exit_code"], result["expected_exit_code"]) == (
         "missing_output", 3, 0,
     )  # fmt: skip
