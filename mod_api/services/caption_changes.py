@@ -18,11 +18,9 @@ from mod_api.services.captions import (
     NOT_COMPARED,
     RULES_VERSION,
     TOO_LARGE,
-    CaptionComparison,
-    CuePair,
-    classify,
+    compare,
     format_of,
-    list_cues,
+    page_of_cues,
 )
 from mod_api.services.file_names import output_key
 from mod_regression import classifications
@@ -71,13 +69,15 @@ def detailed_of_all(pairs: Iterable[Pair]) -> dict[Pair, Classification]:
     return classifications.classifications(pairs, RULES_VERSION, detailed=True)
 
 
-def cues(pair: Pair, expected: bytes, actual: bytes) -> list[CuePair]:
-    """List all cues of two contents; none where they cannot be compared as captions."""
+def cues(
+    pair: Pair, expected: bytes, actual: bytes, *, limit: int, offset: int
+) -> tuple[list[dict[str, Any]], int]:
+    """List some of all cues of two contents, and count all; none where they are no captions."""
     try:
-        return list_cues(expected, actual, pair.extension) or []
+        return page_of_cues(expected, actual, pair.extension, limit=limit, offset=offset)
     except Exception:  # noqa: BLE001 - a comparison that fails must not fail what it is made for
         _log_failure(pair)
-        return []
+        return [], 0
 
 
 def find_and_keep(pair: Pair, expected: bytes, actual: bytes) -> Classification:
@@ -87,10 +87,10 @@ def find_and_keep(pair: Pair, expected: bytes, actual: bytes) -> Classification:
     A pair that cannot be classified is not kept: later rules may do better.
     """
     try:
-        found = _classification(classify(expected, actual, pair.extension))
+        found = _classification(compare(expected, actual, pair.extension))
     except Exception:  # noqa: BLE001 - a comparison that fails must not fail what it is made for
         _log_failure(pair)
-        return _classification(NOT_COMPARED)
+        return _classification(asdict(NOT_COMPARED))
     try:
         written(lambda: classifications.keep(pair, found, RULES_VERSION))
     except SQLAlchemyError as error:
@@ -122,7 +122,7 @@ def note(repository: Repository, outputs: Iterable[tuple[str, str, str]]) -> Non
 
 def of_large_files(pair: Pair) -> Classification:
     """The finding about files that are too large to be fetched."""
-    return _classification(TOO_LARGE if format_of(pair.extension) else None)
+    return _classification(asdict(TOO_LARGE) if format_of(pair.extension) else None)
 
 
 def details(found: Classification | None) -> Mapping[str, Any] | None:
@@ -151,13 +151,14 @@ def _log_failure(pair: Pair | None) -> None:
     log.exception("captions_not_compared", **(asdict(pair) if pair else {}))
 
 
-def _classification(found: CaptionComparison | None) -> Classification:
+def _classification(found: Mapping[str, Any] | None) -> Classification:
     if found is None:
         return Classification(None)
+    location = found["location"] or {}
     return Classification(
-        kind=found.kind.value,
-        message=found.message,
-        cue_number=found.location.number if found.location else None,
-        start_ms=found.location.start_ms if found.location else None,
-        details=json.dumps(asdict(found), ensure_ascii=False),
+        kind=str(found["kind"]),
+        message=found["message"],
+        cue_number=location.get("number"),
+        start_ms=location.get("start_ms"),
+        details=json.dumps(found, ensure_ascii=False),
     )

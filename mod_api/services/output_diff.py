@@ -1,12 +1,12 @@
 """How one output of a run differs from its baseline."""
 
 import dataclasses
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from errors import Unavailable
 from mod_api.services import caption_changes, two_files
-from mod_api.services.captions import CuePair
 from mod_api.services.diff import Comparison
 from mod_api.services.diff import Side as ComparedSide
 from mod_api.services.downloads import Shelf, file_url
@@ -81,17 +81,16 @@ def diff(
 
 def _cues(
     shelf: Shelf, sides: dict[str, StoredOutput], pair: Pair, asked: CuesAsked
-) -> Page[CuePair]:
-    try:
-        found = two_files.cues(shelf.repository, sides["expected"], sides["actual"], pair)
-    except (KeyError, NotStored):
-        found = []  # of a file that is as expected and in no storage any more
-    return page(
-        found[asked.offset : asked.offset + asked.limit],
-        total=len(found),
-        limit=asked.limit,
-        offset=asked.offset,
-    )
+) -> Page[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    total = 0
+    if all(side.is_there for side in sides.values()) and sides:
+        expected, actual = sides["expected"], sides["actual"]
+        with suppress(NotStored):  # one went since it was found: there is nothing to list
+            rows, total = two_files.cues(
+                shelf.repository, expected, actual, pair, limit=asked.limit, offset=asked.offset
+            )
+    return page(rows, total=total, limit=asked.limit, offset=asked.offset)
 
 
 def shown(found: Difference, *, unified: bool) -> dict[str, Any]:

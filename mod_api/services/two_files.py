@@ -11,7 +11,6 @@ from weakref import WeakKeyDictionary
 
 from database.newest import Newest
 from mod_api.services import caption_changes
-from mod_api.services.captions import CuePair
 from mod_api.services.diff import Comparison, GaveUp, compare
 from mod_api.services.diff.comparison import MAX_BYTES
 from mod_api.services.inline import READ_S, locate, unavailable
@@ -97,14 +96,20 @@ def difference(
 
 
 def cues(
-    repository: Repository, expected: StoredOutput, actual: StoredOutput, pair: Pair
-) -> list[CuePair]:
-    """List all cues of two files that were found. Raises as `difference` does."""
+    repository: Repository,
+    expected: StoredOutput,
+    actual: StoredOutput,
+    pair: Pair,
+    *,
+    limit: int,
+    offset: int,
+) -> tuple[list[dict[str, Any]], int]:
+    """List some of all cues of two files that were found. Raises as `difference` does."""
     if are_too_large(expected, actual):
-        return []
+        return [], 0
     with _fetched(repository, expected, actual) as paths:
         contents = [caption_changes.content_for(path) for path in paths]
-    return caption_changes.cues(pair, *contents)
+    return caption_changes.cues(pair, *contents, limit=limit, offset=offset)
 
 
 def _known(repository: Repository) -> "Newest[Use, Comparison]":

@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from mod_api.services import caption_changes
+from mod_api.services.captions import child
 from tests import factories
 from tests.factories import Expected
 from tests.mod_api.compared import BAD, GOOD, compared
@@ -27,10 +28,10 @@ def reader(site: Any) -> dict[str, str]:
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    def classify(expected: bytes, actual: bytes, extension: str) -> None:
+    def compare(expected: bytes, actual: bytes, extension: str) -> None:
         raise RecursionError("a fault nobody thought of")
 
-    monkeypatch.setattr(caption_changes, "classify", classify)
+    monkeypatch.setattr(caption_changes, "compare", compare)
 
 
 def _cue(text: str) -> bytes:
@@ -141,3 +142,41 @@ def test_a_difference_is_answered_though_its_captions_cannot_be_compared(
     assert failed.json["captions"]["message"] == "The captions differ and could not be compared."
     assert scraped(app)[named("ci_caption_failures_total")] == before + 1
     assert mended.json["captions"]["kind"] == "text"
+
+
+def test_large_files_are_compared_in_a_process_of_their_own(
+    app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    cues = [
+        f"{n}\n00:{n // 60 % 60:02}:{n % 60:02},000 --> 00:{n // 60 % 60:02}:{n % 60:02},900\n"
+        f"Line {n} {'of many words ' * 9}\n\n"
+        for n in range(1, 2000)
+    ]
+    expected = "".join(cues).encode()
+    case = compared(sample_repository, expected, expected.replace(b"Line 1234 ", b"Lime 1234 "))
+
+    told = client.get(case.url("diff", cues="all", cues_offset=1232, cues_limit=3), headers=reader)
+
+    assert told.status_code == 200
+    assert told.json["captions"]["message"] == "Cue 1,234 at 00:20:34,000: 'Line' became 'Lime'."
+    assert [row["kind"] for row in told.json["cues"]["data"]] == ["identical", "text", "identical"]
+    assert told.json["cues"]["pagination"]["total"] == 1999
+
+
+def test_a_process_that_is_killed_leaves_the_rest_of_the_answer(
+    sqlite_app: Flask,
+    client: FlaskClient,
+    sample_repository: Path,
+    reader: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(child, "MAX_BYTES_IN_PROCESS", 0)
+    monkeypatch.setattr(child, "_START", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    case = compared(sample_repository)
+
+    told = client.get(case.url("diff", cues="all"), headers=reader)
+
+    assert told.status_code == 200
+    assert told.json["captions"]["message"] == "The captions differ and could not be compared."
+    assert told.json["cues"]["data"] == []
+    assert told.json["summary"]["added_lines"] == 1

@@ -1,5 +1,6 @@
 """How two caption files differ: `classify` says it in the terms of captions, not of lines."""
 
+from mod_api.services.captions.child import compare, page_of_cues
 from mod_api.services.captions.classification import (
     MAX_BYTES,
     RULES_VERSION,
@@ -36,6 +37,8 @@ __all__ = [
     "Location",
     "WordChange",
     "classify",
+    "compare",
     "format_of",
     "list_cues",
+    "page_of_cues",
 ]

@@ -168,7 +168,8 @@ def _changed_pairs(alignment: Alignment, expected: Side, actual: Side) -> Iterat
         if before[2:5] != after[2:5] or not same_format:
             change.kinds = text_kinds(before, after, expected.texts, actual.texts)
             change.is_rewritten = same_format and _is_rewritten(before, after)
-        if is_moved or change.is_rewritten or (same_format and before.style != after.style):
+        is_restyled = same_format and before.style != after.style
+        if is_moved or change.is_rewritten or is_restyled or before.is_timed != after.is_timed:
             change.kinds.add(ChangeKind.FORMATTING)
         if before.is_foreign != after.is_foreign and change.kinds.isdisjoint(_OF_LETTERS):
             change.kinds.add(ChangeKind.ENCODING)

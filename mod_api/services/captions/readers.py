@@ -317,6 +317,7 @@ _COLUMN = re.compile(
 _MAX_COLUMNS = 4
 _DAMAGED_ROW = re.compile(r"[^|]{4,24}\|(?:[^|]{1,24}\|)?")
 _DIGITS_OF_A_TIME = 6
+_LIKE_A_TIME = re.compile(r"[^|]{0,8}[0-9:.,]{4,24}[^|]{0,8}")
 
 
 class _Row(NamedTuple):
@@ -348,8 +349,7 @@ def _read_transcript(lines: list[str], file: CaptionFile) -> Iterator[_Placed]:
             yield _Placed(_row_cue(row, texts), first, at)
             row = None
         if found is None:
-            times, _, text = line.partition("|")
-            yield _Placed(Cue(end_ms, end_ms, text, times, is_timed=False), at, at + 1)
+            yield _Placed(_damaged_cue(line, end_ms), at, at + 1)
         else:
             row, texts, first, end_ms = found, [found.text], at, found.end_ms
     if row:
@@ -366,14 +366,28 @@ def _row(line: str) -> _Row | None:
     second, bar, after = rest.partition("|")
     if bar and (found := row_ms(second.strip())) is not None:
         end_ms, rest, times = found, after, f"{first}|{second}"
-    columns = ""
+    return _Row(start_ms, end_ms, times, *_columns(rest))
+
+
+def _columns(rest: str) -> tuple[str, str]:
+    """The columns behind the times of a row, and its text."""
+    end = 0
     for _ in range(_MAX_COLUMNS):
-        column = _COLUMN.match(rest)
+        column = _COLUMN.match(rest, end)
         if column is None:
             break
-        columns += column[0]
-        rest = rest[column.end() :]
-    return _Row(start_ms, end_ms, times, columns, rest)
+        end = column.end()
+    return rest[:end], rest[end:]
+
+
+def _damaged_cue(line: str, last_end_ms: int) -> Cue:
+    """A row of which a time cannot be read, as a cue without times."""
+    times, _, rest = line.partition("|")
+    second, bar, after = rest.partition("|")
+    if bar and (row_ms(second.strip()) is not None or _LIKE_A_TIME.fullmatch(second)):
+        times, rest = f"{times}|{second}", after
+    columns, text = _columns(rest)
+    return Cue(last_end_ms, last_end_ms, text, times, columns, is_timed=False)
 
 
 def _is_damaged_row(line: str) -> bool:
