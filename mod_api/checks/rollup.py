@@ -21,10 +21,11 @@ def findings() -> Iterator[Finding]:
         yield fail("rollup", f"{unseen} runs are left out of every answer: {REBUILD}.")
     unsettled, example = opened.never_settled()
     if is_kept and unsettled:
+        yield warn("rollup", f"{unsettled} runs are derived each time: {REBUILD}.")
         yield warn(
-            "rollup",
-            f"{unsettled} runs are derived each time, such as {example}: {REBUILD}. What remains "
-            "after it cannot be derived; the log says why (`run_not_derived`).",
+            "runs",
+            f"Where {example} is still derived each time after that, something in its rows cannot "
+            "be right: the log says what (`run_not_derived`).",
         )
 
 
