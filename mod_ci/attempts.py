@@ -70,7 +70,7 @@ _CREDENTIAL = select(
     Attempt.runner_name,
     Attempt.credential_hash,
 ).where(Attempt.id == _ATTEMPT_ID)
-_STANDING = (
+_LEASE = (
     select(
         Attempt.test_id,
         Attempt.credential_hash,
@@ -102,8 +102,8 @@ _RENEW = (
 
 
 @dataclass(frozen=True)
-class Hold:
-    """An attempt whose credential was shown: whose run it is, not yet whether the lease is held."""
+class AttemptCredential:
+    """A credential that was shown, and its attempt; whether the lease is held is checked later."""
 
     attempt_id: int
     number: int
@@ -114,8 +114,8 @@ class Hold:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What every answer to an attempt says: whether to go on, and until when.
+class LeaseState:
+    """The lease as every answer to an attempt shows it: whether to go on, and until when.
 
     `is_beat_due`: what comes now should be a heartbeat, too, since much of the lease is used up, or
     the deadline has passed, which ends the run.
@@ -126,8 +126,8 @@ class Standing:
     is_beat_due: bool = False
 
 
-class Stance(enum.Enum):
-    """How an attempt stands to its run: `late` still holds it, but longer than a run may take."""
+class LeaseStatus(enum.Enum):
+    """The lease of an attempt; `late`: held, but for longer than a run may take."""
 
     held = enum.auto()
     late = enum.auto()
@@ -135,35 +135,37 @@ class Stance(enum.Enum):
     lost = enum.auto()
 
 
-def recalled(attempt_id: Any, credential: str) -> Hold | None:
+def recalled(attempt_id: Any, credential: str) -> AttemptCredential | None:
     """The attempt that this credential opened a moment ago, if it did: good for what locks its run
     and then asks again (`_checked`)."""
-    hold: Hold | None = credentials.remembered(("attempt", attempt_id))
+    hold: AttemptCredential | None = credentials.remembered(("attempt", attempt_id))
     if hold is None or not hmac.compare_digest(hold.credential_hash, fingerprint(credential)):
         return None
     return hold
 
 
-def authenticate(attempt_id: Any, credential: str) -> Hold | None:
+def authenticate(attempt_id: Any, credential: str) -> AttemptCredential | None:
     """The attempt that this credential opens, or None."""
     if not isinstance(attempt_id, int):
         return None
     row = fetch_first(_CREDENTIAL, {"attempt_id": attempt_id})
     if row is None or not hmac.compare_digest(row.credential_hash, fingerprint(credential)):
         return None
-    hold = Hold(row.id, row.number, row.test_id, row.platform, row.runner_name, row.credential_hash)
+    hold = AttemptCredential(
+        row.id, row.number, row.test_id, row.platform, row.runner_name, row.credential_hash
+    )
     credentials.note(("attempt", attempt_id), hold)
     return hold
 
 
 def heartbeat(
-    hold: Hold,
+    hold: AttemptCredential,
     *,
     lease_seconds: int,
     stage: Stage | None = None,
     message: str | None = None,
     running: Sequence[int] | None = None,
-) -> Standing:
+) -> LeaseState:
     """Renew the lease; note the stage (the first time it is a progress event) and what runs now.
 
     A run that was canceled, or is past its deadline, answers `canceled`. Raises Conflict
@@ -171,7 +173,7 @@ def heartbeat(
     """
     row = _lock(hold, lease_seconds, canceled_is_an_answer=True)
     if row is None:
-        return Standing(canceled=True, lease_expires_at=None)
+        return LeaseState(canceled=True, lease_expires_at=None)
     attempt = db.session.get_one(Attempt, hold.attempt_id)
     if running is not None:
         attempt.running_tests = json.dumps(sorted(set(running)))
@@ -199,21 +201,21 @@ def running_tests(run: RunRow) -> list[int]:
 
 
 def finish(
-    hold: Hold,
+    hold: AttemptCredential,
     reason: EndReason,
     *,
     error_type: str | None = None,
     message: str | None = None,
     stack: Sequence[str] = (),
-) -> Standing:
+) -> LeaseState:
     """End the attempt: the run is completed, given back, or canceled by the infrastructure.
 
     Finishing twice with the same reason is harmless. Raises Conflict `lease_lost` or `run_ended`,
     and Unauthorized.
     """
     fetch(state.LOCK, {"run_id": hold.run_id})
-    if _checked(hold, fetch(_STANDING, _standing_of(hold))).end_reason is reason:
-        return Standing(canceled=False, lease_expires_at=None)
+    if _checked(hold, fetch(_LEASE, _lease_of(hold))).end_reason is reason:
+        return LeaseState(canceled=False, lease_expires_at=None)
     _lock(hold)
     attempt = db.session.get_one(Attempt, hold.attempt_id)
     attempt.ended_at = utc_now()
@@ -244,12 +246,12 @@ def finish(
             attempt_id=hold.attempt_id,
         )
     db.session.flush()
-    return Standing(canceled=False, lease_expires_at=None)
+    return LeaseState(canceled=False, lease_expires_at=None)
 
 
 def hold_for_result(
-    hold: Hold, regression_id: int, lease_seconds: int
-) -> tuple[Standing, results.Expected]:
+    hold: AttemptCredential, regression_id: int, lease_seconds: int
+) -> tuple[LeaseState, results.Expected]:
     """Lock the run for a result of this attempt; until when the lease is to be held (`renew`), and
     what the regression test should do.
 
@@ -260,74 +262,80 @@ def hold_for_result(
     wanted = {"run_id": hold.run_id, "regression_id": regression_id}
     batch = Batch()
     locked = batch.add(state.LOCK, {"run_id": hold.run_id})
-    standing = batch.add(_STANDING, _standing_of(hold, lease_seconds))
+    lease = batch.add(_LEASE, _lease_of(hold, lease_seconds))
     expected = batch.add(results.EXPECTED, wanted)
     batch.send()
-    row = _decide(hold, bool(locked.rows), standing.rows)
+    row = _decide(hold, bool(locked.rows), lease.rows)
     moment = min(A_MOMENT, timedelta(seconds=lease_seconds) / 20)
     is_fresh = abs(row.renewed_until - row.lease_expires_at) < moment
     until = row.lease_expires_at if is_fresh else row.renewed_until
-    return Standing(False, until, is_beat_due=not is_fresh), results.expected_in(
+    return LeaseState(False, until, is_beat_due=not is_fresh), results.expected_in(
         expected.rows, regression_id
     )
 
 
-def renewal(hold: Hold, until: datetime | None) -> tuple[Executable, dict[str, Any]]:
+def renewal(hold: AttemptCredential, until: datetime | None) -> tuple[Executable, dict[str, Any]]:
     """The statement that renews the lease of a locked run, with its parameters."""
     return _RENEW, {"run_id": hold.run_id, "until": until}
 
 
-def check_for_log(hold: Hold, lease_seconds: int) -> Standing:
+def check_for_log(hold: AttemptCredential, lease_seconds: int) -> LeaseState:
     """Whether this attempt may append to the log: one plain read, no lock, no write.
 
     After an end that came from elsewhere the attempt that was current may go on for 60 s. Raises
     Conflict `lease_lost` or `run_ended`.
     """
-    row = _checked(hold, fetch(_STANDING, _standing_of(hold, lease_seconds)))
-    stance = _stance(row, hold.number)
-    if stance is Stance.lost:
+    row = _checked(hold, fetch(_LEASE, _lease_of(hold, lease_seconds)))
+    status = _lease_status(row, hold.number)
+    if status is LeaseStatus.lost:
         raise _lost()
-    if stance is Stance.ended:
+    if status is LeaseStatus.ended:
         if not row.log_goes_on:
             raise _ended(row.status)
-        return Standing(row.status is TestStatus.canceled, None)
+        return LeaseState(row.status is TestStatus.canceled, None)
     used = row.renewed_until - row.lease_expires_at
     is_used_up = used > timedelta(seconds=max(1, lease_seconds // 4))
-    return Standing(
+    return LeaseState(
         canceled=False,
         lease_expires_at=row.lease_expires_at,
-        is_beat_due=is_used_up or stance is Stance.late,
+        is_beat_due=is_used_up or status is LeaseStatus.late,
     )
 
 
-def _lock(hold: Hold, lease_seconds: int = 0, *, canceled_is_an_answer: bool = False) -> Any:
-    """Lock the run and make sure that this attempt holds it; its row of `_STANDING`.
+def _lock(
+    hold: AttemptCredential, lease_seconds: int = 0, *, canceled_is_an_answer: bool = False
+) -> Any:
+    """Lock the run and make sure that this attempt holds it; its row of `_LEASE`.
 
     As `_decide`, which decides.
     """
     locked = fetch(state.LOCK, {"run_id": hold.run_id})
-    standing = fetch(_STANDING, _standing_of(hold, lease_seconds))
-    return _decide(hold, bool(locked), standing, canceled_is_an_answer=canceled_is_an_answer)
+    lease = fetch(_LEASE, _lease_of(hold, lease_seconds))
+    return _decide(hold, bool(locked), lease, canceled_is_an_answer=canceled_is_an_answer)
 
 
 def _decide(
-    hold: Hold, is_locked: bool, standing: Sequence[Any], *, canceled_is_an_answer: bool = False
+    hold: AttemptCredential,
+    is_locked: bool,
+    lease: Sequence[Any],
+    *,
+    canceled_is_an_answer: bool = False,
 ) -> Any:
-    """The row of `_STANDING` of an attempt that holds its run, which is locked.
+    """The row of `_LEASE` of an attempt that holds its run, which is locked.
 
     A run past its deadline is ended. None when the run was canceled, or is so now, and that is an
     answer. Raises Conflict `lease_lost`, `run_ended`.
     """
-    row = _checked(hold, standing)
-    stance = _stance(row, hold.number) if is_locked else Stance.lost
-    if stance is Stance.lost:
+    row = _checked(hold, lease)
+    status = _lease_status(row, hold.number) if is_locked else LeaseStatus.lost
+    if status is LeaseStatus.lost:
         raise _lost()
-    if stance is Stance.ended:
+    if status is LeaseStatus.ended:
         if row.status is TestStatus.canceled and canceled_is_an_answer:
             end_open_attempts(hold.run_id, EndReason.canceled)
             return None
         raise _ended(row.status)
-    if stance is Stance.late:
+    if status is LeaseStatus.late:
         _exceed_deadline(hold)
         if canceled_is_an_answer:
             return None
@@ -337,24 +345,24 @@ def _decide(
     return row
 
 
-def _stance(row: Any, number: int) -> Stance:
-    """How the attempt of that number stands by its row of `_STANDING`."""
+def _lease_status(row: Any, number: int) -> LeaseStatus:
+    """Return the lease status of the attempt of that number, by its row of `_LEASE`."""
     given_up = row.end_reason in (EndReason.lease_expired, EndReason.runner_shutdown)
     if row.attempts != number or row.status is None or given_up:
-        return Stance.lost
+        return LeaseStatus.lost
     if row.status.has_ended:
-        return Stance.ended
+        return LeaseStatus.ended
     if not row.live:
-        return Stance.lost
-    return Stance.late if row.late else Stance.held
+        return LeaseStatus.lost
+    return LeaseStatus.late if row.late else LeaseStatus.held
 
 
-def _standing_of(hold: Hold, lease_seconds: int = 0) -> dict[str, int]:
+def _lease_of(hold: AttemptCredential, lease_seconds: int = 0) -> dict[str, int]:
     return {"attempt_id": hold.attempt_id, "seconds": lease_seconds}
 
 
-def _checked(hold: Hold, rows: Sequence[Any]) -> Any:
-    """The one row of `_STANDING` that was read now.
+def _checked(hold: AttemptCredential, rows: Sequence[Any]) -> Any:
+    """The one row of `_LEASE` that was read now.
 
     Raises Unauthorized where its credential opens it no more, and Unavailable where its run has
     another id since it was shown.
@@ -368,7 +376,7 @@ def _checked(hold: Hold, rows: Sequence[Any]) -> Any:
     return row
 
 
-def _exceed_deadline(hold: Hold) -> None:
+def _exceed_deadline(hold: AttemptCredential) -> None:
     message = "The run took longer than a run may and was ended."
     count_failures(hold.run_id)
     db.session.execute(
@@ -392,7 +400,7 @@ def _exceed_deadline(hold: Hold) -> None:
     keep()
 
 
-def _give_back(hold: Hold) -> None:
+def _give_back(hold: AttemptCredential) -> None:
     state.append(
         hold.run_id,
         TestStatus.preparation,
@@ -406,9 +414,9 @@ def _give_back(hold: Hold) -> None:
     )
 
 
-def _renew(hold: Hold, until: datetime) -> Standing:
+def _renew(hold: AttemptCredential, until: datetime) -> LeaseState:
     execute(*renewal(hold, until))
-    return Standing(canceled=False, lease_expires_at=until)
+    return LeaseState(canceled=False, lease_expires_at=until)
 
 
 def _lost() -> Conflict:

@@ -84,7 +84,7 @@ _LOCK_ONE = (
     .limit(1)
     .with_for_update(skip_locked=True)
 )
-_HELD = (
+_CLAIM_CANDIDATE = (
     select(
         RunRecord.test_id,
         Last.status,
@@ -208,14 +208,14 @@ def claim(
     token = batch.add(*token_recheck.statement(caller))
     wanted = {"platform": platform, "after": 0, "most": FIRST_CANDIDATES}
     locked = batch.choose(_LOCK_OLDEST, wanted)
-    held = batch.add(_HELD, {"run_id": CHOSEN})
+    candidate = batch.add(_CLAIM_CANDIDATE, {"run_id": CHOSEN})
     recorded = batch.add(_RECORDED, {"run_id": CHOSEN})
     batch.send()
     account = token_recheck.check(token.rows, caller, Scope.RUNS_EXECUTE).account
     taker = _Taker(platform, runner_name, account, lease_seconds, run_time_limit)
     seen = 0
     if locked.rows:
-        taken = _take_if_it_waits(taker, held.rows[0], recorded.rows)
+        taken = _take_if_it_waits(taker, candidate.rows[0], recorded.rows)
         if taken is not None:
             return taken
         seen = locked.rows[0].id
@@ -227,8 +227,8 @@ def _claim_after(seen: int, taker: _Taker) -> Claim | None:
     while ids := open_runs.oldest_waiting(taker.platform, after=seen):
         locked = fetch_first(_LOCK_ONE, {"first": ids[0], "ids": ids})
         if locked is not None:
-            held = fetch(_HELD, {"run_id": locked.id})[0]
-            taken = _take_if_it_waits(taker, held, fetch(_RECORDED, {"run_id": locked.id}))
+            candidate = fetch(_CLAIM_CANDIDATE, {"run_id": locked.id})[0]
+            taken = _take_if_it_waits(taker, candidate, fetch(_RECORDED, {"run_id": locked.id}))
             if taken is not None:
                 return taken
         seen = ids[-1] if locked is None else locked.id
@@ -256,43 +256,44 @@ def _expire(run_id: int) -> bool:
     """Whether the run's lease had expired, and nobody holds the run."""
     if state.lock(run_id, skip_locked=True) is None:
         return False
-    (held,) = fetch(_HELD, {"run_id": run_id})
-    if not held.is_expired:
+    (candidate,) = fetch(_CLAIM_CANDIDATE, {"run_id": run_id})
+    if not candidate.is_expired:
         return False
-    if held.status is not None and held.status.has_ended:
+    if candidate.status is not None and candidate.status.has_ended:
         end_open_attempts(run_id, EndReason.canceled)
-        _forget_lease(run_id, held.lost_attempts)
+        _forget_lease(run_id, candidate.lost_attempts)
     else:
-        _give_up(held)
+        _give_up(candidate)
     return True
 
 
-def _waits(held: Row[Any]) -> bool:
-    """Whether a run that is locked now waits for a runner, by its row of `_HELD`."""
-    if not is_valid(held.commit, held.github, held.platform):
+def _waits(candidate: Row[Any]) -> bool:
+    """Whether a run that is locked now waits for a runner, by its row of `_CLAIM_CANDIDATE`."""
+    if not is_valid(candidate.commit, candidate.github, candidate.platform):
         return False
-    if held.is_new:
+    if candidate.is_new:
         return True
-    goes_on = held.status is not None and not held.status.has_ended  # None: no word of ours
-    return goes_on and bool(held.is_as_left) and (not held.is_leased or bool(held.is_expired))
+    if candidate.status is None or candidate.status.has_ended:  # None: not a progress row of ours
+        return False
+    return bool(candidate.is_as_left and (not candidate.is_leased or candidate.is_expired))
 
 
-def _give_up(held: Row[Any]) -> int | None:
+def _give_up(candidate: Row[Any]) -> int | None:
     """Write down what a locked run's last attempt left behind; how many attempts it has lost now.
 
     None when that was one too many: the run was canceled.
     """
-    lost: int = held.lost_attempts
+    lost: int = candidate.lost_attempts
     attempt_id = None
-    if held.status is not None and held.is_expired:
+    if candidate.status is not None and candidate.is_expired:
         lost += 1
-    if held.is_leased or held.attempts:
-        attempt_id = end_open_attempts(held.test_id, EndReason.lease_expired)
-        _forget_lease(held.test_id, lost)
-    if held.status is None or lost < MOST_LOST_ATTEMPTS:
+    if candidate.is_leased or candidate.attempts:
+        attempt_id = end_open_attempts(candidate.test_id, EndReason.lease_expired)
+        _forget_lease(candidate.test_id, lost)
+    if candidate.status is None or lost < MOST_LOST_ATTEMPTS:
         return lost
     state.end(
-        held.test_id,
+        candidate.test_id,
         TestStatus.canceled,
         LOST_MESSAGE.format(count=lost),
         cause=ProgressCause.infrastructure,
@@ -301,47 +302,47 @@ def _give_up(held: Row[Any]) -> int | None:
     return None
 
 
-def _take_if_it_waits(taker: _Taker, held: Row[Any], recorded: Sequence[Any]) -> Claim | None:
-    """Claim a locked run, if it waits: its rows of `_HELD` and `_RECORDED`."""
-    if not _waits(held):
+def _take_if_it_waits(taker: _Taker, candidate: Row[Any], recorded: Sequence[Any]) -> Claim | None:
+    """Claim a locked run, if it waits: its rows of `_CLAIM_CANDIDATE` and `_RECORDED`."""
+    if not _waits(candidate):
         return None
-    lost = _give_up(held)
+    lost = _give_up(candidate)
     if lost is None:
         return None
-    until = held.now + timedelta(seconds=taker.lease_seconds)
-    deadline = held.now + timedelta(seconds=taker.run_time_limit)
+    until = candidate.now + timedelta(seconds=taker.lease_seconds)
+    deadline = candidate.now + timedelta(seconds=taker.run_time_limit)
     credential = "spca_" + secrets.token_urlsafe(32)
     return Claim(
-        attempt_id=_write(taker, held, lost, credential, until, deadline),
-        number=held.attempts + 1,
+        attempt_id=_write(taker, candidate, lost, credential, until, deadline),
+        number=candidate.attempts + 1,
         credential=credential,
-        run_id=held.test_id,
+        run_id=candidate.test_id,
         recorded=frozenset(test for (test,) in recorded) or None,
-        reported=_reported(held),
+        reported=_reported(candidate),
         lease_expires_at=until,
         deadline_at=deadline,
-        run=held,
-        definitions=version_of_definitions(held),
+        run=candidate,
+        definitions=version_of_definitions(candidate),
     )
 
 
-def _reported(held: Row[Any]) -> frozenset[int]:
+def _reported(candidate: Row[Any]) -> frozenset[int]:
     """The tests of a locked run that have a result: most runs that are taken have none."""
-    if not held.has_results:
+    if not candidate.has_results:
         return frozenset()
-    return frozenset(fetch_values(_REPORTED, {"run_id": held.test_id}))
+    return frozenset(fetch_values(_REPORTED, {"run_id": candidate.test_id}))
 
 
 def _write(
     taker: _Taker,
-    held: Row[Any],
+    candidate: Row[Any],
     lost: int,
     credential: str,
     until: datetime,
     deadline: datetime,
 ) -> int:
     """Write down that a locked run is taken; the id of its new attempt."""
-    run_id, number = held.test_id, held.attempts + 1
+    run_id, number = candidate.test_id, candidate.attempts + 1
     message = f"Attempt {number}: taken by {taker.runner_name}."
     batch = Batch()
     attempt = batch.add(
@@ -353,13 +354,13 @@ def _write(
             "runner_name": taker.runner_name,
             "account_id": taker.account.id,
             "credential_hash": fingerprint(credential),
-            "claimed_at": held.now,
+            "claimed_at": candidate.now,
             "deadline_at": deadline,
         },
     )
     batch.add(state.APPEND, state.event(run_id, TestStatus.preparation, message))
     batch.add(_RECORD, {"run_id": run_id, "number": number})
-    if held.has_files:
+    if candidate.has_files:
         # Those whose result never came: this attempt reports both together.
         batch.add(_DROP_FILES, {"run_id": run_id})
     batch.add(
@@ -368,7 +369,7 @@ def _write(
             "run_id": run_id,
             "number": number,
             # Without any progress it never was taken, or the existing site has restarted it.
-            "lost": 0 if held.status is None else lost,
+            "lost": 0 if candidate.status is None else lost,
             "until": until,
         },
     )

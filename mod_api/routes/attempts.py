@@ -25,7 +25,7 @@ from mod_api.schemas.attempts import (
 )
 from mod_api.services import attempts, log_archive
 from mod_auth.scopes import Scope
-from mod_ci.attempts import Hold
+from mod_ci.attempts import AttemptCredential
 
 REPORT = ResultReportSchema()
 bp = Resource("Runners", __name__, url_prefix="/attempts", description="For runners only")
@@ -177,6 +177,6 @@ def _keep_log(run_id: int, response: Response) -> Response:
     return response
 
 
-def _hold() -> Hold:
-    hold: Hold = g.attempt
+def _hold() -> AttemptCredential:
+    hold: AttemptCredential = g.attempt
     return hold

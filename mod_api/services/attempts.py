@@ -14,7 +14,7 @@ from mod_api.services.log_sources import path_of
 from mod_api.services.waiting import wait_for
 from mod_auth.tokens import Caller
 from mod_ci import attempts, claim_payload, open_runs, queue, results
-from mod_ci.attempts import Hold, Standing
+from mod_ci.attempts import AttemptCredential, LeaseState
 from mod_ci.models import EndReason, Stage
 from mod_ci.results import Output, Report
 from mod_regression.definitions import Definition
@@ -83,7 +83,7 @@ def claim(
 
 
 def heartbeat(
-    hold: Hold,
+    hold: AttemptCredential,
     *,
     settings: Settings,
     stage: str | None = None,
@@ -91,17 +91,17 @@ def heartbeat(
     running: list[int] | None = None,
 ) -> Answer:
     """Renew the lease. Raises Conflict `lease_lost` or `run_ended`."""
-    standing = attempts.heartbeat(
+    lease = attempts.heartbeat(
         hold,
         lease_seconds=settings.lease_seconds,
         stage=Stage(stage) if stage else None,
         message=message,
         running=running,
     )
-    return _answer(standing, settings, hold.run_id)
+    return _answer(lease, settings, hold.run_id)
 
 
-def append_log(hold: Hold, offset: int, data: bytes, *, settings: Settings) -> Answer:
+def append_log(hold: AttemptCredential, offset: int, data: bytes, *, settings: Settings) -> Answer:
     """Append to the run's log; the lease is renewed only when a good part of it is used up.
 
     Raises Conflict, Invalid for what is not whole lines, OffsetMismatch with the true offset.
@@ -109,7 +109,7 @@ def append_log(hold: Hold, offset: int, data: bytes, *, settings: Settings) -> A
     if len(data) > MOST_APPENDED:
         raise Invalid.fields(body=f"At most {MOST_APPENDED} bytes are taken at once.")
     with reading():
-        standing = attempts.check_for_log(hold, settings.lease_seconds)
+        lease = attempts.check_for_log(hold, settings.lease_seconds)
     try:
         appended = log_append.append(
             path_of(settings, hold.run_id), offset, data, limit_bytes=settings.log_limit
@@ -122,14 +122,19 @@ def append_log(hold: Hold, offset: int, data: bytes, *, settings: Settings) -> A
         raise Invalid.fields(body=f"Must be whole lines: {error}") from error
     except OSError as error:
         raise Unavailable("The log could not be written.", retry_after=5) from error
-    answer = _answer(_renewed_if_due(hold, standing, settings), settings, hold.run_id)
+    answer = _answer(_renewed_if_due(hold, lease, settings), settings, hold.run_id)
     return Answer(
         answer.canceled, answer.lease, answer.log_interval_ms, appended.offset, appended.full
     )
 
 
 def keep_artifact(
-    hold: Hold, kind: str, stream: Readable, *, settings: Settings, repository: Repository
+    hold: AttemptCredential,
+    kind: str,
+    stream: Readable,
+    *,
+    settings: Settings,
+    repository: Repository,
 ) -> Answer:
     """Keep the binary, a core dump or all output of the run, as long as its log is taken.
 
@@ -144,16 +149,16 @@ def keep_artifact(
                 raise Invalid.fields(body="The file is empty.")
             # While it was on its way, another attempt may have got the run.
             with reading():
-                standing = check()
+                lease = check()
             key = artifact_key(hold.run_id, ArtifactKind(kind), hold.platform.value)
             repository.keep(received, key)
     except StorageUnavailable as error:
         raise Unavailable(f"The file could not be stored: {error}", retry_after=5) from error
-    return _answer(_renewed_if_due(hold, standing, settings), settings, hold.run_id)
+    return _answer(_renewed_if_due(hold, lease, settings), settings, hold.run_id)
 
 
 def report(
-    hold: Hold,
+    hold: AttemptCredential,
     regression_id: int,
     told: Mapping[str, Any],
     files: Mapping[str, Readable],
@@ -169,8 +174,8 @@ def report(
     found = _report(told)
     uploads = _uploads(files)
 
-    def store(kept: Mapping[int, Output] | None) -> Standing | None:
-        standing, expected = attempts.hold_for_result(hold, regression_id, settings.lease_seconds)
+    def store(kept: Mapping[int, Output] | None) -> LeaseState | None:
+        lease, expected = attempts.hold_for_result(hold, regression_id, settings.lease_seconds)
         if kept is None:
             if uploads or results.differing(expected.outputs, found.outputs):
                 return None
@@ -179,28 +184,28 @@ def report(
         batch = results.replace(
             hold.run_id, regression_id, found, expected, attempt_id=hold.attempt_id
         )
-        if standing.is_beat_due:
-            batch.add(*attempts.renewal(hold, standing.lease_expires_at))
+        if lease.is_beat_due:
+            batch.add(*attempts.renewal(hold, lease.lease_expires_at))
         batch.send()
-        return standing
+        return lease
 
     # Most results are as expected, and need no files. What differs is stored, or found stored,
     # while no run is locked, but not for an attempt that has lost its lease.
-    standing = written(lambda: store(None), pipelined=True)
-    if standing is not None:
-        return _answer(standing, settings, hold.run_id)
+    lease = written(lambda: store(None), pipelined=True)
+    if lease is not None:
+        return _answer(lease, settings, hold.run_id)
     outputs: Mapping[int, Output] = {}
     for _ in range(MOST_CHANGES):
         with reading():
             outputs = results.expected_of(hold.run_id, regression_id).outputs
         results.keep_files(repository, outputs, found.outputs, uploads, limit=settings.max_upload)
         uploads = {}  # they are stored now
-        standing = written(functools.partial(store, outputs), pipelined=True)
-        if standing is not None:
+        lease = written(functools.partial(store, outputs), pipelined=True)
+        if lease is not None:
             break
     else:
         raise Unavailable("The baselines of this test are being changed.", retry_after=1)
-    answer = _answer(standing, settings, hold.run_id)
+    answer = _answer(lease, settings, hold.run_id)
     caption_changes.note(
         repository,
         [
@@ -213,7 +218,7 @@ def report(
 
 
 def finish(
-    hold: Hold,
+    hold: AttemptCredential,
     *,
     settings: Settings,
     reason: str,
@@ -228,8 +233,8 @@ def finish(
     why = EndReason(reason)
     if why.is_infrastructure_failure and type is None:
         raise Invalid.fields(type="Is needed with this reason.")
-    standing = attempts.finish(hold, why, error_type=type, message=message, stack=stack or ())
-    return _answer(standing, settings, hold.run_id)
+    lease = attempts.finish(hold, why, error_type=type, message=message, stack=stack or ())
+    return _answer(lease, settings, hold.run_id)
 
 
 def sample_key(sample_id: int) -> str:
@@ -299,16 +304,16 @@ def _give_back(taken: dict[str, Any]) -> None:
         attempts.finish(hold, EndReason.runner_shutdown)
 
 
-def _renewed_if_due(hold: Hold, standing: Standing, settings: Settings) -> Standing:
-    """The standing, with a renewed lease where a good part of it is used up."""
-    if not standing.is_beat_due:
-        return standing
+def _renewed_if_due(hold: AttemptCredential, lease: LeaseState, settings: Settings) -> LeaseState:
+    """Return the lease, renewed if a good part of it is used up."""
+    if not lease.is_beat_due:
+        return lease
     return written(lambda: attempts.heartbeat(hold, lease_seconds=settings.lease_seconds))
 
 
-def _answer(standing: Standing, settings: Settings, run_id: int) -> Answer:
-    lease = {"seconds": settings.lease_seconds, "expires_at": standing.lease_expires_at}
-    return Answer(standing.canceled, lease, log_interval_ms(settings, run_id))
+def _answer(lease: LeaseState, settings: Settings, run_id: int) -> Answer:
+    shown = {"seconds": settings.lease_seconds, "expires_at": lease.lease_expires_at}
+    return Answer(lease.canceled, shown, log_interval_ms(settings, run_id))
 
 
 def log_interval_ms(settings: Settings, run_id: int) -> int:
