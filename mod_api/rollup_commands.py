@@ -48,5 +48,7 @@ def adopt() -> None:
     """Make the triggers anew as this account of the database: the one that made them is to go, or
     is gone, and then nobody can write."""
     with db.engine.begin() as connection:
+        if trigger_definers.are_hidden(connection):
+            raise click.ClickException("This account of the database lacks the right TRIGGER.")
         count = trigger_definers.adopt(connection)
     click.echo(f"Triggers made anew: {count}.")

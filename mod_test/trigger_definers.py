@@ -23,7 +23,15 @@ def others(connection: Connection) -> list[str]:
     if connection.dialect.name == "sqlite":
         return []
     this = connection.execute(text("SELECT CURRENT_USER()")).scalar()
-    return sorted({row.owner for row in _ours(connection)} - {this})
+    return sorted({row.owner for row in _ours(connection)} - {this, None})
+
+
+def are_hidden(connection: Connection) -> bool:
+    """Tell whether our triggers are there, but not the accounts that they act as: MariaDB shows
+    those to accounts with the right TRIGGER only."""
+    if connection.dialect.name == "sqlite":
+        return False
+    return any(row.owner is None for row in _ours(connection))
 
 
 def what_fails(connection: Connection) -> str | None:

@@ -59,7 +59,7 @@ IN_COMPOSE = re.compile(r"(?<!\$)\$\{([A-Z_]+)")
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
 TIMERS_SH = (DEPLOY / "timers.sh").read_text("utf-8")
 DOCUMENTS = ("openapi.json", "openapi.yaml", "docs", "docs/start.js", "docs/swagger-ui.css")
-FLASK = re.compile(r"(?:flask --app run|ci-flask) ([a-z ]+)")
+FLASK = re.compile(r"(?:flask --app run|ci-flask)(?: --env \S+)? ([a-z ]+)")
 # `flask` by the hand of an operator; what follows are the properties that it has of the units.
 BY_HAND = DEPLOY / "systemd" / "ci-flask"
 GIVEN_BY_HAND = ("User", "Group", "UMask", "StateDirectory", "EnvironmentFile", "WorkingDirectory")
@@ -239,14 +239,34 @@ def test_every_unit_is_hardened_and_runs_as_nobody_special(unit: Path) -> None:
     ]
 
 
-def test_a_command_by_hand_has_what_the_units_have(tmp_path: Path) -> None:
-    fake = tmp_path / "systemd-run"
+def by_hand(folder: Path, *asked: str) -> subprocess.CompletedProcess[str]:
+    """Run ci-flask beside a `systemd-run` that prints its arguments, one a line."""
+    fake = folder / "systemd-run"
     fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     fake.chmod(0o755)
-    environ = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    asked = [BY_HAND, "accounts", "create", "ann@example.org", "--name", "Ann Other"]
-    told = subprocess.run(asked, env=environ, capture_output=True, text=True, check=True)
-    arguments = told.stdout.splitlines()
+    environ = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"}
+    return subprocess.run([BY_HAND, *asked], env=environ, capture_output=True, text=True)
+
+
+def test_a_command_by_hand_can_use_another_account_of_the_database(tmp_path: Path) -> None:
+    own = tmp_path / "upgrade.env"
+    own.write_text("DATABASE_URL=mysql+pymysql://ci_upgrade:secret@db/ci\n")
+
+    done = by_hand(tmp_path, "--env", str(own), "db", "upgrade")
+    missing = by_hand(tmp_path, "--env", f"{tmp_path}/none", "db", "upgrade")
+
+    arguments = done.stdout.splitlines()
+    files = [line for line in arguments if line.startswith("--property=EnvironmentFile=")]
+    # Of two files systemd takes a variable from the later one.
+    assert [line.rpartition("=")[2] for line in files] == ["/etc/ci/ci.env", str(own)]
+    assert arguments[-4:] == ["--app", "run", "db", "upgrade"]
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert missing.stderr == f"ci-flask: cannot read the file '{tmp_path}/none' of --env\n"
+
+
+def test_a_command_by_hand_has_what_the_units_have(tmp_path: Path) -> None:
+    asked = ["accounts", "create", "ann@example.org", "--name", "Ann Other"]
+    arguments = by_hand(tmp_path, *asked).stdout.splitlines()
 
     unit = DEPLOY / "systemd" / "ci-queue-expire.service"
     (program,) = lines_of(unit, "ExecStart")
@@ -258,7 +278,7 @@ def test_a_command_by_hand_has_what_the_units_have(tmp_path: Path) -> None:
     assert [f"--setenv={value}" for value in lines_of(unit, "Environment")] == [
         argument for argument in arguments if argument.startswith("--setenv")
     ]
-    assert arguments[-8:] == [*program.split()[:3], *asked[1:]]
+    assert arguments[-8:] == [*program.split()[:3], *asked]
 
 
 def test_the_runners_unit_leaves_it_what_its_sandbox_needs() -> None:

@@ -82,8 +82,9 @@ def owners() -> Iterator[Finding]:
     """Whether our triggers act as an account that exists; where it is ours, it does."""
     with db.engine.connect() as connection:
         others = trigger_definers.others(connection)
+        are_hidden = trigger_definers.are_hidden(connection)
         connection.rollback()
-        problem = trigger_definers.what_fails(connection) if others else None
+        problem = trigger_definers.what_fails(connection) if others or are_hidden else None
     if problem is not None:
         yield fail(
             "triggers",
@@ -95,6 +96,12 @@ def owners() -> Iterator[Finding]:
             "triggers",
             f"They act as {', '.join(others)}: before that account is dropped, `flask --app run "
             "rollup adopt` as another, or no program can change runs any more.",
+        )
+    elif are_hidden:
+        yield ok(
+            "triggers",
+            "The account that they act as is not to be seen by this account, which lacks the right "
+            "TRIGGER; it exists, since runs can be changed.",
         )
 
 
