@@ -146,8 +146,17 @@ class Settings:
 
 
 def _process_environment() -> dict[str, str | None]:
-    kept = dotenv_values(ROOT / ".env") if get_load_dotenv() else {}
-    return {**kept, **os.environ}
+    if not get_load_dotenv():
+        return dict(os.environ)
+    kept = dotenv_values(ROOT / ".env", interpolate=False)
+    # The `flask` command has put the file into the environment already, with `${...}` replaced.
+    replaced = dotenv_values(ROOT / ".env")
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in kept or value != replaced[name]
+    }
+    return {**kept, **own}
 
 
 def _read(name: str, text: str, reader: Callable[[str], T]) -> T:

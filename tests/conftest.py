@@ -61,7 +61,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    missing = {"mariadb": servers.missing_mariadb(), "redis": servers.missing_redis()}
+    missing = {
+        "mariadb": servers.missing_mariadb(),
+        "redis": servers.missing_redis(),
+        "nginx": servers.missing_nginx(),
+    }
     for item in items:
         for fixture, server in SERVER_OF_FIXTURE.items():
             if fixture in getattr(item, "fixturenames", ()):

@@ -108,6 +108,11 @@ def missing_redis() -> str | None:
     return "Redis is not installed"
 
 
+def missing_nginx() -> str | None:
+    """Why no nginx can be had here; None when one can."""
+    return None if program("nginx") else "nginx is not installed"
+
+
 def program(name: str) -> str | None:
     """The path of a program, also where a plain user's PATH leaves the system's folders out."""
     return shutil.which(name, path=os.pathsep.join((os.environ["PATH"], *SYSTEM_FOLDERS)))

@@ -25,7 +25,19 @@ DEPLOY = ROOT / "deploy"
 PAPER = ROOT / "docs" / "deploy.md"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 TIMERS = sorted((DEPLOY / "systemd").glob("*.timer"))
-COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+COMPOSE_FILES = [DEPLOY / "compose.yaml", DEPLOY / "compose.database.yaml"]
+
+
+def merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Two compose files as one: mappings are merged, of others the later one counts."""
+    both = {name: merged(one[name], other[name]) for name in one.keys() & other.keys()
+            if isinstance(one[name], dict) and isinstance(other[name], dict)}  # fmt: skip
+    return one | other | both
+
+
+COMPOSE: dict[str, Any] = {}
+for file in COMPOSE_FILES:
+    COMPOSE = merged(COMPOSE, yaml.safe_load(file.read_text("utf-8")))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ENV_FILES = [DEPLOY / "compose.env.example", *(DEPLOY / "systemd").glob("*.env.example")]
 # Read by others than our settings: gunicorn, flask, Google's library, the compose file itself.
@@ -113,7 +125,7 @@ def test_every_variable_of_an_example_is_read_by_somebody(file: Path) -> None:
 
 
 def test_every_variable_of_the_compose_file_is_a_setting_and_is_in_its_example() -> None:
-    text = (DEPLOY / "compose.yaml").read_text("utf-8")
+    text = "".join(file.read_text("utf-8") for file in COMPOSE_FILES)
     ours = {name for service in ("web", "migrate", "timers") for name in environment_of(service)}
 
     assert set(IN_COMPOSE.findall(text)) <= set(commented(DEPLOY / "compose.env.example"))
@@ -149,8 +161,22 @@ def test_an_example_whose_secrets_nobody_made_is_refused(secret: str) -> None:
         Settings.from_environment(environ)
 
 
+def test_compose_takes_a_database_that_is_there() -> None:
+    alone = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
+
+    assert "db" not in alone
+    assert "MARIADB_PASSWORD" not in (DEPLOY / "compose.yaml").read_text("utf-8")
+    for name in ("web", "migrate", "timers"):
+        # So DATABASE_URL is the one of compose.env, and what it names can be reached.
+        assert alone[name]["env_file"] == "compose.env"
+        assert "DATABASE_URL" not in alone[name]["environment"]
+        assert set(alone[name].get("depends_on", {})) <= alone.keys()
+        assert "front" in alone[name]["networks"]
+    assert "DATABASE_URL" in commented(DEPLOY / "compose.env.example")
+
+
 def test_compose_starts_nothing_until_its_secrets_are_made() -> None:
-    text = (DEPLOY / "compose.yaml").read_text("utf-8")
+    text = "".join(file.read_text("utf-8") for file in COMPOSE_FILES)
     empty = {name for name, v in dotenv_values(DEPLOY / "compose.env.example").items() if not v}
 
     assert empty == {"MARIADB_PASSWORD", "SECRET_KEY"}

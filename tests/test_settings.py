@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from flask import cli
 
 from config import READERS, ROOT, Settings, SettingsError
 from run import create_app
@@ -247,6 +248,26 @@ def test_a_file_beside_the_program_is_read_and_the_environment_comes_first(
     assert (settings.secret_key, settings.port, settings.host) == (SECRET, 8002, "::1")
     monkeypatch.setenv("FLASK_SKIP_DOTENV", "1")
     assert Settings.from_environment().host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+@pytest.mark.parametrize("by_flask", [True, False])
+def test_a_dollar_in_the_file_is_taken_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quote: str, by_flask: bool
+) -> None:
+    url = "mysql+pymysql://ci:a${b}c$d@db.example.org/ci"
+    (tmp_path / ".env").write_text(f"DATABASE_URL={quote}{url}{quote}\nSECRET_KEY={SECRET}\n")
+    monkeypatch.setattr("config.ROOT", tmp_path)
+    monkeypatch.setattr(os, "environ", {"b": "replaced", "SECRET_KEY": "x" + SECRET})
+    monkeypatch.chdir(tmp_path)
+    if by_flask:  # as the `flask` command begins
+        cli.load_dotenv()
+        assert "DATABASE_URL" in os.environ
+
+    settings = Settings.from_environment()
+
+    assert settings.database_url == url
+    assert settings.secret_key == "x" + SECRET
 
 
 def test_tests_see_no_setting_of_the_developer() -> None:
