@@ -170,6 +170,8 @@ EDITS: dict[str, tuple[Cues, dict[str, int]]] = {
         {"text": 1, "timing_shift": 10},
     ),
 }
+# By how much an edit moves the cues, by the end of a pair's name.
+SHIFTS = {"-shift": 500, "-shift-and-word": -400, "unix-times": 472_222 * 3_600_000}
 # The same captions as two tools write them.
 CONVERSIONS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "srt-to-vtt": ("ffmpeg-srt", "ffmpeg-vtt", {"formatting": 10}),
@@ -344,7 +346,12 @@ def keep(
     (folder / f"expected.{extension}").write_bytes(expected)
     (folder / f"actual.{extension}").write_bytes(actual)
     told = manifest.get(name, {})
-    entry = {"kind": next(iter(kinds)) if len(kinds) == 1 else "mixed", "kinds": kinds}
+    entry: dict[str, Any] = {
+        "kind": next(iter(kinds)) if len(kinds) == 1 else "mixed",
+        "kinds": kinds,
+    }
+    if "timing_shift" in kinds:
+        entry["shift_ms"] = next(shift for end, shift in SHIFTS.items() if name.endswith(end))
     manifest[name] = {**told, **entry, "source": source}
 
 
