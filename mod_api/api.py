@@ -31,7 +31,7 @@ from mod_api.routes import (
     system,
     workers,
 )
-from mod_api.services import health
+from mod_api.services.system import health
 
 RESOURCES = (
     auth.bp,

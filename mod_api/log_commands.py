@@ -4,7 +4,7 @@ import click
 from flask.cli import AppGroup
 
 from mod_api import application
-from mod_api.services import log_archive
+from mod_api.services.logs import log_archive
 
 logs = AppGroup("logs", help="Logs of runs.")
 

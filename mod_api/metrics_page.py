@@ -7,7 +7,7 @@ from wsgiref.types import WSGIApplication
 from flask import Flask
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from mod_api.services import run_metrics
+from mod_api.services.system import run_metrics
 
 
 def page_of(app: Flask) -> WSGIApplication:

@@ -22,7 +22,8 @@ from flask.testing import FlaskClient
 
 from config import READERS, Settings
 from database import Base, db, migrating
-from mod_api.services import caption_changes, log_archive
+from mod_api.services.logs import log_archive
+from mod_api.services.outputs import caption_changes
 from run import create_app
 from tests import factories, servers
 from tests.openapi import CheckedClient

@@ -12,7 +12,7 @@ from errors import NotFound, Unavailable
 from mod_api import application
 from mod_api.middleware.errors import answer
 from mod_api.middleware.headers import base_url
-from mod_api.services.downloads import Shelf
+from mod_api.services.outputs.downloads import Shelf
 from mod_sample.storage import (
     Content,
     NotStored,

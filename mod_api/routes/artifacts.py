@@ -7,7 +7,7 @@ from mod_api.middleware.files import shelf
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.artifacts import ArtifactQuery, ArtifactSchema
 from mod_api.schemas.pages import page_of
-from mod_api.services import artifacts
+from mod_api.services.outputs import artifacts
 from mod_auth.scopes import Scope
 
 bp = Resource("Artifacts", __name__, url_prefix="/runs", description="The files of runs")

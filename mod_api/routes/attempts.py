@@ -23,7 +23,8 @@ from mod_api.schemas.attempts import (
     StandingSchema,
     UploadOffsetHeaders,
 )
-from mod_api.services import attempts, log_archive
+from mod_api.services import attempts
+from mod_api.services.logs import log_archive
 from mod_auth.scopes import Scope
 from mod_ci.attempts import AttemptCredential
 

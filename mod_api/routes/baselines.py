@@ -15,7 +15,7 @@ from mod_api.schemas.baselines import (
     DecisionSchema,
 )
 from mod_api.schemas.pages import page_of
-from mod_api.services import approvals, baselines
+from mod_api.services.baselines import approvals, baselines
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
 from mod_regression.models import ApprovalStatus

@@ -7,8 +7,8 @@ from flask import Response
 from mod_api.middleware.auth import open_to_all
 from mod_api.middleware.files import UNCHANGED, send, shelf
 from mod_api.middleware.resource import Resource
-from mod_api.services import downloads, unified_diff
-from mod_api.services.file_names import content_type_of
+from mod_api.services.outputs import downloads, unified_diff
+from mod_api.services.outputs.file_names import content_type_of
 from mod_sample.storage import attachment
 
 bp = Resource(

@@ -20,7 +20,8 @@ from mod_api.schemas.logs import (
     TestLogQuery,
 )
 from mod_api.schemas.pages import page_of
-from mod_api.services import logs, run_events, streams
+from mod_api.services.logs import logs, streams
+from mod_api.services.runs import run_events
 from mod_api.streaming import frames
 from mod_api.streaming.stream import Stream
 from mod_auth.scopes import Scope

@@ -8,9 +8,9 @@ from mod_api.middleware.auth import requires
 from mod_api.middleware.files import shelf
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.outputs import DiffQuery, DiffSchema, OutputFileQuery, OutputFileSchema
-from mod_api.services import output_diff, outputs
-from mod_api.services.output_diff import CuesAsked
-from mod_api.services.outputs import Address
+from mod_api.services.outputs import output_diff, outputs
+from mod_api.services.outputs.output_diff import CuesAsked
+from mod_api.services.outputs.outputs import Address
 from mod_auth.scopes import Scope
 
 bp = Resource(

@@ -7,7 +7,7 @@ from mod_api.middleware.headers import base_url
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.pages import page_of
 from mod_api.schemas.results import ResultListQuery, RunSampleDetailSchema, RunSampleSchema
-from mod_api.services import results
+from mod_api.services.results import results
 from mod_auth.scopes import Scope
 from mod_test.run_tests import ResultFilter
 from mod_test.verdict import ResultStatus

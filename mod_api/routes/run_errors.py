@@ -20,8 +20,9 @@ from mod_api.schemas.run_errors import (
     InfrastructureErrorQuery,
     InfrastructureErrorSchema,
 )
-from mod_api.services import infrastructure, run_diffs, run_errors, runs
+from mod_api.services.errors import infrastructure, run_errors
 from mod_api.services.keyset import Window
+from mod_api.services.runs import run_diffs, runs
 from mod_auth import permissions
 from mod_auth.scopes import Scope
 from mod_test.error_groups import Grouping

@@ -26,8 +26,9 @@ from mod_api.schemas.runs import (
     RunSummarySchema,
     run_filter,
 )
-from mod_api.services import comparison, idempotency, progress, run_actions, run_config, runs
-from mod_api.services.runs import RunView
+from mod_api.services import idempotency
+from mod_api.services.runs import comparison, progress, run_actions, run_config, runs
+from mod_api.services.runs.runs import RunView
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
 from mod_test.comparison import Change

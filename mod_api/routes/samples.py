@@ -11,7 +11,8 @@ from mod_api.schemas.history import HistoryPage, HistoryQuery
 from mod_api.schemas.pages import page_of
 from mod_api.schemas.runs import run_filter
 from mod_api.schemas.samples import SampleListQuery, SampleSchema
-from mod_api.services import history, samples
+from mod_api.services import samples
+from mod_api.services.results import history
 from mod_api.services.samples import SampleFilter
 from mod_auth.scopes import Scope
 from mod_test.history.entries import HistoryFilter

@@ -21,7 +21,7 @@ from mod_api.schemas.system import (
     QueueQuery,
     SystemHealthSchema,
 )
-from mod_api.services import branches, environments, health, queue_view
+from mod_api.services.system import branches, environments, health, queue_view
 from mod_auth.scopes import Scope
 
 HEALTH = SystemHealthSchema()

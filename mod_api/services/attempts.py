@@ -9,8 +9,8 @@ from typing import Any
 from config import Settings
 from database import reading, written
 from errors import Invalid, NotFound, OffsetMismatch, Unavailable
-from mod_api.services import caption_changes
-from mod_api.services.log_sources import path_of
+from mod_api.services.logs.log_sources import path_of
+from mod_api.services.outputs import caption_changes
 from mod_api.services.waiting import wait_for
 from mod_auth.tokens import Caller
 from mod_ci import attempts, claim_payload, open_runs, queue, results

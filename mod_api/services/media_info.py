@@ -10,7 +10,7 @@ import re
 from typing import Any, NoReturn
 from xml.parsers import expat
 
-from mod_api.services.file_names import media_key
+from mod_api.services.outputs.file_names import media_key
 from mod_sample.storage import NotStored, Repository, StorageUnavailable
 
 MOST_BYTES = 1024 * 1024

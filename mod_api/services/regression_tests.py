@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Select, bindparam, select
 from database import exact, fetch_values
 from errors import NotFound, Unavailable
 from mod_api.services import links
-from mod_api.services.downloads import Shelf, file_url
-from mod_api.services.file_names import content_type_of, filename_of, hash_of, output_key
-from mod_api.services.inline import inline
+from mod_api.services.outputs.downloads import Shelf, file_url
+from mod_api.services.outputs.file_names import content_type_of, filename_of, hash_of, output_key
+from mod_api.services.outputs.inline import inline
 from mod_api.services.paging import Page, page
 from mod_regression.definitions import DefinedOutput, Definition
 from mod_regression.models import Category, RegressionTest, test_categories

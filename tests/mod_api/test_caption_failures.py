@@ -7,8 +7,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from mod_api.services import caption_changes
 from mod_api.services.captions import child
+from mod_api.services.outputs import caption_changes
 from tests import factories
 from tests.factories import Expected
 from tests.mod_api.compared import BAD, GOOD, compared

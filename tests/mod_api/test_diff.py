@@ -8,8 +8,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from mod_api.services import diff, two_files
+from mod_api.services import diff
 from mod_api.services.diff import Comparison
+from mod_api.services.outputs import two_files
 from tests import factories
 from tests.factories import Expected
 from tests.mod_api.compared import BAD, GOOD, another_run, compared

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from mod_api.services import downloads
-from mod_api.services.downloads import Download, Shelf
+from mod_api.services.outputs import downloads
+from mod_api.services.outputs.downloads import Download, Shelf
 from tests import factories
 from tests.mod_api.compared import BAD, compared
 

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
-from mod_api.services import log_archive
+from mod_api.services.logs import log_archive
 from mod_sample.storage import copy_missing, log_key
 from mod_test.rollup.settle import settle_marks
 from tests import factories

@@ -9,7 +9,7 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
 from mod_api.metrics_page import page_of
-from mod_api.services import run_metrics
+from mod_api.services.system import run_metrics
 from mod_ci import queue
 from mod_test.rollup.settle import settle_marks
 from mod_test.verdict import RunStatus

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mod_api.services import health
+from mod_api.services.system import health
 from mod_auth.scopes import Scope
 from tests import factories
 from tests.patience import until

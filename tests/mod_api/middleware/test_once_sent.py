@@ -64,7 +64,7 @@ def test_no_connection_is_held_while_a_storage_is_asked(
         seen.append(held(app))
         raise missing
 
-    monkeypatch.setattr("mod_api.services.outputs.inline", inline)
+    monkeypatch.setattr("mod_api.services.outputs.outputs.inline", inline)
     query = {"regression_id": test.id, "output_id": test.output.id}
     client.get(url, headers=reader, query_string=query, environ_overrides=CLOSES).close()
 
@@ -110,7 +110,7 @@ def test_a_view_that_fails_leaves_nothing_open(
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("mod_api.services.runs.list_runs", fail)
+    monkeypatch.setattr("mod_api.services.runs.runs.list_runs", fail)
     monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)
 
     response = client.get(f"{API}/runs", headers=reader, environ_overrides=CLOSES)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from mod_api.services.run_events import MOST_RESULTS
+from mod_api.services.runs.run_events import MOST_RESULTS
 from tests import factories
 from tests.mod_api.streaming.following import Event, follow
 from tests.raw import Raw

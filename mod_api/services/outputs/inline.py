@@ -4,8 +4,8 @@ import base64
 from dataclasses import dataclass
 
 from errors import NotFound, Unavailable
-from mod_api.services.downloads import Shelf, file_url
-from mod_api.services.file_names import content_type_of
+from mod_api.services.outputs.downloads import Shelf, file_url
+from mod_api.services.outputs.file_names import content_type_of
 from mod_sample.storage import Located, NotStored, Repository, StorageUnavailable
 
 MOST_BYTES = 786_432  # as base64 they are the contract's 1,048,576 characters

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mod_api.services.downloads import Download, Shelf, file_url, own_url
-from mod_api.services.file_names import (
+from mod_api.services.outputs.downloads import Download, Shelf, file_url, own_url
+from mod_api.services.outputs.file_names import (
     content_type_of,
     filename_of,
     hash_of,
@@ -14,7 +14,7 @@ from mod_api.services.file_names import (
     shortened,
 )
 from mod_api.services.paging import Page, page
-from mod_api.services.runs import get_row
+from mod_api.services.runs.runs import get_row
 from mod_sample.storage import ArtifactKind, Located, StorageStatus, artifact_key, log_key
 from mod_test import artifacts
 from mod_test.artifacts import ArtifactRow, ArtifactType, RunFile

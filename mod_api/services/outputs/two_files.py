@@ -10,10 +10,10 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from database.newest import Newest
-from mod_api.services import caption_changes
 from mod_api.services.diff import Comparison, GaveUp, compare
 from mod_api.services.diff.comparison import MAX_BYTES
-from mod_api.services.inline import READ_S, locate, unavailable
+from mod_api.services.outputs import caption_changes
+from mod_api.services.outputs.inline import READ_S, locate, unavailable
 from mod_regression.classifications import Classification, Pair
 from mod_sample.storage import Located, NotStored, Repository, StorageStatus, StorageUnavailable
 

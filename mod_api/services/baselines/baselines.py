@@ -5,12 +5,12 @@ from typing import Any
 
 from database import reading, written
 from errors import Conflict, DomainError, Invalid, NotFound, Unprocessable
-from mod_api.services import approvals
-from mod_api.services.approvals import Approval
-from mod_api.services.file_names import hash_of, output_key
-from mod_api.services.inline import locate, unavailable
-from mod_api.services.outputs import Address
-from mod_api.services.outputs import find as find_output
+from mod_api.services.baselines import approvals
+from mod_api.services.baselines.approvals import Approval
+from mod_api.services.outputs.file_names import hash_of, output_key
+from mod_api.services.outputs.inline import locate, unavailable
+from mod_api.services.outputs.outputs import Address
+from mod_api.services.outputs.outputs import find as find_output
 from mod_auth.accounts import Account
 from mod_regression import baselines, contents
 from mod_regression.baselines import Proposal

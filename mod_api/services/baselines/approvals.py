@@ -11,8 +11,8 @@ from sqlalchemy.orm import aliased
 
 from database import exact, fetch, fetch_value, reading
 from errors import NotFound, Unavailable
-from mod_api.services import caption_changes, output_diff, two_files
-from mod_api.services.file_names import hash_of, output_key
+from mod_api.services.outputs import caption_changes, output_diff, two_files
+from mod_api.services.outputs.file_names import hash_of, output_key
 from mod_api.services.paging import LIMIT, OFFSET, Page, page
 from mod_regression import contents
 from mod_regression.classifications import Pair

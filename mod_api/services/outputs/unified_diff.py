@@ -1,7 +1,7 @@
 """The difference of two stored files as the text of a unified diff."""
 
 from errors import NotFound
-from mod_api.services import two_files
+from mod_api.services.outputs import two_files
 from mod_sample.storage import NotStored, Repository
 
 CONTEXT_LINES = 3

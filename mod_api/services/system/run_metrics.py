@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import metrics
 from database import epoch_ms, fetch, utc_now
-from mod_api.services.probe import Probe
+from mod_api.services.system.probe import Probe
 from mod_ci import lost_leases
 from mod_ci.open_runs import among
 from mod_test.models import Platform, Run, RunRecord, TestStatus

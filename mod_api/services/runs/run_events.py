@@ -8,9 +8,9 @@ from sqlalchemy import func, select
 from config import Settings
 from database import db
 from mod_api.schemas.fields import rfc3339
-from mod_api.services.progress import events_after
-from mod_api.services.runs import get_row
-from mod_api.services.streams import checks, has_seen_end, new_follower
+from mod_api.services.logs.streams import checks, has_seen_end, new_follower
+from mod_api.services.runs.progress import events_after
+from mod_api.services.runs.runs import get_row
 from mod_api.streaming.run_stream import Happened, Position, RunStream
 from mod_test.models import Progress, Result, ResultRecord
 from mod_test.rollup.settle import settled_reading

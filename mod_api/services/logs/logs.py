@@ -7,10 +7,10 @@ from typing import Any
 
 from config import Settings
 from errors import Invalid, NotFound
-from mod_api.services import log_state
-from mod_api.services.log_sources import open_log, path_of
+from mod_api.services.logs import log_state
+from mod_api.services.logs.log_sources import open_log, path_of
 from mod_api.services.paging import Page as ApiPage
-from mod_api.services.runs import get_row
+from mod_api.services.runs.runs import get_row
 from mod_api.streaming.hub import RunState
 from mod_sample.storage import Repository, log_key
 from mod_test import catalogue, sets

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from errors import NotFound
-from mod_api.services.downloads import Shelf
-from mod_api.services.file_names import filename_of, hash_of, output_key
-from mod_api.services.inline import inline
-from mod_api.services.runs import get_row
+from mod_api.services.outputs.downloads import Shelf
+from mod_api.services.outputs.file_names import filename_of, hash_of, output_key
+from mod_api.services.outputs.inline import inline
+from mod_api.services.runs.runs import get_row
 from mod_ci import attempts
 from mod_test import outputs
 from mod_test.outputs import ComparedOutput

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mod_api.services import caption_changes, keyset, links, runs
+from mod_api.services import keyset, links
 from mod_api.services.keyset import Window
+from mod_api.services.outputs import caption_changes
 from mod_api.services.paging import Page, page
+from mod_api.services.runs import runs
 from mod_regression.classifications import Classification, Pair
 from mod_test.error_groups import Bucket, Grouping, buckets
 from mod_test.errors_of_runs import ErrorFilter, errors_of

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from errors import Unavailable
-from mod_api.services import caption_changes, two_files
 from mod_api.services.diff import Comparison
 from mod_api.services.diff import Side as ComparedSide
-from mod_api.services.downloads import Shelf, file_url
-from mod_api.services.file_names import filename_of, hash_of, output_key
-from mod_api.services.inline import unavailable
-from mod_api.services.outputs import Address, find, status_without_result
+from mod_api.services.outputs import caption_changes, two_files
+from mod_api.services.outputs.downloads import Shelf, file_url
+from mod_api.services.outputs.file_names import filename_of, hash_of, output_key
+from mod_api.services.outputs.inline import unavailable
+from mod_api.services.outputs.outputs import Address, find, status_without_result
+from mod_api.services.outputs.two_files import Difference, StoredOutput
 from mod_api.services.paging import Page, page
-from mod_api.services.two_files import Difference, StoredOutput
 from mod_regression.classifications import Classification, Pair
 from mod_sample.storage import NotStored
 from mod_test.outputs import ComparedOutput

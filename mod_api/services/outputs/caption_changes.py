@@ -22,7 +22,7 @@ from mod_api.services.captions import (
     format_of,
     page_of_cues,
 )
-from mod_api.services.file_names import output_key
+from mod_api.services.outputs.file_names import output_key
 from mod_regression import classifications
 from mod_regression.classifications import Classification, Pair
 from mod_sample.storage import Repository, StorageError

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from mod_api.services.environments import environment
-from mod_api.services.runs import get_row
+from mod_api.services.runs.runs import get_row
+from mod_api.services.system.environments import environment
 from mod_test import catalogue, sets
 from mod_test.models import Platform
 

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select
 
 from database import fetch
 from mod_api.services.paging import Page, page
-from mod_api.services.runs import get_row
+from mod_api.services.runs.runs import get_row
 from mod_ci.models import Stage
 from mod_test.cancellations import is_by_a_person
 from mod_test.models import Progress, ProgressRecord, TestStatus

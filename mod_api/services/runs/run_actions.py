@@ -9,8 +9,8 @@ from sqlalchemy import insert, select, update
 from config import Settings
 from database import db, fetch_values
 from errors import Forbidden, Unavailable, Unprocessable
-from mod_api.services import runs
-from mod_api.services.runs import RunView
+from mod_api.services.runs import runs
+from mod_api.services.runs.runs import RunView
 from mod_auth import accounts, audit, github, permissions
 from mod_auth.accounts import Account
 from mod_ci import queue

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from database import db, now
-from mod_api.services.probe import Probe
+from mod_api.services.system.probe import Probe
 from mod_auth.counters import Store
 from mod_sample.storage import Repository
 from mod_sample.storage import health as storage_health

@@ -8,9 +8,9 @@ from marshmallow import missing
 
 from errors import NotFound
 from mod_api.services import links
-from mod_api.services.file_names import filename_of, hash_of
+from mod_api.services.outputs.file_names import filename_of, hash_of
 from mod_api.services.paging import Page, page
-from mod_api.services.runs import get_row
+from mod_api.services.runs.runs import get_row
 from mod_ci import attempts
 from mod_test.models import ResultRecord
 from mod_test.result_messages import result_message

@@ -10,10 +10,10 @@ import metrics
 from config import Settings
 from database import reading
 from errors import Invalid, Unavailable
-from mod_api.services import log_state
-from mod_api.services.log_sources import StoredLog, open_log, path_of
-from mod_api.services.logs import filters_of
-from mod_api.services.runs import get_row
+from mod_api.services.logs import log_state
+from mod_api.services.logs.log_sources import StoredLog, open_log, path_of
+from mod_api.services.logs.logs import filters_of
+from mod_api.services.runs.runs import get_row
 from mod_api.streaming import frames
 from mod_api.streaming.hub import Checks, RunState
 from mod_api.streaming.log_stream import Followed, LogStream

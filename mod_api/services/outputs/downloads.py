@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itsdangerous import BadData, URLSafeSerializer
 
 from errors import NotFound
-from mod_api.services.file_names import content_type_of
+from mod_api.services.outputs.file_names import content_type_of
 from mod_sample.storage import Located, Repository
 
 VALID_S = 600

@@ -3,11 +3,13 @@
 from typing import Any
 
 from database import reading
-from mod_api.services import caption_changes, keyset, runs
-from mod_api.services.downloads import Shelf
-from mod_api.services.file_names import filename_of, hash_of
+from mod_api.services import keyset
 from mod_api.services.keyset import Window
+from mod_api.services.outputs import caption_changes
+from mod_api.services.outputs.downloads import Shelf
+from mod_api.services.outputs.file_names import filename_of, hash_of
 from mod_api.services.paging import Page
+from mod_api.services.runs import runs
 from mod_regression.classifications import Classification, Pair
 from mod_test.errors_of_runs import ErrorFilter, errors_of
 from mod_test.errors_of_tests import ErrorType, TestError

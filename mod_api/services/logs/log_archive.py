@@ -10,8 +10,8 @@ from sqlalchemy import exists, select
 
 from config import Settings
 from database import db, log_failure, utc_now, writing
-from mod_api.services import log_state
-from mod_api.services.log_sources import path_of
+from mod_api.services.logs import log_state
+from mod_api.services.logs.log_sources import path_of
 from mod_sample.storage import Repository, copy_missing, log_key
 from mod_test.logs import append, follower_marker
 from mod_test.models import Progress, Run, RunLog, RunRecord, TestStatus

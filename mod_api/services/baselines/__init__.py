@@ -1,0 +1,1 @@
+"""Baselines: requested, decided, undone."""

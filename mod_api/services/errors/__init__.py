@@ -1,0 +1,1 @@
+"""Errors of runs: of their tests and of the infrastructure."""

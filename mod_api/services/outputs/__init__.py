@@ -1,0 +1,1 @@
+"""Outputs and other files of runs: found, shown, compared, downloaded."""

@@ -1,0 +1,1 @@
+"""Results of regression tests in runs, and their history."""

@@ -1,0 +1,1 @@
+"""Runs: listed, started, canceled, repeated, compared, followed."""

@@ -1,0 +1,1 @@
+"""The state of the platform: health, queue, branches, environments, metrics."""
