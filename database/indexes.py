@@ -6,18 +6,31 @@ Whoever does so, by a table, a model or a migration: MariaDB and MySQL do it onl
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Column, Connection, Index, MetaData, Table, inspect
+from sqlalchemy import Column, Connection, Index, MetaData, Table, inspect, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateIndex, DropIndex
 
 
 def create_missing(connection: Connection, tables: Iterable[Table]) -> None:
     """Create each table that is missing, and each index, also of a table that is there: it may have
-    been created by an upgrade that was killed before its indexes were made."""
+    been created by an upgrade that was killed before its indexes were made.
+
+    A column that a table of ours lacks is added if it may be NULL.
+    """
     for table in tables:
         table.create(connection, checkfirst=True)
+        if not table.info.get("given"):
+            _add_columns(connection, table)
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             index.create(connection, checkfirst=True)
+
+
+def _add_columns(connection: Connection, table: Table) -> None:
+    known = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    for column in table.columns:
+        if column.name not in known and column.nullable:
+            kind = column.type.compile(connection.dialect)
+            connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))
 
 
 def add_own_key(connection: Connection, table: str, column: str, *, beside: str) -> None:

@@ -126,6 +126,7 @@ def own_tables() -> list[sa.Table]:
             sa.Column("account_id", sa.Integer),
             sa.Column("attempt_id", sa.Integer),
             sa.Column("step", sa.Integer),
+            sa.Column("recorded_at", MOMENT),
             **OPTIONS,
         ),
         sa.Table(
@@ -141,6 +142,8 @@ def own_tables() -> list[sa.Table]:
             sa.Column("tail", sa.Text),
             sa.Column("started_at", MOMENT),
             sa.Column("recorded_at", MOMENT, nullable=False),
+            sa.Column("stdout_tail", sa.Text),
+            sa.Column("stderr_tail", sa.Text),
             sa.ForeignKeyConstraint(
                 ["test_id", "regression_test_id"],
                 ["test_result.test_id", "test_result.regression_test_id"],
@@ -269,6 +272,7 @@ def own_tables() -> list[sa.Table]:
             sa.Column("new_hash", sa.Text),
             sa.Column("variant_id", sa.Integer),
             sa.Index("ix_baseline_change_approval", "approval_id"),
+            sa.Index("ix_baseline_change_output", "output_id"),
             **OPTIONS,
         ),
         sa.Table(

@@ -150,8 +150,8 @@ def tables() -> list[sa.Table]:
 
 def upgrade() -> None:
     connection = op.get_bind()
+    mark_failures(connection)
     indexes.create_missing(connection, tables())
-    add_content(connection)
     connection.execute(
         sa.text(
             "INSERT INTO rollup_state (id) SELECT 1 FROM (SELECT 1 AS one) AS once "
@@ -160,20 +160,24 @@ def upgrade() -> None:
     )
 
 
-def add_content(connection: sa.Connection) -> None:
-    """The content of failures, which databases made before the release have in the signature: runs
-    with failures are marked to be derived anew, and those whose times go backwards."""
-    columns = {column["name"] for column in sa.inspect(connection).get_columns("failing_result")}
-    if "content" not in columns:
-        # Before the column: broken off in between, it is done again.
-        connection.execute(
-            sa.text(
-                "INSERT INTO rollup_mark (kind, run_id) SELECT 'r', r.test_id FROM run_rollup r "
-                "WHERE r.started_at < r.created_at OR r.ended_at < r.created_at "
-                "OR EXISTS (SELECT 1 FROM failing_result f WHERE f.test_id = r.test_id)"
-            )
+def mark_failures(connection: sa.Connection) -> None:
+    """Databases made before the release have the content of failures in the signature, and sign some
+    otherwise: runs with failures are marked to be derived anew, and those whose times go backwards.
+
+    This comes before the column is added, so a step that was killed in between does it again.
+    """
+    there = sa.inspect(connection)
+    if not there.has_table("failing_result"):
+        return
+    if "content" in {column["name"] for column in there.get_columns("failing_result")}:
+        return
+    connection.execute(
+        sa.text(
+            "INSERT INTO rollup_mark (kind, run_id) SELECT 'r', r.test_id FROM run_rollup r "
+            "WHERE r.started_at < r.created_at OR r.ended_at < r.created_at "
+            "OR EXISTS (SELECT 1 FROM failing_result f WHERE f.test_id = r.test_id)"
         )
-        op.add_column("failing_result", sa.Column("content", sa.String(16)))
+    )
 
 
 def downgrade() -> None:
