@@ -8,7 +8,15 @@ from mod_api import metrics_page
 from mod_api.document import CONFIG, describe
 from mod_api.json_answers import JsonAnswers
 from mod_api.middleware import auth as authentication
-from mod_api.middleware import compression, errors, headers, limits, logging, rollups, unseen_runs
+from mod_api.middleware import (
+    compression,
+    errors,
+    headers,
+    limits,
+    logging,
+    rollups,
+    run_registration,
+)
 from mod_api.middleware.headers import PREFIX
 from mod_api.middleware.ids import IdConverter, id_schema
 from mod_api.routes import (
@@ -67,7 +75,7 @@ def init_api(app: Flask, settings: Settings) -> None:
     authentication.install(app)
     limits.install(app, settings)
     headers.install(app, settings)
-    unseen_runs.install(app)
+    run_registration.install(app)
     api = Api(app)
     describe(api)
     api.register_converter(IdConverter, id_schema)

@@ -11,7 +11,7 @@ from marshmallow import fields
 from config import ROOT
 from mod_api.middleware.headers import PREFIX
 from mod_api.schemas.attempts import ResultReportSchema
-from mod_api.schemas.fields import Moment
+from mod_api.schemas.fields import Timestamp
 
 COMMITTED = ROOT / "openapi-ci-api.yaml"
 TITLE = "CCExtractor CI System API"
@@ -48,7 +48,7 @@ CHALLENGE = {"description": "How to authenticate (RFC 6750)", "schema": {"type":
 
 def describe(api: Api) -> None:
     """Add to the specification what no single route declares."""
-    api.register_field(Moment, "string", "date-time")
+    api.register_field(Timestamp, "string", "date-time")
     api.ma_plugin.converter.add_attribute_function(_format_of_moment)
     # A body or a part of one, which is described by hand and refers to it.
     api.spec.components.schema("ResultReport", schema=ResultReportSchema)
@@ -152,4 +152,4 @@ def _drop_unused(document: dict[str, Any]) -> None:
 
 
 def _format_of_moment(self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
-    return {"format": "date-time"} if isinstance(field, Moment) else {}
+    return {"format": "date-time"} if isinstance(field, Timestamp) else {}

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from config import ROOT
 from database import Base, code_and_message, db, has_trigger
 from mod_api.checks.finding import Finding, fail, ok, warn
-from mod_api.middleware.unseen_runs import TRIGGER
+from mod_api.middleware.run_registration import TRIGGER
 from mod_auth.models import AccountRecord, Role, User
 from mod_test import trigger_definers
 

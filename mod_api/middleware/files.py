@@ -12,7 +12,7 @@ from errors import NotFound, Unavailable
 from mod_api import application
 from mod_api.middleware.errors import answer
 from mod_api.middleware.headers import base_url
-from mod_api.services.outputs.downloads import Shelf
+from mod_api.services.outputs.downloads import FileAccess
 from mod_sample.storage import (
     Content,
     NotStored,
@@ -26,10 +26,10 @@ from mod_sample.storage import (
 UNCHANGED = "The file is the one of If-None-Match or, without that, as old as If-Modified-Since"
 
 
-def shelf() -> Shelf:
+def shelf() -> FileAccess:
     """Where this application's files are, and how this request's client reaches them."""
     settings = application.settings()
-    return Shelf(
+    return FileAccess(
         repository=application.repository(),
         signing_key=settings.secret_key.encode(),
         base=base_url(),

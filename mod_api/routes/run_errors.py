@@ -21,7 +21,7 @@ from mod_api.schemas.run_errors import (
     InfrastructureErrorSchema,
 )
 from mod_api.services.errors import infrastructure, run_errors
-from mod_api.services.keyset import Window
+from mod_api.services.keyset import PageRequest
 from mod_api.services.runs import run_diffs, runs
 from mod_auth import permissions
 from mod_auth.scopes import Scope
@@ -50,7 +50,7 @@ def list_errors(
     """List what went wrong in a run's tests: wrong exit codes, differing and missing outputs."""
     settings: Settings = current_app.extensions["settings"]
     wanted = ErrorFilter(ErrorType(type) if type else None, _severity(severity), **ids)
-    window = Window(limit, settings.secret_key.encode(), offset, cursor)
+    window = PageRequest(limit, settings.secret_key.encode(), offset, cursor)
     return run_errors.list_errors(
         run_id, wanted, window, base=base_url(), caption_change=caption_change
     )
@@ -71,7 +71,7 @@ def list_diffs(
 ) -> Any:
     """List how a run's differing outputs differ from their baselines, in the terms of captions."""
     settings: Settings = current_app.extensions["settings"]
-    window = Window(limit, settings.secret_key.encode(), offset, cursor)
+    window = PageRequest(limit, settings.secret_key.encode(), offset, cursor)
     wanted = run_diffs.differing(sample_id, regression_id)
     return run_diffs.list_diffs(run_id, wanted, window, shelf())
 

@@ -6,8 +6,8 @@ from database import reading, written
 from mod_api import application
 from mod_api.middleware.auth import current_account, requires
 from mod_api.middleware.headers import base_url
+from mod_api.middleware.page_request import window
 from mod_api.middleware.resource import Resource, unit_of_work
-from mod_api.middleware.windows import window
 from mod_api.schemas.comparison import ComparisonPage, ComparisonQuery
 from mod_api.schemas.pages import KeysetPaginationSchema, page_of
 from mod_api.schemas.runs import (
@@ -27,7 +27,7 @@ from mod_api.schemas.runs import (
     run_filter,
 )
 from mod_api.services import idempotency
-from mod_api.services.runs import comparison, progress, run_actions, run_config, runs
+from mod_api.services.runs import progress, run_actions, run_comparison, run_config, runs
 from mod_api.services.runs.runs import RunView
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
@@ -129,7 +129,7 @@ def compare_runs(
     was started before this run. The first run of a platform has none: `to` is null and the page
     empty.
     """
-    return comparison.compare(
+    return run_comparison.compare(
         run_id,
         to,
         change=Change(change) if change else None,

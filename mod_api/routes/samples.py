@@ -5,8 +5,8 @@ from typing import Any
 from mod_api import application
 from mod_api.middleware.auth import requires
 from mod_api.middleware.headers import base_url
+from mod_api.middleware.page_request import window
 from mod_api.middleware.resource import Resource
-from mod_api.middleware.windows import window
 from mod_api.schemas.history import HistoryPage, HistoryQuery
 from mod_api.schemas.pages import page_of
 from mod_api.schemas.runs import run_filter

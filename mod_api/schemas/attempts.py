@@ -3,7 +3,16 @@
 from marshmallow import fields, validate
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import SHA256, AsTold, Moment, Number, Pattern, id_list, text, word
+from mod_api.schemas.fields import (
+    SHA256,
+    Number,
+    Pattern,
+    PreSerialized,
+    Timestamp,
+    id_list,
+    one_of,
+    text,
+)
 from mod_api.schemas.runs import PLATFORMS
 from mod_ci.models import EndReason, Stage
 from mod_test.models import Outcome
@@ -27,7 +36,7 @@ TYPES = [
 
 
 class ClaimRequestSchema(Schema):
-    platform = word(*PLATFORMS, required=True)
+    platform = one_of(*PLATFORMS, required=True)
     runner_name = text(100, pattern=Pattern("^[A-Za-z0-9._-]+$"), required=True)
     wait = Number(
         least=0, most=30, load_default=0, metadata={"description": "Seconds to wait for work"}
@@ -36,13 +45,13 @@ class ClaimRequestSchema(Schema):
 
 class LeaseSchema(Schema):
     seconds = Number(least=1, required=True)
-    expires_at = Moment(required=True, allow_none=True)
+    expires_at = Timestamp(required=True, allow_none=True)
 
 
 class ClaimedRunSchema(Schema):
     run_id = Number(least=1, required=True)
-    platform = word(*PLATFORMS, required=True)
-    test_type = word("commit", "pr", required=True)
+    platform = one_of(*PLATFORMS, required=True)
+    test_type = one_of("commit", "pr", required=True)
     repository = fields.String(required=True)
     clone_url = fields.String(required=True)
     main_clone_url = fields.String(required=True)
@@ -107,17 +116,17 @@ class ClaimSchema(Schema):
     attempt = Number(least=1, required=True, attribute="number")
     credential = fields.String(required=True, metadata={"description": "Shown this once"})
     lease = fields.Nested(LeaseSchema, required=True)
-    deadline_at = Moment(required=True)
+    deadline_at = Timestamp(required=True)
     log_offset = Number(least=0, required=True)
     log_interval_ms = Number(least=0, required=True)
     limits = fields.Nested(ClaimedLimitsSchema, required=True)
     run = fields.Nested(ClaimedRunSchema, required=True)
-    tests = AsTold(fields.Nested(ClaimedTestSchema), required=True)
-    samples = AsTold(fields.Nested(ClaimedSampleSchema), required=True)
+    tests = PreSerialized(fields.Nested(ClaimedTestSchema), required=True)
+    samples = PreSerialized(fields.Nested(ClaimedSampleSchema), required=True)
 
 
 class HeartbeatSchema(Schema):
-    stage = word(*[stage.value for stage in Stage])
+    stage = one_of(*[stage.value for stage in Stage])
     message = text(1000)
     running = id_list(most=500)
 
@@ -158,7 +167,7 @@ class ResultReportSchema(Schema):
         allow_none=True,
         metadata={"description": "Of Windows with a sign or without; kept as 32 bits with a sign"},
     )
-    outcome = word(*[outcome.value for outcome in Outcome], required=True)
+    outcome = one_of(*[outcome.value for outcome in Outcome], required=True)
     signal = text(20, allow_none=True)
     message = text(1000, allow_none=True)
     tail = text(
@@ -170,7 +179,7 @@ class ResultReportSchema(Schema):
     stderr_tail = text(
         4096, allow_none=True, metadata={"description": "The end of its standard error alone"}
     )
-    started_at = Moment(allow_none=True)
+    started_at = Timestamp(allow_none=True)
     outputs = fields.List(
         fields.Nested(ReportedOutputSchema),
         required=True,
@@ -179,7 +188,7 @@ class ResultReportSchema(Schema):
 
 
 class FinishSchema(Schema):
-    reason = word(*REASONS, required=True)
-    type = word(*TYPES)
+    reason = one_of(*REASONS, required=True)
+    type = one_of(*TYPES)
     message = text(1000)
     stack = fields.List(text(2000), validate=validate.Length(max=50))

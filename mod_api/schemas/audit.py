@@ -3,7 +3,7 @@
 from marshmallow import fields
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import Moment, Number, query_id, text
+from mod_api.schemas.fields import Number, Timestamp, query_id, text
 from mod_api.schemas.pages import OffsetQuery
 
 
@@ -17,7 +17,7 @@ class AuditLogQuery(OffsetQuery):
 
 class AuditEventSchema(Schema):
     event_id = Number(least=1, required=True)
-    at = Moment(required=True)
+    at = Timestamp(required=True)
     action = fields.String(required=True)
     account_id = Number(
         least=1, required=True, allow_none=True,

@@ -5,7 +5,16 @@ from typing import Any
 from marshmallow import fields, validate
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import Cut, Moment, Number, Pattern, Truth, Unique, text, word
+from mod_api.schemas.fields import (
+    Number,
+    Pattern,
+    StrictBoolean,
+    Timestamp,
+    TruncatedString,
+    Unique,
+    one_of,
+    text,
+)
 from mod_api.schemas.pages import OffsetQuery
 from mod_auth.scopes import Scope
 
@@ -15,7 +24,7 @@ SCOPES = [scope.value for scope in Scope]
 
 def scope_list(**options: Any) -> "fields.List[Any]":
     rules = [validate.Length(max=8), Unique()]
-    return fields.List(word(*SCOPES), validate=rules, **options)
+    return fields.List(one_of(*SCOPES), validate=rules, **options)
 
 
 class TokenCreateRequestSchema(Schema):
@@ -46,15 +55,15 @@ class TokenCreateRequestSchema(Schema):
 
 class AuthTokenSchema(Schema):
     token = text(512, required=True, metadata={"description": "Shown this once"})
-    token_type = word("Bearer", required=True)
-    token_name = Cut(50, required=True)
+    token_type = one_of("Bearer", required=True)
+    token_name = TruncatedString(50, required=True)
     token_id = Number(least=1)
     scopes = scope_list(required=True, metadata={"uniqueItems": True})
-    expires_at = Moment(required=True)
+    expires_at = Timestamp(required=True)
 
 
 class TokenQuery(OffsetQuery):
-    all = Truth(
+    all = StrictBoolean(
         from_text=True,
         load_default=False,
         metadata={"description": "Everybody's tokens; for admins only"},
@@ -65,11 +74,11 @@ class TokenSchema(Schema):
     token_id = Number(least=1, required=True)
     id = Number(least=1, required=True, metadata={"description": "The same as token_id"})
     user_id = Number(least=1, required=True, metadata={"description": "The owner's account"})
-    token_name = Cut(50, required=True)
+    token_name = TruncatedString(50, required=True)
     scopes = fields.List(fields.String(), required=True)
-    created_at = Moment(required=True)
-    expires_at = Moment(required=True)
-    revoked_at = Moment(required=True, allow_none=True)
+    created_at = Timestamp(required=True)
+    expires_at = Timestamp(required=True)
+    revoked_at = Timestamp(required=True, allow_none=True)
     is_revoked = fields.Boolean(required=True)
     is_current = fields.Boolean(
         required=True, metadata={"description": "The token of this request"}

@@ -3,7 +3,17 @@
 from marshmallow import fields, validate
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import SHA256, Cut, Moment, Number, Truth, query_id, run_id, text, word
+from mod_api.schemas.fields import (
+    SHA256,
+    Number,
+    StrictBoolean,
+    Timestamp,
+    TruncatedString,
+    one_of,
+    query_id,
+    run_id,
+    text,
+)
 from mod_api.schemas.outputs import KINDS, DiffSummarySchema
 from mod_api.schemas.pages import OffsetQuery
 from mod_api.schemas.reasons import Reason
@@ -28,14 +38,14 @@ class BaselineApprovalRequestSchema(Schema):
             "placeholder such as `lorem ipsum`."
         },
     )
-    apply_to_variants = Truth(
+    apply_to_variants = StrictBoolean(
         load_default=False,
         metadata={
             "description": "Also every other regression test's output on the same sample and "
             "extension whose baseline is the one replaced"
         },
     )
-    mode = word(
+    mode = one_of(
         *MODES,
         load_default=ApprovalMode.baseline.value,
         metadata={
@@ -63,7 +73,7 @@ class DecisionSchema(Schema):
 
 
 class ApprovalListQuery(OffsetQuery):
-    status = word(*STATUSES)
+    status = one_of(*STATUSES)
     regression_id = query_id(metadata={"description": "Of this regression test"})
     requester = text(255, metadata={"description": "E-mail address of who asked"})
 
@@ -76,17 +86,17 @@ class ChangedOutputSchema(Schema):
 
 
 class BaselineApprovalSchema(Schema):
-    approval_id = Cut(100, required=True)
-    status = word(*STATUSES, required=True)
+    approval_id = TruncatedString(100, required=True)
+    status = one_of(*STATUSES, required=True)
     run_id = run_id()
     sample_id = Number(least=1, required=True)
     regression_id = Number(least=1, required=True)
     output_id = Number(least=1, required=True)
-    requested_by = Cut(255, required=True, metadata={"format": "email"})
-    requested_by_name = Cut(255)
-    created_at = Moment(required=True)
-    reason = Cut(500, allow_none=True)
-    mode = word(*MODES)
+    requested_by = TruncatedString(255, required=True, metadata={"format": "email"})
+    requested_by_name = TruncatedString(255)
+    created_at = Timestamp(required=True)
+    reason = TruncatedString(500, allow_none=True)
+    mode = one_of(*MODES)
     apply_to_variants = fields.Boolean()
     replaced_hash = fields.String(
         validate=SHA256,
@@ -94,10 +104,10 @@ class BaselineApprovalSchema(Schema):
         metadata={"description": "The baseline that the request saw; null where there was none"},
     )
     new_hash = fields.String(validate=SHA256, allow_none=True)
-    decided_by = Cut(255, allow_none=True, metadata={"format": "email"})
-    decided_by_name = Cut(255, allow_none=True)
-    decided_at = Moment(allow_none=True)
-    decision_reason = Cut(500, allow_none=True)
+    decided_by = TruncatedString(255, allow_none=True, metadata={"format": "email"})
+    decided_by_name = TruncatedString(255, allow_none=True)
+    decided_at = Timestamp(allow_none=True)
+    decision_reason = TruncatedString(500, allow_none=True)
     self_approved = fields.Boolean(
         metadata={"description": "An admin decided about a request of their own"}
     )
@@ -107,7 +117,7 @@ class BaselineApprovalSchema(Schema):
     approvable = fields.Boolean(
         metadata={"description": "It is pending, and approving it would change the output"}
     )
-    not_approvable_because = word(
+    not_approvable_because = one_of(
         *[obstacle.value for obstacle in Obstacle],
         allow_none=True,
         metadata={
@@ -116,10 +126,10 @@ class BaselineApprovalSchema(Schema):
             "reject it. Null otherwise"
         },
     )
-    undoes = Cut(
+    undoes = TruncatedString(
         100, allow_none=True, metadata={"description": "The approval that this record took back"}
     )
-    undone_by = Cut(
+    undone_by = TruncatedString(
         100, allow_none=True, metadata={"description": "The record that took this one back"}
     )
     changed_outputs = fields.List(
@@ -129,7 +139,7 @@ class BaselineApprovalSchema(Schema):
 
 
 class CaptionsSummarySchema(Schema):
-    kind = word(*KINDS, required=True)
+    kind = one_of(*KINDS, required=True)
     kinds = fields.Dict(keys=fields.String(), values=Number(least=0), required=True)
     message = fields.String(required=True)
     shift_ms = Number(required=True, allow_none=True)
@@ -137,11 +147,11 @@ class CaptionsSummarySchema(Schema):
 
 
 class ApprovalDiffSchema(Schema):
-    status = word("identical", "different", required=True)
+    status = one_of("identical", "different", required=True)
     summary = fields.Nested(DiffSummarySchema)
     binary = fields.Boolean(required=True)
     gave_up = fields.Boolean(required=True)
-    gave_up_because = word(*[reason.value for reason in GaveUp], required=True, allow_none=True)
+    gave_up_because = one_of(*[reason.value for reason in GaveUp], required=True, allow_none=True)
     captions = fields.Nested(CaptionsSummarySchema, required=True, allow_none=True)
 
 

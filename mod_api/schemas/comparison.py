@@ -3,7 +3,7 @@
 from marshmallow import fields
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import Cut, Number, query_id, run_id, word
+from mod_api.schemas.fields import Number, TruncatedString, one_of, query_id, run_id
 from mod_api.schemas.pages import OffsetQuery, page_of
 from mod_api.schemas.results import STATUSES
 from mod_test.comparison import Change
@@ -19,31 +19,31 @@ MEANING = (
 
 class ComparisonQuery(OffsetQuery):
     to = query_id(metadata={"description": "The run to compare with"})
-    change = word(*CHANGES, metadata={"description": "Only tests with this change"})
+    change = one_of(*CHANGES, metadata={"description": "Only tests with this change"})
 
 
 class ComparisonSchema(Schema):
     regression_id = Number(least=1, required=True)
     sample_id = Number(least=1, required=True)
-    command = Cut(500)
-    change = word(*CHANGES, required=True, metadata={"description": MEANING})
-    status = word(
+    command = TruncatedString(500)
+    change = one_of(*CHANGES, required=True, metadata={"description": MEANING})
+    status = one_of(
         *STATUSES,
         allow_none=True,
         required=True,
         metadata={"description": "In the run; null where the test is not in its set"},
     )
-    to_status = word(
+    to_status = one_of(
         *STATUSES, allow_none=True, required=True, metadata={"description": "The same in `to`"}
     )
-    failure_signature = Cut(255, allow_none=True)
-    to_failure_signature = Cut(255, allow_none=True)
-    failure_content = Cut(
+    failure_signature = TruncatedString(255, allow_none=True)
+    to_failure_signature = TruncatedString(255, allow_none=True)
+    failure_content = TruncatedString(
         16,
         allow_none=True,
         metadata={"description": "What came out, as in histories"},
     )
-    to_failure_content = Cut(16, allow_none=True)
+    to_failure_content = TruncatedString(16, allow_none=True)
     links = fields.Dict(keys=fields.String(), values=fields.String())
 
 

@@ -68,7 +68,7 @@ class Number(fields.Integer):
         return value
 
 
-class Truth(fields.Boolean):
+class StrictBoolean(fields.Boolean):
     """A truth value: in JSON `true` or `false` only.
 
     In a query the words `true`, `false`, `1` and `0` in any ASCII case: clients write their own
@@ -92,11 +92,11 @@ class Truth(fields.Boolean):
         return value
 
 
-class Moment(fields.Field[datetime]):
+class Timestamp(fields.Field[datetime]):
     """A point in time: RFC 3339, read without zone as UTC, written in UTC with `Z`."""
 
     def write(self, value: datetime) -> str:
-        """The moment in an answer."""
+        """Return the time as it is sent."""
         return rfc3339(value)
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **_: Any) -> str | None:
@@ -114,7 +114,7 @@ class Moment(fields.Field[datetime]):
             raise ValidationError("Is not a date and time that exists.") from None
 
 
-class Cut(fields.String):
+class TruncatedString(fields.String):
     """Text in an answer, cut to the contract's bound with an ellipsis."""
 
     def __init__(self, most: int, **options: Any) -> None:
@@ -122,7 +122,7 @@ class Cut(fields.String):
         super().__init__(validate=validate.Length(max=most), **options)
 
     def write(self, value: Any) -> str:
-        """The text in an answer."""
+        """Return the text as it is sent."""
         text = str(value)
         return text if len(text) <= self.most else text[: self.most - 1] + "…"
 
@@ -130,9 +130,9 @@ class Cut(fields.String):
         return None if value is None else self.write(value)
 
 
-class AsTold(fields.List[Any]):
-    """A list in an answer that comes in the form in which it is sent: where there are hundreds of
-    items that are the same each time, dumping them took as long as all the rest."""
+class PreSerialized(fields.List[Any]):
+    """A list in an answer that comes in its final form: dumping hundreds of items that are the same
+    each time took as long as all the rest."""
 
     WRITTEN = "v"
 
@@ -166,7 +166,7 @@ def text(
     return fields.String(validate=rules, **options)
 
 
-def word(*words: str, **options: Any) -> fields.String:
+def one_of(*words: str, **options: Any) -> fields.String:
     """One word of a fixed list."""
     options.setdefault("validate", validate.OneOf(words))
     return fields.String(**options)

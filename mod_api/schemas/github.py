@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validates_schema
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import Cut, Number, text
+from mod_api.schemas.fields import Number, TruncatedString, text
 
 CODE, STATE, WORDS = 200, 1000, 500
 
@@ -19,7 +19,7 @@ class GitHubStartSchema(Schema):
             "/auth/github/callback",
         },
     )
-    github_login = Cut(
+    github_login = TruncatedString(
         100, allow_none=True, metadata={"description": "Whom the account is connected with now"}
     )
 
@@ -54,5 +54,5 @@ class GitHubConnectRequestSchema(Schema):
 
 
 class GitHubConnectionSchema(Schema):
-    github_login = Cut(100, required=True)
+    github_login = TruncatedString(100, required=True)
     github_id = Number(least=1, required=True)

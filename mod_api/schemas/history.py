@@ -3,7 +3,16 @@
 from marshmallow import fields
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import COMMIT, Cut, Moment, Number, query_id, run_id, text, word
+from mod_api.schemas.fields import (
+    COMMIT,
+    Number,
+    Timestamp,
+    TruncatedString,
+    one_of,
+    query_id,
+    run_id,
+    text,
+)
 from mod_api.schemas.pages import KeysetPaginationSchema, KeysetQuery, page_of
 from mod_api.schemas.runs import PLATFORMS
 from mod_api.schemas.runs import STATUSES as RUN_STATUSES
@@ -13,26 +22,26 @@ STATUSES = ["pass", "fail", "skipped", "missing_output"]
 
 
 class HistoryQuery(KeysetQuery):
-    status = word(
+    status = one_of(
         *RUN_STATUSES, metadata={"description": "Status of the run; only ended runs are listed"}
     )
-    result_status = word(*STATUSES, metadata={"description": "Status of the entry itself"})
+    result_status = one_of(*STATUSES, metadata={"description": "Status of the entry itself"})
     regression_id = query_id(metadata={"description": "Entries of this regression test"})
     branch = text(100)
-    platform = word(*PLATFORMS)
-    created_after = Moment(metadata={"description": "Runs created after this time"})
-    created_before = Moment(metadata={"description": "Runs created before this time"})
+    platform = one_of(*PLATFORMS)
+    created_after = Timestamp(metadata={"description": "Runs created after this time"})
+    created_before = Timestamp(metadata={"description": "Runs created before this time"})
 
 
 class SampleHistoryEntrySchema(Schema):
     run_id = run_id()
     sample_id = Number(least=1, required=True)
     regression_id = Number(least=1, required=True)
-    run_created_at = Moment()
+    run_created_at = Timestamp()
     commit_sha = fields.String(validate=COMMIT, allow_none=True)
-    branch = Cut(100, allow_none=True)
-    platform = word(*PLATFORMS)
-    status = word(*STATUSES, required=True)
+    branch = TruncatedString(100, allow_none=True)
+    platform = one_of(*PLATFORMS)
+    status = one_of(*STATUSES, required=True)
     runtime_ms = Number(least=0, allow_none=True)
     runtime_median_ms = Number(
         least=0,
@@ -46,7 +55,7 @@ class SampleHistoryEntrySchema(Schema):
         allow_none=True,
         metadata={"description": "`runtime_ms` by that median: 2 is twice as slow"},
     )
-    failure_signature = Cut(
+    failure_signature = TruncatedString(
         255,
         allow_none=True,
         metadata={
@@ -54,7 +63,7 @@ class SampleHistoryEntrySchema(Schema):
             "every commit. Null unless the entry failed."
         },
     )
-    failure_content = Cut(
+    failure_content = TruncatedString(
         16,
         allow_none=True,
         metadata={

@@ -3,7 +3,16 @@
 from marshmallow import fields
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import Cut, Moment, Number, Pattern, Truth, query_id, text, word
+from mod_api.schemas.fields import (
+    Number,
+    Pattern,
+    StrictBoolean,
+    Timestamp,
+    TruncatedString,
+    one_of,
+    query_id,
+    text,
+)
 from mod_api.schemas.pages import CursorPaginationSchema, CursorQuery
 from mod_test.logs.legacy_line_levels import Level, Source
 
@@ -15,13 +24,15 @@ CONTAINS = "Text in the message; the case of ASCII letters is ignored"
 class TestLogQuery(CursorQuery):
     __test__ = False  # not a test class, whatever its name
 
-    level = word(*LEVELS)
+    level = one_of(*LEVELS)
     contains = text(100, metadata={"description": CONTAINS})
-    order = word("asc", "desc", load_default="asc", metadata={"description": "desc: newest first"})
+    order = one_of(
+        "asc", "desc", load_default="asc", metadata={"description": "desc: newest first"}
+    )
 
 
 class RunLogQuery(TestLogQuery):
-    source = word(*SOURCES)
+    source = one_of(*SOURCES)
     tail = Number(
         least=1,
         most=1000,
@@ -31,13 +42,13 @@ class RunLogQuery(TestLogQuery):
 
 
 class StreamQuery(Schema):
-    from_beginning = Truth(
+    from_beginning = StrictBoolean(
         from_text=True,
         load_default=True,
         metadata={"description": "Replay everything first; false starts at the end"},
     )
-    level = word(*LEVELS)
-    source = word(*SOURCES)
+    level = one_of(*LEVELS)
+    source = one_of(*SOURCES)
     contains = text(100, metadata={"description": CONTAINS})
     regression_id = query_id(metadata={"description": "Only lines of this regression test"})
 
@@ -62,10 +73,10 @@ class EventIdHeaders(Schema):
 
 
 class LogLineSchema(Schema):
-    timestamp = Moment(required=True)
-    level = word(*LEVELS, required=True)
-    source = word(*SOURCES, required=True)
-    message = Cut(4000, required=True)
+    timestamp = Timestamp(required=True)
+    level = one_of(*LEVELS, required=True)
+    source = one_of(*SOURCES, required=True)
+    message = TruncatedString(4000, required=True)
     run_id = Number(least=1, required=True)
     sample_id = Number(least=1, allow_none=True)
     regression_id = Number(least=1, allow_none=True)

@@ -3,7 +3,15 @@
 from marshmallow import fields, validate
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import LARGEST, SHA256, Cut, Number, query_id, run_id, word
+from mod_api.schemas.fields import (
+    LARGEST,
+    SHA256,
+    Number,
+    TruncatedString,
+    one_of,
+    query_id,
+    run_id,
+)
 from mod_api.schemas.pages import KeysetQuery, page_of
 from mod_regression.changes import ChangeKind, GaveUp
 from mod_test.result_messages import NO_RESULT
@@ -29,7 +37,7 @@ class OutputQuery(Schema):
 
 
 class OutputFileQuery(OutputQuery):
-    format = word(
+    format = one_of(
         "text",
         "base64",
         load_default="base64",
@@ -45,13 +53,13 @@ class DiffQuery(OutputQuery):
         least=0, most=50, from_text=True, load_default=3,
         metadata={"description": "How many unchanged lines surround each change"},
     )  # fmt: skip
-    format = word(
+    format = one_of(
         "structured",
         "unified",
         load_default="structured",
         metadata={"description": "`unified` adds the text of a unified diff in `unified`"},
     )
-    cues = word(
+    cues = one_of(
         "changed",
         "all",
         load_default="changed",
@@ -77,12 +85,12 @@ class OutputFileSchema(Schema):
     sample_id = Number(least=1, required=True)
     regression_id = Number(least=1, required=True)
     output_id = Number(least=1, required=True)
-    filename = Cut(255, required=True)
-    content_type = Cut(100, required=True)
-    encoding = word("utf-8", "base64", required=True)
+    filename = TruncatedString(255, required=True)
+    content_type = TruncatedString(100, required=True)
+    encoding = one_of("utf-8", "base64", required=True)
     content = fields.String(required=True, validate=validate.Length(max=1_048_576))
     sha256 = fields.String(validate=SHA256)
-    storage_status = word(*STORAGE, required=True)
+    storage_status = one_of(*STORAGE, required=True)
     size_bytes = Number(
         least=0, allow_none=True, metadata={"description": "Of the whole file, also where cut"}
     )
@@ -98,7 +106,7 @@ class OutputFileSchema(Schema):
 
 
 class DiffLineSchema(Schema):
-    kind = word("context", "added", "removed", required=True)
+    kind = one_of("context", "added", "removed", required=True)
     expected_line = Number(least=0, allow_none=True)
     actual_line = Number(least=0, allow_none=True)
     text = fields.String(required=True, validate=validate.Length(max=1000))
@@ -124,7 +132,7 @@ class DiffSideSchema(Schema):
     """One of the two files; what it is like is null where it was not read."""
 
     size_bytes = Number(least=0, allow_none=True)
-    storage_status = word(*STORAGE, required=True)
+    storage_status = one_of(*STORAGE, required=True)
     download_url = fields.String(allow_none=True, metadata=DOWNLOAD_URL)
     encoding = fields.String(
         allow_none=True,
@@ -153,7 +161,7 @@ class WordChangeSchema(Schema):
 
 
 class ChangedCueSchema(Schema):
-    kind = word(*KINDS, required=True)
+    kind = one_of(*KINDS, required=True)
     expected = fields.Nested(CueTextSchema, required=True, allow_none=True)
     actual = fields.Nested(CueTextSchema, required=True, allow_none=True)
     words = fields.List(fields.Nested(WordChangeSchema), required=True)
@@ -167,7 +175,7 @@ class CueLocationSchema(Schema):
 class CaptionsSchema(Schema):
     """How two caption files differ, in the terms of captions; times are milliseconds."""
 
-    kind = word(*KINDS, required=True)
+    kind = one_of(*KINDS, required=True)
     kinds = fields.Dict(
         keys=fields.String(),
         values=Number(least=0),
@@ -200,7 +208,7 @@ class CueSpanSchema(Schema):
 
 
 class CuePairSchema(Schema):
-    kind = word(
+    kind = one_of(
         *KINDS, required=True, metadata={"description": "`identical` where nothing changed"}
     )
     expected = fields.Nested(CueSpanSchema, required=True, allow_none=True)
@@ -218,7 +226,7 @@ class OutputDiffSchema(Schema):
     sample_id = Number(least=1, allow_none=True)
     regression_id = Number(least=1, required=True)
     output_id = Number(least=1, required=True)
-    filename = Cut(255, required=True)
+    filename = TruncatedString(255, required=True)
     expected_hash = fields.String(validate=SHA256, allow_none=True)
     actual_hash = fields.String(validate=SHA256, allow_none=True)
     compared = fields.Boolean(
@@ -236,8 +244,8 @@ class DiffSchema(Schema):
     sample_id = Number(least=1, required=True)
     regression_id = Number(least=1, required=True)
     output_id = Number(least=1, required=True)
-    status = word("identical", "different", "missing_expected", "missing_actual", required=True)
-    result_status = word(
+    status = one_of("identical", "different", "missing_expected", "missing_actual", required=True)
+    result_status = one_of(
         *WITHOUT_RESULT,
         metadata={"description": "With `missing_actual`, where the test has no result in this run"},
     )
@@ -268,11 +276,11 @@ class DiffSchema(Schema):
     )
     encodings_differ = fields.Boolean()
     line_endings_differ = fields.Boolean()
-    missing_final_newline = fields.List(word("expected", "actual"))
+    missing_final_newline = fields.List(one_of("expected", "actual"))
     gave_up = fields.Boolean(
         metadata={"description": "The files were not compared within the limits: fetch both"}
     )
-    gave_up_because = word(*[reason.value for reason in GaveUp], allow_none=True)
+    gave_up_because = one_of(*[reason.value for reason in GaveUp], allow_none=True)
     expected = fields.Nested(DiffSideSchema)
     actual = fields.Nested(DiffSideSchema)
     captions = fields.Nested(

@@ -3,7 +3,15 @@
 from marshmallow import fields, validate
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import SHA256, Cut, Number, Truth, query_id, text, word
+from mod_api.schemas.fields import (
+    SHA256,
+    Number,
+    StrictBoolean,
+    TruncatedString,
+    one_of,
+    query_id,
+    text,
+)
 from mod_api.schemas.outputs import OutputFileSchema
 from mod_api.schemas.pages import OffsetQuery
 from mod_regression.models import InputType, OutputType
@@ -13,14 +21,16 @@ OUTPUT_TYPES = [kind.value for kind in OutputType]
 
 
 class RegressionTestListQuery(OffsetQuery):
-    active = Truth(from_text=True, metadata={"description": "Whether new runs execute the test"})
+    active = StrictBoolean(
+        from_text=True, metadata={"description": "Whether new runs execute the test"}
+    )
     category = text(50, metadata={"description": "Any category of the test, exactly"})
     tag = text(50, metadata={"description": "A tag of the sample, exactly"})
     sample_id = query_id(metadata={"description": "Tests of this media sample"})
 
 
 class RegressionTestQuery(Schema):
-    format = word(
+    format = one_of(
         "text",
         "base64",
         load_default="base64",
@@ -45,14 +55,16 @@ class ExpectedOutputSchema(OutputFileSchema):
 class RegressionTestSchema(Schema):
     regression_id = Number(least=1, required=True)
     sample_id = Number(least=1, required=True)
-    command = Cut(500, required=True)
-    description = Cut(1024, allow_none=True)
+    command = TruncatedString(500, required=True)
+    description = TruncatedString(1024, allow_none=True)
     active = fields.Boolean()
-    category = Cut(100, metadata={"description": "The category with the lowest id, if any"})
-    categories = fields.List(Cut(100))
-    tags = fields.List(Cut(50), validate=validate.Length(max=50))
-    input_type = word(*INPUT_TYPES, allow_none=True)
-    output_type = word(*OUTPUT_TYPES, allow_none=True)
+    category = TruncatedString(
+        100, metadata={"description": "The category with the lowest id, if any"}
+    )
+    categories = fields.List(TruncatedString(100))
+    tags = fields.List(TruncatedString(50), validate=validate.Length(max=50))
+    input_type = one_of(*INPUT_TYPES, allow_none=True)
+    output_type = one_of(*OUTPUT_TYPES, allow_none=True)
     expected_exit_code = Number()
     expected_outputs = fields.List(
         fields.Nested(ExpectedOutputSchema),

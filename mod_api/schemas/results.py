@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import SHA256, Cut, Number, query_id, run_id, text, word
+from mod_api.schemas.fields import SHA256, Number, TruncatedString, one_of, query_id, run_id, text
 from mod_api.schemas.pages import OffsetQuery
 from mod_test.models import Outcome
 from mod_test.verdict import OutputStatus, ResultStatus
@@ -16,7 +16,7 @@ OUTCOMES = [outcome.value for outcome in Outcome]
 
 
 class ResultListQuery(OffsetQuery):
-    status = word(*STATUSES)
+    status = one_of(*STATUSES)
     name = text(
         100, metadata={"description": "Part of the sample's name; the case of ASCII is ignored"}
     )
@@ -27,8 +27,8 @@ class ResultListQuery(OffsetQuery):
 
 class ResultOutputSchema(Schema):
     output_id = Number(least=1, required=True)
-    status = word(*OUTPUT_STATUSES, required=True)
-    filename = Cut(255)
+    status = one_of(*OUTPUT_STATUSES, required=True)
+    filename = TruncatedString(255)
     expected_hash = fields.String(
         validate=SHA256,
         allow_none=True,
@@ -71,14 +71,16 @@ class RunSampleSchema(Schema):
     run_id = run_id()
     sample_id = Number(least=1, required=True, metadata={"description": "The media sample"})
     regression_id = Number(least=1, required=True)
-    category = Cut(100, metadata={"description": "The category with the lowest id, if any"})
-    categories = fields.List(Cut(100))
-    command = Cut(500)
-    status = word(*STATUSES, required=True)
+    category = TruncatedString(
+        100, metadata={"description": "The category with the lowest id, if any"}
+    )
+    categories = fields.List(TruncatedString(100))
+    command = TruncatedString(500)
+    status = one_of(*STATUSES, required=True)
     runtime_ms = Number(least=0, allow_none=True)
     exit_code = Number(allow_none=True)
     expected_exit_code = Number(allow_none=True)
-    outcome = word(
+    outcome = one_of(
         *OUTCOMES,
         allow_none=True,
         metadata={
@@ -86,8 +88,8 @@ class RunSampleSchema(Schema):
             "exit code tells"
         },
     )
-    result_message = Cut(500, allow_none=True)
-    tags = fields.List(Cut(50), validate=validate.Length(max=50))
+    result_message = TruncatedString(500, allow_none=True)
+    tags = fields.List(TruncatedString(50), validate=validate.Length(max=50))
     outputs = _outputs(
         "One entry per expected output; empty without a result. Of more than 20 those that do not "
         "match come first."

@@ -3,7 +3,15 @@
 from marshmallow import fields, validate
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import Cut, Moment, Number, Truth, query_id, run_id, word
+from mod_api.schemas.fields import (
+    Number,
+    StrictBoolean,
+    Timestamp,
+    TruncatedString,
+    one_of,
+    query_id,
+    run_id,
+)
 from mod_api.schemas.pages import KeysetQuery, OffsetQuery
 from mod_regression.changes import ChangeKind
 from mod_test.error_groups import Grouping
@@ -19,19 +27,19 @@ INFRASTRUCTURE = [
 
 
 class ErrorListQuery(KeysetQuery):
-    type = word(*TYPES)
-    severity = word(*SEVERITIES)
+    type = one_of(*TYPES)
+    severity = one_of(*SEVERITIES)
     sample_id = query_id(metadata={"description": "Errors of this media sample's tests"})
     regression_id = query_id(metadata={"description": "Errors of this regression test"})
-    caption_change = word(
+    caption_change = one_of(
         *CAPTION_CHANGES, metadata={"description": "Differing outputs whose captions changed so"}
     )
 
 
 class InfrastructureErrorQuery(OffsetQuery):
-    type = word(*INFRASTRUCTURE)
-    severity = word(*SEVERITIES)
-    include_stack = Truth(
+    type = one_of(*INFRASTRUCTURE)
+    severity = one_of(*SEVERITIES)
+    include_stack = StrictBoolean(
         from_text=True,
         load_default=False,
         metadata={
@@ -42,12 +50,12 @@ class InfrastructureErrorQuery(OffsetQuery):
 
 
 class ErrorSummaryQuery(OffsetQuery):
-    group_by = word(*GROUPINGS, load_default=Grouping.type.value)
-    severity = word(*SEVERITIES)
+    group_by = one_of(*GROUPINGS, load_default=Grouping.type.value)
+    severity = one_of(*SEVERITIES)
 
 
 class ErrorItemSchema(Schema):
-    error_id = Cut(
+    error_id = TruncatedString(
         100,
         required=True,
         metadata={"description": "The same for the same error, whenever it is asked for"},
@@ -55,9 +63,9 @@ class ErrorItemSchema(Schema):
     run_id = run_id()
     sample_id = Number(least=1, allow_none=True)
     regression_id = Number(least=1, allow_none=True)
-    type = Cut(100, required=True)
-    severity = word(*SEVERITIES, required=True)
-    message = Cut(1000, required=True)
+    type = TruncatedString(100, required=True)
+    severity = one_of(*SEVERITIES, required=True)
+    message = TruncatedString(1000, required=True)
     location = fields.Dict(
         keys=fields.String(),
         allow_none=True,
@@ -69,7 +77,7 @@ class ErrorItemSchema(Schema):
             "`attempt`, `runner`, `reason`, `stage`."
         },
     )
-    caption_change = word(
+    caption_change = one_of(
         *CAPTION_CHANGES,
         allow_none=True,
         metadata={
@@ -78,11 +86,11 @@ class ErrorItemSchema(Schema):
         },
     )
     stack = fields.List(
-        Cut(2000),
+        TruncatedString(2000),
         validate=validate.Length(max=50),
         metadata={"description": "Only present when include_stack=true was requested"},
     )
-    occurred_at = Moment(
+    occurred_at = Timestamp(
         required=True,
         metadata={"description": "When our runner says, else the run's end, else its creation"},
     )
@@ -104,15 +112,15 @@ class InfrastructureErrorSchema(ErrorItemSchema):
 
 
 class ErrorSummaryBucketSchema(Schema):
-    key = Cut(
+    key = TruncatedString(
         100,
         required=True,
         metadata={"description": "`none` where there is no sample or no category"},
     )
     count = Number(least=0, required=True)
-    severity = word(
+    severity = one_of(
         *SEVERITIES, required=True, metadata={"description": "The highest in the bucket"}
     )
     sample_ids = fields.List(Number(least=1), validate=validate.Length(max=1000))
-    first_seen_at = Moment(allow_none=True)
-    last_seen_at = Moment(allow_none=True)
+    first_seen_at = Timestamp(allow_none=True)
+    last_seen_at = Timestamp(allow_none=True)

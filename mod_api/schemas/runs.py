@@ -8,17 +8,17 @@ from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import (
     COMMIT,
     REPOSITORY,
-    AsTold,
-    Cut,
-    Moment,
     Number,
     Pattern,
-    Truth,
+    PreSerialized,
+    StrictBoolean,
+    Timestamp,
+    TruncatedString,
     id_list,
+    one_of,
     query_id,
     run_id,
     text,
-    word,
 )
 from mod_api.schemas.pages import KeysetQuery, OffsetQuery
 from mod_test import run_lists
@@ -34,20 +34,20 @@ BRANCH = Pattern(r"^[A-Za-z0-9._\/-]+$")
 
 
 class RunListQuery(KeysetQuery):
-    status = word(*STATUSES, metadata={"description": "Derived status of the run"})
+    status = one_of(*STATUSES, metadata={"description": "Derived status of the run"})
     branch = text(100)
     commit_sha = fields.String(
         validate=COMMIT, metadata={"description": "Full 40-character SHA-1 commit hash"}
     )
     repository = text(100, pattern=REPOSITORY, metadata={"description": "OWNER/NAME on GitHub"})
-    platform = word(*PLATFORMS)
+    platform = one_of(*PLATFORMS)
     pull_request = query_id(metadata={"description": "Runs of this pull request"})
-    created_after = Moment(metadata={"description": "Runs created after this time"})
-    created_before = Moment(metadata={"description": "Runs created before this time"})
-    include = word(
+    created_after = Timestamp(metadata={"description": "Runs created after this time"})
+    created_before = Timestamp(metadata={"description": "Runs created before this time"})
+    include = one_of(
         "summary", metadata={"description": "`summary` adds each run's counts in `summary`"}
     )
-    sort = word(
+    sort = one_of(
         *SORTS,
         load_default="-created_at",
         metadata={"description": "Sort field; - in front sorts descending"},
@@ -65,7 +65,7 @@ class RunQuery(Schema):
             "answered at once"
         },
     )
-    status = word(
+    status = one_of(
         *STATUSES,
         metadata={
             "description": "With `wait`, the status that the caller knows: another one is answered "
@@ -87,19 +87,19 @@ def run_filter(
 
 class RunSchema(Schema):
     run_id = run_id()
-    status = word(*STATUSES, required=True)
-    repository = Cut(100, required=True)
-    branch = Cut(100, allow_none=True)
+    status = one_of(*STATUSES, required=True)
+    repository = TruncatedString(100, required=True)
+    branch = TruncatedString(100, allow_none=True)
     commit_sha = fields.String(validate=COMMIT, required=True)
     commit_short = fields.String(validate=validate.Length(max=10))
     pull_request = Number(least=1, allow_none=True)
-    platform = word(*PLATFORMS, required=True)
-    run_errors = word("yes", "no", "unknown")
-    triggered_by = Cut(100, allow_none=True)
-    created_at = Moment(required=True)
-    queued_at = Moment(allow_none=True)
-    started_at = Moment(allow_none=True)
-    completed_at = Moment(allow_none=True)
+    platform = one_of(*PLATFORMS, required=True)
+    run_errors = one_of("yes", "no", "unknown")
+    triggered_by = TruncatedString(100, allow_none=True)
+    created_at = Timestamp(required=True)
+    queued_at = Timestamp(allow_none=True)
+    started_at = Timestamp(allow_none=True)
+    completed_at = Timestamp(allow_none=True)
     duration_ms = Number(least=0, allow_none=True)
     retry_of = Number(
         least=1, allow_none=True, metadata={"description": "The run this one repeats"}
@@ -110,7 +110,7 @@ class RunSchema(Schema):
 
 class RunSummarySchema(Schema):
     run_id = run_id()
-    status = word(*STATUSES)
+    status = one_of(*STATUSES)
     total_samples = Number(
         least=0,
         required=True,
@@ -127,7 +127,7 @@ class RunSummarySchema(Schema):
         least=0, metadata={"description": "The total of /runs/{run_id}/infrastructure-errors"}
     )
     duration_ms = Number(least=0, allow_none=True)
-    triggered_by = Cut(100, allow_none=True)
+    triggered_by = TruncatedString(100, allow_none=True)
 
 
 class ListedRunSchema(RunSchema):
@@ -147,7 +147,7 @@ class RunCreateRequestSchema(Schema):
         metadata={"example": "0632bff4e382d5f86eff9073b9ddd37f03f9778c"},
     )
     pull_request = Number(least=1, most=2_147_483_647, allow_none=True, metadata={"example": 2264})
-    platform = word(*PLATFORMS, required=True, metadata={"example": "windows"})
+    platform = one_of(*PLATFORMS, required=True, metadata={"example": "windows"})
     regression_test_ids = id_list(
         most=500,
         metadata={
@@ -180,7 +180,7 @@ class ReasonSchema(Schema):
 
 
 class RetrySchema(ReasonSchema):
-    failed_only = Truth(
+    failed_only = StrictBoolean(
         load_default=False,
         metadata={
             "description": "Only the tests that failed or produced nothing in the source run"
@@ -194,19 +194,19 @@ class RetrySchema(ReasonSchema):
 class RunActionResultSchema(Schema):
     run_id = run_id()
     new_run_id = Number(least=1, allow_none=True)
-    action = word("cancel", "retry", required=True)
-    status = word("accepted", "rejected", "no_op", required=True)
-    message = Cut(500)
+    action = one_of("cancel", "retry", required=True)
+    status = one_of("accepted", "rejected", "no_op", required=True)
+    message = TruncatedString(500)
 
 
 class ProgressQuery(OffsetQuery):
-    status = word(*EVENTS)
+    status = one_of(*EVENTS)
 
 
 class ProgressEventSchema(Schema):
-    timestamp = Moment(required=True)
-    status = word(*EVENTS, required=True)
-    message = Cut(500, required=True)
+    timestamp = Timestamp(required=True)
+    status = one_of(*EVENTS, required=True)
+    message = TruncatedString(500, required=True)
     step = Number(
         least=0,
         allow_none=True,
@@ -218,17 +218,17 @@ class ProgressEventSchema(Schema):
 
 
 class EnvironmentSchema(Schema):
-    environment_id = Cut(100, required=True)
-    platform = word(*PLATFORMS, required=True)
+    environment_id = TruncatedString(100, required=True)
+    platform = one_of(*PLATFORMS, required=True)
     active = fields.Boolean(required=True)
-    runner_label = Cut(100, allow_none=True)
+    runner_label = TruncatedString(100, allow_none=True)
     average_duration_ms = Number(least=0, allow_none=True)
 
 
 class RunConfigSchema(Schema):
     run_id = run_id()
     environment = fields.Nested(EnvironmentSchema)
-    matrix = AsTold(
+    matrix = PreSerialized(
         fields.Dict(),
         validate=validate.Length(max=500),
         metadata={"description": "One object per regression test: its id, sample and command"},
@@ -236,4 +236,4 @@ class RunConfigSchema(Schema):
     regression_test_ids = fields.List(
         Number(least=1), validate=validate.Length(max=500), metadata={"uniqueItems": True}
     )
-    command_defaults = fields.List(Cut(100), validate=validate.Length(max=50))
+    command_defaults = fields.List(TruncatedString(100), validate=validate.Length(max=50))

@@ -3,7 +3,7 @@
 from marshmallow import fields, validate
 
 from mod_api.schemas.dumping import Schema
-from mod_api.schemas.fields import SHA256, Cut, Number, Pattern, text, word
+from mod_api.schemas.fields import SHA256, Number, Pattern, TruncatedString, one_of, text
 from mod_api.schemas.pages import OffsetQuery
 
 EXTENSION = Pattern("^[a-zA-Z0-9]+$")
@@ -11,7 +11,7 @@ SAMPLE_STATUSES = ["active", "inactive"]
 
 
 class SampleListQuery(OffsetQuery):
-    status = word(
+    status = one_of(
         *SAMPLE_STATUSES,
         metadata={"description": "Whether any active regression test uses the sample"},
     )
@@ -24,10 +24,10 @@ class SampleListQuery(OffsetQuery):
 class SampleSchema(Schema):
     sample_id = Number(least=1, required=True)
     sha256 = fields.String(validate=SHA256, required=True)
-    name = Cut(255)
-    extension = Cut(10)
-    status = word(*SAMPLE_STATUSES)
-    tags = fields.List(Cut(50), validate=validate.Length(max=50))
+    name = TruncatedString(255)
+    extension = TruncatedString(10)
+    status = one_of(*SAMPLE_STATUSES)
+    tags = fields.List(TruncatedString(50), validate=validate.Length(max=50))
     media_info = fields.Dict(
         metadata={
             "description": "What mediainfo said of the file: `tracks`, each with its `type`; empty "
@@ -35,7 +35,9 @@ class SampleSchema(Schema):
             "additionalProperties": True,
         }
     )
-    notes = Cut(1000, allow_none=True, metadata={"description": "What those who uploaded it noted"})
+    notes = TruncatedString(
+        1000, allow_none=True, metadata={"description": "What those who uploaded it noted"}
+    )
     links = fields.Dict(
         keys=fields.String(),
         values=fields.String(),

@@ -6,12 +6,12 @@ from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import (
     COMMIT,
     REPOSITORY,
-    Cut,
-    Moment,
     Number,
-    Truth,
+    StrictBoolean,
+    Timestamp,
+    TruncatedString,
+    one_of,
     text,
-    word,
 )
 from mod_api.schemas.pages import OffsetQuery
 from mod_api.schemas.runs import PLATFORMS
@@ -20,8 +20,8 @@ HEALTH = ["ok", "degraded", "down"]
 
 
 class IndexSchema(Schema):
-    name = Cut(100, required=True)
-    version = Cut(50, required=True)
+    name = TruncatedString(100, required=True)
+    version = TruncatedString(50, required=True)
     links = fields.Dict(
         keys=fields.String(),
         values=fields.String(),
@@ -31,28 +31,28 @@ class IndexSchema(Schema):
 
 
 class DependencySchema(Schema):
-    name = Cut(100, required=True)
-    status = word(*HEALTH, required=True)
-    message = Cut(500, allow_none=True)
+    name = TruncatedString(100, required=True)
+    status = one_of(*HEALTH, required=True)
+    message = TruncatedString(500, allow_none=True)
 
 
 class SystemHealthSchema(Schema):
-    status = word(*HEALTH, required=True)
-    checked_at = Moment(required=True)
+    status = one_of(*HEALTH, required=True)
+    checked_at = Timestamp(required=True)
     dependencies = fields.List(fields.Nested(DependencySchema), required=True)
 
 
 class QueueQuery(OffsetQuery):
-    platform = word(*PLATFORMS)
-    status = word("queued", "running")
+    platform = one_of(*PLATFORMS)
+    status = one_of("queued", "running")
 
 
 class QueueJobSchema(Schema):
     run_id = Number(least=1, required=True)
-    status = word("queued", "running", required=True)
-    platform = word(*PLATFORMS, required=True)
-    queued_at = Moment(required=True)
-    started_at = Moment(allow_none=True)
+    status = one_of("queued", "running", required=True)
+    platform = one_of(*PLATFORMS, required=True)
+    queued_at = Timestamp(required=True)
+    started_at = Timestamp(allow_none=True)
     position = Number(
         least=1, allow_none=True, metadata={"description": "Counts per platform; null when running"}
     )
@@ -61,12 +61,14 @@ class QueueJobSchema(Schema):
 class BranchQuery(OffsetQuery):
     repository = text(100, pattern=REPOSITORY, metadata={"description": "OWNER/NAME on GitHub"})
     name = text(100, metadata={"description": "A part of the name; ASCII case is ignored"})
-    active = Truth(from_text=True, metadata={"description": "Has a run of the last 90 days"})
+    active = StrictBoolean(
+        from_text=True, metadata={"description": "Has a run of the last 90 days"}
+    )
 
 
 class BranchSchema(Schema):
-    repository = Cut(100, required=True, metadata={"pattern": REPOSITORY.regex.pattern})
-    name = Cut(100, required=True)
+    repository = TruncatedString(100, required=True, metadata={"pattern": REPOSITORY.regex.pattern})
+    name = TruncatedString(100, required=True)
     head_sha = fields.String(
         validate=COMMIT, allow_none=True, metadata={"description": "The newest run's commit"}
     )
@@ -76,5 +78,5 @@ class BranchSchema(Schema):
 
 
 class EnvironmentQuery(OffsetQuery):
-    platform = word(*PLATFORMS)
-    active = Truth(from_text=True, metadata={"description": "Not in maintenance"})
+    platform = one_of(*PLATFORMS)
+    active = StrictBoolean(from_text=True, metadata={"description": "Not in maintenance"})

@@ -73,8 +73,8 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Window:
-    """Which rows are asked for: `limit` of them from `offset`, or behind the row of `cursor`.
+class PageRequest:
+    """The rows that are asked for: `limit` of them from `offset`, or behind the row of `cursor`.
 
     `signing_key` is the server's secret.
     """
@@ -88,7 +88,7 @@ class Window:
 def select_page(
     statement: Select[Any],
     order: Sequence[Key],
-    window: Window,
+    window: PageRequest,
     *,
     total: int | Select[Any],
     kind: str,
@@ -112,10 +112,10 @@ def select_page(
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a page begins: behind `before` rows, by offset or behind the row with `values`."""
+class PagePosition:
+    """The start of a page: behind `before` rows, by offset or behind the row with `values`."""
 
-    window: Window
+    window: PageRequest
     use: str
     keys: int
     before: int
@@ -182,14 +182,16 @@ class Place:
         return self.page(found, len(rows), values_of=values_of)
 
 
-def place_of(window: Window, *, kind: str, wanted: Mapping[str, Any], keys: int) -> Place:
+def place_of(
+    window: PageRequest, *, kind: str, wanted: Mapping[str, Any], keys: int
+) -> PagePosition:
     """Where a page begins in a list that is sorted by so many values; `kind` and `wanted` as in
     `select_page`. Raises Invalid for a cursor of another list."""
     use = f"{kind}.{_digest(wanted)}"
     before, values = window.offset, None
     if window.cursor is not None:
         before, values = _opened(use, window, keys)
-    return Place(window, use, keys, before, values)
+    return PagePosition(window, use, keys, before, values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +219,7 @@ class Listing:
 
 def select_listed(
     listing: Listing,
-    window: Window,
+    window: PageRequest,
     *,
     total: Callable[[], int],
     kind: str,
@@ -316,7 +318,7 @@ def _behind(order: Sequence[Key], nulls: Sequence[bool], place: int = 0) -> Colu
     return tie if beyond is None else or_(beyond, tie)
 
 
-def _sealed(use: str, window: Window, values: Sequence[Any], following: int) -> str:
+def _sealed(use: str, window: PageRequest, values: Sequence[Any], following: int) -> str:
     texts = [_as_text(value) if isinstance(value, datetime) else value for value in values]
     return seal(use, {"k": texts, "o": following}, window.signing_key)
 
@@ -326,7 +328,7 @@ def _as_text(moment: datetime) -> str:
     return str(moment.replace(tzinfo=None))
 
 
-def _opened(use: str, window: Window, keys: int) -> tuple[int, list[Any]]:
+def _opened(use: str, window: PageRequest, keys: int) -> tuple[int, list[Any]]:
     """How many rows came before, and the last one's values. Raises Invalid."""
     try:
         payload = open_sealed(use, window.cursor or "", window.signing_key)

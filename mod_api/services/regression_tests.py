@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Select, bindparam, select
 from database import exact, fetch_values
 from errors import NotFound, Unavailable
 from mod_api.services import links
-from mod_api.services.outputs.downloads import Shelf, file_url
+from mod_api.services.outputs.downloads import FileAccess, file_url
+from mod_api.services.outputs.embedded_content import inline
 from mod_api.services.outputs.file_names import content_type_of, filename_of, hash_of, output_key
-from mod_api.services.outputs.inline import inline
 from mod_api.services.paging import Page, page
 from mod_regression.definitions import DefinedOutput, Definition
 from mod_regression.models import Category, RegressionTest, test_categories
@@ -52,7 +52,7 @@ class CatalogueFilter:
 
 
 def list_regression_tests(
-    wanted: CatalogueFilter, *, limit: int, offset: int, shelf: Shelf
+    wanted: CatalogueFilter, *, limit: int, offset: int, shelf: FileAccess
 ) -> Page[dict[str, Any]]:
     """One page of regression tests by their ids, with the exact number of all that match, and
     where their expected outputs are, but not what is in them.
@@ -69,7 +69,7 @@ def list_regression_tests(
     return page(rows, total=len(ids), limit=limit, offset=offset)
 
 
-def get_regression_test(regression_id: int, *, as_text: bool, shelf: Shelf) -> dict[str, Any]:
+def get_regression_test(regression_id: int, *, as_text: bool, shelf: FileAccess) -> dict[str, Any]:
     """One regression test with the content of its expected outputs.
 
     What is not read within a second and a half comes without its content. Raises NotFound.
@@ -129,7 +129,7 @@ def _keys(tests: Collection[Definition]) -> list[str]:
     return [key for key in keys if key is not None]
 
 
-def _shown(test: Definition, where: dict[str, Located], shelf: Shelf) -> dict[str, Any]:
+def _shown(test: Definition, where: dict[str, Located], shelf: FileAccess) -> dict[str, Any]:
     categories = test.categories
     shown = {
         "regression_id": test.regression_id,
@@ -150,7 +150,9 @@ def _shown(test: Definition, where: dict[str, Located], shelf: Shelf) -> dict[st
     return shown | ({"category": categories[0]} if categories else {})
 
 
-def _file(test: Definition, output: DefinedOutput, where: dict[str, Located], shelf: Shelf) -> File:
+def _file(
+    test: Definition, output: DefinedOutput, where: dict[str, Located], shelf: FileAccess
+) -> File:
     key = output_key(output.correct, output.extension)
     found = where.get(key, NOWHERE) if key else NOWHERE
     filename = filename_of(output.expected_filename, output.extension)
@@ -174,7 +176,7 @@ def _file(test: Definition, output: DefinedOutput, where: dict[str, Located], sh
     return file | ({"sha256": sha256} if sha256 else {})
 
 
-def _content(output: DefinedOutput, *, as_text: bool, shelf: Shelf) -> File:
+def _content(output: DefinedOutput, *, as_text: bool, shelf: FileAccess) -> File:
     """The content of an output's baseline; nothing where the storage does not give it now."""
     try:
         found = inline(

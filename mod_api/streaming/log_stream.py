@@ -10,7 +10,7 @@ from typing import Any
 from mod_api.streaming import frames
 from mod_api.streaming.feed import Feed
 from mod_api.streaming.hub import Checks, Hub
-from mod_api.streaming.silence import Silence
+from mod_api.streaming.keep_alive_timer import KeepAliveTimer
 from mod_api.streaming.stream import Follower, Stream
 from mod_test.logs import follower_marker
 from mod_test.logs.filters import Filters
@@ -160,7 +160,7 @@ class LogStream(Stream):
         ):
             log: LogSource = self._archived or feed.tailer
             offset = log.size() if self._offset is None else self._offset
-            silence = Silence(self.follower.keep_alive)
+            keep_alive_timer = KeepAliveTimer(self.follower.keep_alive)
             yield frames.HELLO
             # Without an id the client would start at another end when it comes back.
             told = offset if self._offset is not None else None
@@ -176,13 +176,13 @@ class LogStream(Stream):
                 if part.content:
                     yield part.content
                     told = part.last_id
-                    silence.broken()
+                    keep_alive_timer.broken()
                 if not at_end:
                     continue
                 if state.is_final:
                     yield frames.end(run_id, state.status)
                     return
-                if not await silence.until(changed):
+                if not await keep_alive_timer.until(changed):
                     # Lines that the filters leave out need not be read again after a cut.
                     yield frames.KEEP_ALIVE if told == offset else self._position(offset)
                     told = offset

@@ -12,7 +12,7 @@ from typing import Any
 from mod_api.streaming import frames
 from mod_api.streaming.feed import Feed
 from mod_api.streaming.hub import Checks, Hub
-from mod_api.streaming.silence import Silence
+from mod_api.streaming.keep_alive_timer import KeepAliveTimer
 from mod_api.streaming.stream import Follower, Stream
 
 LOOK_EVERY_SECONDS = 0.5
@@ -128,7 +128,7 @@ class RunStream(Stream):
             hub.following(run_id, token_id),
             hub.feed(("run", run_id), lambda: RunFeed(hub, self._newest, self._look)) as feed,
         ):
-            silence = Silence(self.follower.keep_alive)
+            keep_alive_timer = KeepAliveTimer(self.follower.keep_alive)
             yield frames.HELLO
             while not hub.is_over(token_id):
                 changed = feed.changed
@@ -146,11 +146,11 @@ class RunStream(Stream):
                     if happened.events or counts != counts_seen:
                         counts_seen = counts
                         yield frames.frame("counts", happened.counts, id=f"{position}-{counts}")
-                        silence.broken()
+                        keep_alive_timer.broken()
                     if happened.events:
                         continue
                 if state.has_ended:
                     yield frames.end(run_id, state.status)
                     return
-                if not await silence.until(changed):
+                if not await keep_alive_timer.until(changed):
                     yield frames.KEEP_ALIVE

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from mod_api.services import diff
 from mod_api.services.diff import Comparison
-from mod_api.services.outputs import two_files
+from mod_api.services.outputs import file_pair
 from tests import factories
 from tests.factories import Expected
 from tests.mod_api.compared import BAD, GOOD, another_run, compared
@@ -84,7 +84,7 @@ def test_small_files_are_compared_once(
         lines.append(context_lines)
         return diff.compare(expected, actual, context_lines)
 
-    monkeypatch.setattr(two_files, "compare", compare)
+    monkeypatch.setattr(file_pair, "compare", compare)
     told = [
         client.get(case.url("diff", context_lines=number), headers=reader).json
         for number in (7, 7, 2, 7)  # asked for by no other test
@@ -484,7 +484,7 @@ def test_files_of_captions_too_large_to_be_fetched_are_told_of(
     reader: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(two_files, "MAX_BYTES", len(GOOD))
+    monkeypatch.setattr(file_pair, "MAX_BYTES", len(GOOD))
     case = compared(sample_repository)
 
     told = client.get(case.url("diff", cues="all"), headers=reader).json

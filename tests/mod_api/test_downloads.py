@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from mod_api.services.outputs import downloads
-from mod_api.services.outputs.downloads import Download, Shelf
+from mod_api.services.outputs.downloads import Download, FileAccess
 from tests import factories
 from tests.mod_api.compared import BAD, compared
 
@@ -158,7 +158,7 @@ def test_an_altered_address_opens_nothing(client: FlaskClient, address: str) -> 
 
 
 def test_an_address_of_another_server_opens_nothing(client: FlaskClient, sqlite_app: Flask) -> None:
-    foreign = Shelf(sqlite_app.extensions["repository"], b"another server's key", "")
+    foreign = FileAccess(sqlite_app.extensions["repository"], b"another server's key", "")
     url = downloads.own_url(foreign, Download("TestResults/" + "0" * 64, "x"))
 
     assert client.get("/api/v1" + url).status_code == 404

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from database import exact, fetch, fetch_value, reading
 from errors import NotFound, Unavailable
-from mod_api.services.outputs import caption_changes, output_diff, two_files
+from mod_api.services.outputs import caption_changes, file_pair, output_diff
 from mod_api.services.outputs.file_names import hash_of, output_key
 from mod_api.services.paging import LIMIT, OFFSET, Page, page
 from mod_regression import contents
@@ -123,9 +123,9 @@ def with_difference(approval_id: int, repository: Repository) -> dict[str, Any]:
     if pair is None:
         return shown
     try:
-        expected, actual = two_files.find(repository, *keys)
+        expected, actual = file_pair.find(repository, *keys)
         if expected.is_there and actual.is_there:
-            difference = two_files.difference(
+            difference = file_pair.difference(
                 repository, expected, actual, pair=pair, context_lines=CONTEXT_LINES, kept=kept
             )
             shown["diff"] = _summary(difference)
@@ -134,7 +134,7 @@ def with_difference(approval_id: int, repository: Repository) -> dict[str, Any]:
     return shown
 
 
-def _summary(difference: two_files.Difference) -> dict[str, Any]:
+def _summary(difference: file_pair.Difference) -> dict[str, Any]:
     whole = output_diff.shown(difference, unified=False)
     captions = whole["captions"]
     summary = {name: whole[name] for name in ("status", "binary", "gave_up", "gave_up_because")}

@@ -7,8 +7,8 @@ from database import reading, written
 from errors import Conflict, DomainError, Invalid, NotFound, Unprocessable
 from mod_api.services.baselines import approvals
 from mod_api.services.baselines.approvals import Approval
+from mod_api.services.outputs.embedded_content import locate, unavailable
 from mod_api.services.outputs.file_names import hash_of, output_key
-from mod_api.services.outputs.inline import locate, unavailable
 from mod_api.services.outputs.outputs import Address
 from mod_api.services.outputs.outputs import find as find_output
 from mod_auth.accounts import Account

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mod_api.services import keyset, links
-from mod_api.services.keyset import Window
+from mod_api.services.keyset import PageRequest
 from mod_api.services.outputs import caption_changes
 from mod_api.services.paging import Page, page
 from mod_api.services.runs import runs
@@ -20,7 +20,7 @@ Known = dict[Pair, Classification]
 def list_errors(
     run_id: int,
     wanted: ErrorFilter,
-    window: Window,
+    window: PageRequest,
     *,
     base: str,
     caption_change: str | None = None,

@@ -26,7 +26,7 @@ from mod_test.rollup.settle import settled_reading
 RETRY_AFTER_SECONDS = 10
 
 
-class Places:
+class StreamSlots:
     """How many streams this process serves; beyond the limit followers are sent away."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Places:
         metrics.streams.dec()
 
 
-places = Places()
+places = StreamSlots()
 
 
 @contextmanager

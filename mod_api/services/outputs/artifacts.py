@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mod_api.services.outputs.downloads import Download, Shelf, file_url, own_url
+from mod_api.services.outputs.downloads import Download, FileAccess, file_url, own_url
 from mod_api.services.outputs.file_names import (
     content_type_of,
     filename_of,
@@ -55,7 +55,7 @@ def list_artifacts(
     type: str | None,
     limit: int,
     offset: int,
-    shelf: Shelf,
+    shelf: FileAccess,
     with_logs: bool,
 ) -> Page[dict[str, Any]]:
     """One page of a run's files, looked up side by side within a second and a half.
@@ -96,7 +96,7 @@ def list_artifacts(
 
 
 def _shown(
-    run_id: int, found: Sequence[Artifact], where: Mapping[str, Located], shelf: Shelf
+    run_id: int, found: Sequence[Artifact], where: Mapping[str, Located], shelf: FileAccess
 ) -> list[dict[str, Any]]:
     return [
         {
@@ -115,7 +115,7 @@ def _shown(
     ]
 
 
-def _storage(artifact: Artifact, where: Sequence[Located], shelf: Shelf) -> dict[str, Any]:
+def _storage(artifact: Artifact, where: Sequence[Located], shelf: FileAccess) -> dict[str, Any]:
     """Where an artifact is; a difference is where both of its files are.
 
     Without an address it is missing, or nobody can tell: then it reads `degraded`.

@@ -22,8 +22,8 @@ _LONGEST = 2000
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """Where files are kept, what signs addresses of ours, and what those start with."""
+class FileAccess:
+    """The storage of files, and the signing key and base URL of our download addresses."""
 
     repository: Repository
     signing_key: bytes
@@ -39,7 +39,7 @@ class Download:
     actual_key: str | None = None
 
 
-def file_url(shelf: Shelf, key: str | None, where: Located, filename: str) -> str | None:
+def file_url(shelf: FileAccess, key: str | None, where: Located, filename: str) -> str | None:
     """The address of a file that was just located; None where no storage has it."""
     if key is None or not where.backends:
         return None
@@ -53,7 +53,7 @@ def file_url(shelf: Shelf, key: str | None, where: Located, filename: str) -> st
     return signed or own_url(shelf, Download(key, filename))
 
 
-def own_url(shelf: Shelf, download: Download) -> str:
+def own_url(shelf: FileAccess, download: Download) -> str:
     """Our own address of a download; whether there is something to fetch is the caller's care."""
     expires = -(-int(time.time() + VALID_S) // _STEP_S) * _STEP_S
     return f"{shelf.base}/downloads/{_sealed(shelf.signing_key, expires, download)}"

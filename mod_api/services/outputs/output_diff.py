@@ -8,12 +8,12 @@ from typing import Any
 from errors import Unavailable
 from mod_api.services.diff import Comparison
 from mod_api.services.diff import Side as ComparedSide
-from mod_api.services.outputs import caption_changes, two_files
-from mod_api.services.outputs.downloads import Shelf, file_url
+from mod_api.services.outputs import caption_changes, file_pair
+from mod_api.services.outputs.downloads import FileAccess, file_url
+from mod_api.services.outputs.embedded_content import unavailable
 from mod_api.services.outputs.file_names import filename_of, hash_of, output_key
-from mod_api.services.outputs.inline import unavailable
+from mod_api.services.outputs.file_pair import Difference, StoredOutput
 from mod_api.services.outputs.outputs import Address, find, status_without_result
-from mod_api.services.outputs.two_files import Difference, StoredOutput
 from mod_api.services.paging import Page, page
 from mod_regression.classifications import Classification, Pair
 from mod_sample.storage import NotStored
@@ -36,7 +36,7 @@ def diff(
     *,
     context_lines: int,
     unified: bool,
-    shelf: Shelf,
+    shelf: FileAccess,
     cues: CuesAsked | None = None,
 ) -> dict[str, Any]:
     """Compare the output with its baseline; with `cues`, list a page of all cues, too.
@@ -80,14 +80,14 @@ def diff(
 
 
 def _cues(
-    shelf: Shelf, sides: dict[str, StoredOutput], pair: Pair, asked: CuesAsked
+    shelf: FileAccess, sides: dict[str, StoredOutput], pair: Pair, asked: CuesAsked
 ) -> Page[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     total = 0
     if all(side.is_there for side in sides.values()) and sides:
         expected, actual = sides["expected"], sides["actual"]
         with suppress(NotStored):  # one went since it was found: there is nothing to list
-            rows, total = two_files.cues(
+            rows, total = file_pair.cues(
                 shelf.repository, expected, actual, pair, limit=asked.limit, offset=asked.offset
             )
     return page(rows, total=total, limit=asked.limit, offset=asked.offset)
@@ -132,7 +132,7 @@ def summary_of(comparison: Comparison) -> dict[str, int] | None:
 
 
 def _of_different(
-    shelf: Shelf,
+    shelf: FileAccess,
     output: ComparedOutput,
     actual_hash: str,
     context_lines: int,
@@ -143,7 +143,7 @@ def _of_different(
     if not all(side.is_there for side in sides.values()):
         return None, sides
     try:
-        found = two_files.difference(
+        found = file_pair.difference(
             shelf.repository,
             sides["expected"],
             sides["actual"],
@@ -161,7 +161,7 @@ def _of_different(
 
 
 def _of_identical(
-    shelf: Shelf,
+    shelf: FileAccess,
     output: ComparedOutput,
     actual_hash: str,
     context_lines: int,
@@ -175,8 +175,8 @@ def _of_identical(
     return found or IDENTICAL, sides
 
 
-def _sides(shelf: Shelf, output: ComparedOutput, actual_hash: str) -> dict[str, StoredOutput]:
-    expected, actual = two_files.find(
+def _sides(shelf: FileAccess, output: ComparedOutput, actual_hash: str) -> dict[str, StoredOutput]:
+    expected, actual = file_pair.find(
         shelf.repository,
         output_key(output.baseline_hash, output.extension),
         output_key(actual_hash, output.extension),
@@ -185,7 +185,7 @@ def _sides(shelf: Shelf, output: ComparedOutput, actual_hash: str) -> dict[str, 
 
 
 def _side(
-    shelf: Shelf, side: StoredOutput, output: ComparedOutput, compared: ComparedSide | None
+    shelf: FileAccess, side: StoredOutput, output: ComparedOutput, compared: ComparedSide | None
 ) -> dict[str, Any]:
     filename = filename_of(output.expected_filename, output.extension)
     return {

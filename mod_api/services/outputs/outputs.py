@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from errors import NotFound
-from mod_api.services.outputs.downloads import Shelf
+from mod_api.services.outputs.downloads import FileAccess
+from mod_api.services.outputs.embedded_content import inline
 from mod_api.services.outputs.file_names import filename_of, hash_of, output_key
-from mod_api.services.outputs.inline import inline
 from mod_api.services.runs.runs import get_row
 from mod_ci import attempts
 from mod_test import outputs
@@ -28,7 +28,7 @@ class Address:
     output_id: int
 
 
-def expected(address: Address, *, as_text: bool, shelf: Shelf) -> dict[str, Any]:
+def expected(address: Address, *, as_text: bool, shelf: FileAccess) -> dict[str, Any]:
     """What the output was held against, as a file.
 
     Raises NotFound, with `missing_expected` where there is no such file, and Unavailable.
@@ -39,7 +39,7 @@ def expected(address: Address, *, as_text: bool, shelf: Shelf) -> dict[str, Any]
     return _file(output, output.baseline_hash, missing, as_text=as_text, shelf=shelf)
 
 
-def actual(address: Address, *, as_text: bool, shelf: Shelf) -> dict[str, Any] | None:
+def actual(address: Address, *, as_text: bool, shelf: FileAccess) -> dict[str, Any] | None:
     """What came out, as a file; None where it is what was expected.
 
     Raises NotFound, with `missing_output` where nothing came out, `not_started`, `running` or
@@ -77,7 +77,12 @@ def status_without_result(output: ComparedOutput) -> ResultStatus | None:
 
 
 def _file(
-    output: ComparedOutput, content_hash: str | None, missing: str, *, as_text: bool, shelf: Shelf
+    output: ComparedOutput,
+    content_hash: str | None,
+    missing: str,
+    *,
+    as_text: bool,
+    shelf: FileAccess,
 ) -> dict[str, Any]:
     key = output_key(content_hash, output.extension)
     lost = NotFound(

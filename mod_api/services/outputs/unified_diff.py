@@ -1,7 +1,7 @@
 """The difference of two stored files as the text of a unified diff."""
 
 from errors import NotFound
-from mod_api.services.outputs import two_files
+from mod_api.services.outputs import file_pair
 from mod_sample.storage import NotStored, Repository
 
 CONTEXT_LINES = 3
@@ -15,9 +15,9 @@ def text(repository: Repository, expected_key: str, actual_key: str) -> str:
 
     Raises NotFound when one of them is in no storage any more, Unavailable.
     """
-    sides = two_files.find(repository, expected_key, actual_key)
+    sides = file_pair.find(repository, expected_key, actual_key)
     try:
-        comparison = two_files.comparison_of(repository, *sides, context_lines=CONTEXT_LINES)
+        comparison = file_pair.comparison_of(repository, *sides, context_lines=CONTEXT_LINES)
     except NotStored as error:
         raise NotFound("file", error.key, "One of the two files is stored no more.") from error
     if comparison.gave_up_because is not None:

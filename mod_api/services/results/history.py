@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, exists, select
 from database import fetch_value
 from errors import NotFound
 from mod_api.services import keyset, links
-from mod_api.services.keyset import Window
+from mod_api.services.keyset import PageRequest
 from mod_api.services.paging import Page
 from mod_sample.models import Sample
 from mod_test.history import reading
@@ -46,7 +46,9 @@ class Flakiness:
     results: int
 
 
-def history(sample_id: int, wanted: HistoryFilter, window: Window, *, base: str) -> Page[EntryView]:
+def history(
+    sample_id: int, wanted: HistoryFilter, window: PageRequest, *, base: str
+) -> Page[EntryView]:
     """One page of a sample's history, newest run first, with the exact number of all entries that
     match and the flakiness of the tests on the page. Raises NotFound, and Invalid for the cursor.
     """

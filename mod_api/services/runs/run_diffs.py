@@ -4,9 +4,9 @@ from typing import Any
 
 from database import reading
 from mod_api.services import keyset
-from mod_api.services.keyset import Window
+from mod_api.services.keyset import PageRequest
 from mod_api.services.outputs import caption_changes
-from mod_api.services.outputs.downloads import Shelf
+from mod_api.services.outputs.downloads import FileAccess
 from mod_api.services.outputs.file_names import filename_of, hash_of
 from mod_api.services.paging import Page
 from mod_api.services.runs import runs
@@ -16,7 +16,9 @@ from mod_test.errors_of_tests import ErrorType, TestError
 from mod_test.rollup.settle import settled_reading
 
 
-def list_diffs(run_id: int, wanted: ErrorFilter, window: Window, shelf: Shelf) -> Page[Any]:
+def list_diffs(
+    run_id: int, wanted: ErrorFilter, window: PageRequest, shelf: FileAccess
+) -> Page[Any]:
     """List a page of a run's differing outputs, by regression test and output.
 
     Small pairs that nobody looked at before are compared at once, as many as a second allows;
@@ -55,7 +57,9 @@ def _pair(error: TestError) -> Pair | None:
     return Pair.of(error.correct, error.actual, error.extension or "")
 
 
-def _shown(error: TestError, known: dict[Pair, Classification], shelf: Shelf) -> dict[str, Any]:
+def _shown(
+    error: TestError, known: dict[Pair, Classification], shelf: FileAccess
+) -> dict[str, Any]:
     pair = _pair(error)
     found = known.get(pair) if pair else None
     base = f"{shelf.base}/runs/{error.run_id}/samples/{error.sample_id}"

@@ -11,7 +11,7 @@ from marshmallow import missing
 from database import NO_ID, reading
 from errors import NotFound
 from mod_api.services import keyset, links
-from mod_api.services.keyset import Key, Listing, Source, Window
+from mod_api.services.keyset import Key, Listing, PageRequest, Source
 from mod_api.services.paging import Page
 from mod_api.services.waiting import wait_for
 from mod_test import repositories, run_lists, run_rows
@@ -115,7 +115,7 @@ def wait_for_change(run_id: int, seconds: float, *, known: RunStatus | None, mos
 
 
 def list_runs(
-    wanted: RunFilter, *, sort: str, window: Window, base: str, with_summary: bool = False
+    wanted: RunFilter, *, sort: str, window: PageRequest, base: str, with_summary: bool = False
 ) -> Page[RunView]:
     """One page of runs with the exact number of all that match. Raises Invalid for the cursor."""
     params = wanted.params

@@ -1,10 +1,10 @@
-"""How long a stream has been silent: proxies close what is silent for long."""
+"""The timer of keep-alive comments: proxies close streams that are silent for long."""
 
 import asyncio
 import time
 
 
-class Silence:
+class KeepAliveTimer:
     """The time since a stream last sent anything."""
 
     def __init__(self, longest: float) -> None:

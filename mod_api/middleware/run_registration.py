@@ -1,4 +1,4 @@
-"""Runs that other programs insert where no trigger stamps them: stamped before they are asked for.
+"""Registers runs that other programs insert, where no trigger does, before they are read.
 
 A run belongs to the API once it has its record. The trigger `run_record_stamp` makes one as the run
 is inserted; an account without the right to triggers has none, and then every request looks first.

@@ -9,7 +9,7 @@ from flask import Flask
 
 from config import Settings
 from database import db, migrating
-from mod_api.middleware import unseen_runs
+from mod_api.middleware import run_registration
 from run import create_app
 from tests import factories, servers
 from tests.conftest import SETTINGS_DEFAULTS
@@ -74,7 +74,7 @@ def test_a_run_is_there_at_the_first_request_after_it_was_inserted(
 def test_a_run_that_is_committed_after_a_later_one_is_found_too(
     limited_app: Flask, site: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unseen_runs, "THOROUGH_SECONDS", 0)
+    monkeypatch.setattr(run_registration, "THOROUGH_SECONDS", 0)
     with closing(Raw(limited_app.extensions["settings"].database_url)) as slow:
         slow.execute("BEGIN")
         slow.execute(RUN, ["slow", "a" * 40])
@@ -92,7 +92,7 @@ def test_what_asks_for_no_runs_looks_for_none(
 ) -> None:
     """Whether the service is well is told at once, also while the database hangs."""
     looks: list[object] = []
-    monkeypatch.setattr(unseen_runs, "stamp_what_is_new", looks.append)
+    monkeypatch.setattr(run_registration, "stamp_what_is_new", looks.append)
 
     limited_app.test_client().get(path, headers={"Authorization": "Bearer x"})
     assert looks == []

@@ -1,10 +1,10 @@
-"""File contents within a JSON answer: text or base64, the first part where a file is large."""
+"""File contents embedded in JSON: text or base64, truncated for large files."""
 
 import base64
 from dataclasses import dataclass
 
 from errors import NotFound, Unavailable
-from mod_api.services.outputs.downloads import Shelf, file_url
+from mod_api.services.outputs.downloads import FileAccess, file_url
 from mod_api.services.outputs.file_names import content_type_of
 from mod_sample.storage import Located, NotStored, Repository, StorageUnavailable
 
@@ -30,7 +30,7 @@ class Inline:
 
 
 def inline(
-    shelf: Shelf, key: str | None, filename: str, *, as_text: bool, missing: NotFound
+    shelf: FileAccess, key: str | None, filename: str, *, as_text: bool, missing: NotFound
 ) -> Inline:
     """The content of a stored file; bytes that are no UTF-8 are base64 though text was asked for.
 

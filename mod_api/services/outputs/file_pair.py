@@ -1,4 +1,4 @@
-"""A baseline and an output: found in the storage, fetched, compared as lines and as captions."""
+"""A baseline and an output as a pair: located, fetched, compared as lines and as captions."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from database.newest import Newest
 from mod_api.services.diff import Comparison, GaveUp, compare
 from mod_api.services.diff.comparison import MAX_BYTES
 from mod_api.services.outputs import caption_changes
-from mod_api.services.outputs.inline import READ_S, locate, unavailable
+from mod_api.services.outputs.embedded_content import READ_S, locate, unavailable
 from mod_regression.classifications import Classification, Pair
 from mod_sample.storage import Located, NotStored, Repository, StorageStatus, StorageUnavailable
 

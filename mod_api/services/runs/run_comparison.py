@@ -1,4 +1,4 @@
-"""Two runs compared, test by test: what the one fixed, what it broke."""
+"""Compares two runs test by test: fixed, broken, still failing."""
 
 import functools
 from collections import Counter
