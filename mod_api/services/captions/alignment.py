@@ -3,8 +3,8 @@
 The strongest evidence comes first: equal text at equal times on the files' common timeline, in
 whatever order. These pairs divide the files into gaps, on which ever weaker evidence is used:
 equal texts, equal words that are divided into other cues, equal times, and at last a table of
-how well each cue of a gap matches each. Whatever the input, the work is bounded: gaps too large
-for the table are paired by time alone, which the result admits.
+how well each cue of a gap matches each. Whatever the input, the work is bounded: of gaps too
+large for the table nothing is claimed, which the result admits.
 """
 
 from bisect import bisect_left
@@ -46,8 +46,8 @@ class Match(NamedTuple):
 class Alignment(NamedTuple):
     """Every cue of both files: in a pair, in a group of several, or without partner.
 
-    `moved` are those pairs whose order among the others is exchanged; `is_complete` is false
-    where some cues were paired by their times alone, since comparing all of them takes too long.
+    `moved` are those pairs whose order among the others is exchanged. `uncompared` are cues of
+    either file of which too many differ to compare each with each.
     """
 
     pairs: Pairs
@@ -55,7 +55,7 @@ class Alignment(NamedTuple):
     groups: list[Match]
     missing: list[int]
     extra: list[int]
-    is_complete: bool
+    uncompared: tuple[list[int], list[int]]
 
 
 class _Gap(NamedTuple):
@@ -85,7 +85,7 @@ class _Aligner:
         self._expected_texts, self._actual_texts = expected_texts, actual_texts
         self._timeline = Timeline()
         self._cells_left = _MAX_CELLS
-        self._is_complete = True
+        self._uncompared: tuple[list[int], list[int]] = ([], [])
         self._pairs: Pairs = []
         self._groups: list[Match] = []
         self._missing: list[int] = []
@@ -100,7 +100,7 @@ class _Aligner:
             self._resolve(gap)
         moved |= self._pair_equal_and_near()
         return Alignment(
-            self._pairs, moved, self._groups, self._missing, self._extra, self._is_complete
+            self._pairs, moved, self._groups, self._missing, self._extra, self._uncompared
         )
 
     def _at_equal_times(self) -> Pairs:
@@ -123,18 +123,34 @@ class _Aligner:
 
     def _exact(self) -> Pairs:
         """Pairs with the same times and the same text, as written."""
+        pairs = self._at_same_places()
+        done_i, done_j = {i for i, _ in pairs}, {j for _, j in pairs}
         there: dict[tuple[int, int, str], list[int]] = defaultdict(list)
         for j, cue in enumerate(self._actual):
-            if cue.is_timed:
+            if j not in done_j and cue.is_timed:
                 there[cue[:3]].append(j)
-        taken: dict[tuple[int, int, str], int] = defaultdict(int)
-        pairs: Pairs = []
+        for places in there.values():
+            places.reverse()
         for i, cue in enumerate(self._expected):
-            key = cue[:3]
-            found = there.get(key)
-            if found and cue.is_timed and taken[key] < len(found):
-                pairs.append((i, found[taken[key]]))
-                taken[key] += 1
+            found = None if i in done_i else there.get(cue[:3])
+            if found and cue.is_timed:
+                pairs.append((i, found.pop()))
+        return pairs
+
+    def _at_same_places(self) -> Pairs:
+        """Equal cues that are as far from the files' beginnings, or else from their ends."""
+        pairs: Pairs = []
+        expected, actual = self._expected, self._actual
+        ahead = len(actual) - len(expected)
+        done = -1  # the last place of the actual file that is taken
+        for i, cue in enumerate(expected):
+            for j in (i, i + ahead) if ahead else (i,):
+                if done < j < len(actual):
+                    other = actual[j]
+                    if cue is other or (cue.is_timed and cue[:3] == other[:3]):
+                        pairs.append((i, j))
+                        done = j
+                        break
         return pairs
 
     def _on_timeline(self) -> Pairs:
@@ -190,13 +206,31 @@ class _Aligner:
         if not (gap.expected and gap.actual):
             self._leave(gap)
             return
+        if len(gap.expected) == len(gap.actual) == 1:
+            self._by_all(gap)
+            return
         if self._is_divided_by_text(gap, level, Texts.letters) or self._by_words(gap):
+            return
+        if min(len(gap.expected), len(gap.actual)) >= _HUGE_GAP:
+            self._by_time(gap)
             return
         groups = self._by_pieces(gap)
         if groups:
             for part in self._between(gap, groups):
                 self._resolve(part, level + 1)
         elif not self._is_divided_by_text(gap, level, Texts.key):
+            self._by_time(gap)
+
+    def _by_all(self, gap: _Gap) -> None:
+        """Pair the only two cues of a gap where anything says that they belong together."""
+        (i,), (j,) = gap.expected, gap.actual
+        expected, actual = self._expected[i], self._actual[j]
+        ours, theirs = self._expected_texts, self._actual_texts
+        if ours.letters(expected.text) == theirs.letters(actual.text) or (
+            self._off(i, j, gap) <= _FAR_MS and ours.key(expected.text) == theirs.key(actual.text)
+        ):
+            self._pairs.append((i, j))
+        else:
             self._by_time(gap)
 
     def _is_divided_by_text(
@@ -270,7 +304,7 @@ class _Aligner:
         fewer = min(len(gap.expected), len(gap.actual))
         if fewer >= _LARGE_GAP and len(found) * _LITTLE < fewer:
             # Where most texts changed, the few that are equal may be so by chance.
-            times = self._same_times(gap)
+            times = [] if fewer >= _HUGE_GAP else self._same_times(gap)
             if len(times) * 2 >= fewer or fewer >= _HUGE_GAP:
                 return times
         weighed = [(i, j, _NEAR_WEIGHT if off <= _NEAR_MS else 1) for i, j, off in found]
@@ -381,10 +415,6 @@ class _Aligner:
 
     def _by_pieces(self, gap: _Gap) -> list[Match]:
         """Cues whose letters are those of several cues of the other file at about that time."""
-        if len(gap.expected) == len(gap.actual) == 1:
-            return []
-        if min(len(gap.expected), len(gap.actual)) >= _HUGE_GAP:
-            return []
         expected = [self._expected_texts.letters(self._expected[i].text) for i in gap.expected]
         actual = [self._actual_texts.letters(self._actual[j].text) for j in gap.actual]
         where = [
@@ -425,6 +455,12 @@ class _Aligner:
                 self._leave(part)
 
     def _by_table(self, gap: _Gap) -> None:
+        cells = len(gap.expected) * len(gap.actual)
+        if cells > self._cells_left:
+            self._uncompared[0].extend(gap.expected)
+            self._uncompared[1].extend(gap.actual)
+            return
+        self._cells_left -= cells
         where = [
             (
                 self._timeline.at(self._expected[i].start_ms) + gap.offsets[0],
@@ -432,14 +468,6 @@ class _Aligner:
             )
             for i in gap.expected
         ]
-        cells = len(gap.expected) * len(gap.actual)
-        if cells > self._cells_left:
-            self._is_complete = False
-            pairs = _overlapping(where, [self._actual[j][:2] for j in gap.actual])
-            for part in self._divided(gap, [(gap.expected[i], gap.actual[j]) for i, j in pairs]):
-                self._leave(part)
-            return
-        self._cells_left -= cells
         found = best_matches(
             [self._expected_texts.plain(self._expected[i].text) for i in gap.expected],
             [self._actual_texts.plain(self._actual[j].text) for j in gap.actual],
@@ -510,19 +538,3 @@ def heaviest_increasing(pairs: Iterable[tuple[int, int, int]]) -> Pairs:
         chosen.append(ordered[at][:2])
         at = before[at]
     return chosen[::-1]
-
-
-def _overlapping(where: list[tuple[float, float]], there: list[tuple[int, int]]) -> Pairs:
-    """Pairs whose times overlap, each cue with the first that it can have."""
-    pairs: Pairs = []
-    i = j = 0
-    while i < len(where) and j < len(there):
-        (start, end), (from_, to) = where[i], there[j]
-        if start < to and from_ < end:
-            pairs.append((i, j))
-            i, j = i + 1, j + 1
-        elif start < from_:
-            i += 1
-        else:
-            j += 1
-    return pairs

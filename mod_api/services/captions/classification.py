@@ -77,7 +77,10 @@ def list_cues(expected: bytes, actual: bytes, extension: str) -> list[CuePair] |
         for match in (Match((i,), (j,)) for i, j in findings.pairs)
         if match not in told
     ]
-    changes = [*findings.changes, *unchanged]
+    expected_only, actual_only = findings.uncompared
+    uncompared = [Change(Match((i,), ()), {ChangeKind.MIXED}) for i in expected_only]
+    uncompared += [Change(Match((), (j,)), {ChangeKind.MIXED}) for j in actual_only]
+    changes = [*findings.changes, *unchanged, *uncompared]
     where = places(findings, changes)
     return [
         CuePair(
@@ -112,8 +115,8 @@ def classify(expected: bytes, actual: bytes, extension: str) -> CaptionCompariso
 
     Captions are recognised by what a file contains, then by `extension` (with or without its
     dot): with the extension of a caption format, the answer is never None. Bounded: files above
-    8 MiB, 50,000 cues or 300,000 lines are `mixed` and `truncated`, as are files of which some
-    cues could only be compared by their times.
+    8 MiB, 50,000 cues or 300,000 lines are `mixed` and `truncated`, as are files of which too
+    many cues differ to compare each with each.
     """
     if max(len(expected), len(actual)) > MAX_BYTES:
         starts = decode_pair(expected[:_LOOKED_AT_BYTES], actual[:_LOOKED_AT_BYTES])
@@ -162,7 +165,7 @@ def describe(findings: Findings, withdrawn: int) -> CaptionComparison:
         for kind in ChangeKind
         if kind in of_cues or kind in of_the_files
     }
-    is_certain = findings.is_complete and not withdrawn
+    is_certain = not (withdrawn or any(findings.uncompared))
     facts = _facts(findings, differing, counts, first, withdrawn)
     # Times that cannot be read may have changed too.
     is_one_kind = len(counts) == 1 and is_certain and not any(facts.unread)
@@ -214,7 +217,7 @@ def _facts(
         unread=_unread_counts(findings, differing),
         outside=_outside(before, after),
         unconfirmed=withdrawn,
-        is_complete=findings.is_complete,
+        uncompared=(len(findings.uncompared[0]), len(findings.uncompared[1])),
     )
 
 

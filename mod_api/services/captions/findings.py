@@ -19,6 +19,7 @@ _DRIFT_ROUNDING_MS = 2
 _FEWEST_FOR_DRIFT = 3
 # Longer words are not normalized: it takes time by the square of a run of combining marks.
 _LONGEST_WORD = 128
+_ANY_DIGIT = str.maketrans("123456789", "0" * 9)
 _SIGN = re.compile(r"-(?=[0-9])")
 _DIGITS = re.compile(r"[0-9]+")
 _FRACTION = re.compile(r"[.,]([0-9]+)")
@@ -72,7 +73,7 @@ class Findings:
     changes: list[Change]
     of_the_files: dict[ChangeKind, int]
     line: Timeline | None
-    is_complete: bool
+    uncompared: tuple[list[int], list[int]]
 
     @property
     def stream_shift_ms(self) -> int:
@@ -92,13 +93,16 @@ class Findings:
             actual=self.expected,
             pairs=[(j, i) for i, j in self.pairs],
             changes=[
-                replace(
-                    change,
-                    match=Match(change.match.actual, change.match.expected),
-                    kinds={swap.get(kind, kind) for kind in change.kinds},
+                Change(
+                    Match(change.match.actual, change.match.expected),
+                    {swap.get(kind, kind) for kind in change.kinds},
+                    change.is_rewritten,
+                    change.is_moved,
+                    change.is_unread,
                 )
                 for change in self.changes
             ],
+            uncompared=self.uncompared[::-1],
             line=line and Timeline(1 / line.rate, -line.shift_ms / line.rate),
         )
 
@@ -129,9 +133,11 @@ def find(expected: Side, actual: Side) -> Findings:
         actual=actual,
         pairs=alignment.pairs,
         changes=changes,
-        of_the_files=_of_the_files(expected, actual, changes),
+        of_the_files=_of_the_files(
+            expected, actual, changes, is_complete=not any(alignment.uncompared)
+        ),
         line=line,
-        is_complete=alignment.is_complete,
+        uncompared=alignment.uncompared,
     )
 
 
@@ -202,6 +208,8 @@ def _is_rewritten(before: Cue, after: Cue) -> bool:
         return False
     if before[:2] == after[:2] and before.is_timed and after.is_timed:
         return True
+    if before.times.translate(_ANY_DIGIT) == after.times.translate(_ANY_DIGIT):
+        return False
     return _shape(before.times) != _shape(after.times)
 
 
@@ -321,7 +329,9 @@ def _drift(spans: list[_SpanPair], starts: list[tuple[int, int]]) -> Timeline | 
 # What is outside of the cues.
 
 
-def _of_the_files(expected: Side, actual: Side, changes: list[Change]) -> dict[ChangeKind, int]:
+def _of_the_files(
+    expected: Side, actual: Side, changes: list[Change], *, is_complete: bool
+) -> dict[ChangeKind, int]:
     cues = max(len(expected.file.cues), len(actual.file.cues))
     before, after = expected.decoded, actual.decoded
     kinds: dict[ChangeKind, int] = {}
@@ -337,7 +347,8 @@ def _of_the_files(expected: Side, actual: Side, changes: list[Change]) -> dict[C
         kinds[ChangeKind.FORMATTING] = cues
     elif notes(expected.file, kinds) != notes(actual.file, kinds):
         kinds[ChangeKind.FORMATTING] = 0
-    if any(change.kinds for change in changes) or kinds.keys() & _OF_OUTSIDE:
+    is_told = any(change.kinds for change in changes) or kinds.keys() & _OF_OUTSIDE
+    if is_told or not is_complete:
         return kinds
     if before.text == after.text:
         if not kinds:

@@ -49,7 +49,7 @@ class Facts:
     unread: tuple[int, int]
     outside: str
     unconfirmed: int
-    is_complete: bool
+    uncompared: tuple[int, int]
 
 
 def sentence(facts: Facts) -> str:
@@ -58,8 +58,9 @@ def sentence(facts: Facts) -> str:
     if facts.unconfirmed:
         cues = _cues(facts.unconfirmed)
         text = f"{text[:-1]}; how {cues} changed is not certain."
-    if not facts.is_complete:
-        text = f"{text[:-1]}; the captions differ too much to compare all of them by their texts."
+    if any(facts.uncompared):
+        was, became = map(_cues, facts.uncompared)
+        text = f"{text[:-1]}; {was} and {became} in their place differ too much to be compared."
     return text
 
 
