@@ -6,8 +6,8 @@ but for triggers: `mod_test.rollup.triggers` writes them, `mod_test.trigger_defi
 they are.
 """
 
-from database import indexes, snapshots
-from database.base import Base, db, given, key, ours
+from database import indexes
+from database.base import Base, given, key, ours
 from database.clock import now
 from database.column_types import Bytewise, EnumText, UtcDateTime, long_id, long_text, word
 from database.connections import engine_options, has_trigger, init_database, prepare
@@ -31,22 +31,21 @@ from database.functions import (
 from database.giving_way import TableHeldError
 from database.hints import by_index, in_this_order, not_by_index
 from database.pipeline import CHOSEN, Batch, Outcome
-from database.statements import (
+from database.retries import persistently, written
+from database.units import (
+    begin_reading,
+    db,
+    end_reading,
     execute,
     fetch,
     fetch_first,
     fetch_value,
     fetch_values,
-    replace_rows,
-)
-from database.units import (
-    begin_reading,
-    end_reading,
     keep,
-    persistently,
     reading,
+    replace_rows,
+    snapshot_notes,
     writing,
-    written,
 )
 
 __all__ = [
@@ -98,7 +97,7 @@ __all__ = [
     "prepare",
     "reading",
     "replace_rows",
-    "snapshots",
+    "snapshot_notes",
     "unindexed",
     "utc_after",
     "utc_now",

@@ -1,14 +1,9 @@
-"""`db`, which holds one session per request, and what every table is made of."""
+"""The base class of every table, and the arguments that tables share."""
 
 from typing import Any
 
-from flask_sqlalchemy import SQLAlchemy
-from flask_sqlalchemy.session import Session
-from sqlalchemy import Connection, Engine, Index, MetaData
+from sqlalchemy import Index, MetaData
 from sqlalchemy.orm import DeclarativeBase
-
-from database import snapshots, writers
-from database.timing import time_transactions
 
 
 class Base(DeclarativeBase):
@@ -20,24 +15,6 @@ class Base(DeclarativeBase):
         "mysql_charset": "utf8mb4",
         "mysql_collate": "utf8mb4_general_ci",
     }
-
-
-class UnitSession(Session):
-    """A session that reads in the thread's snapshot, or writes in its unit of work, where there is
-    one: beginning, committing and rolling back is then left to that."""
-
-    def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
-        snapshot = snapshots.current()
-        if snapshot is not None:
-            return snapshot.connection
-        return writers.current() or super().get_bind(*args, **kwargs)
-
-
-db = SQLAlchemy(
-    model_class=Base,
-    session_options={"class_": UnitSession, "expire_on_commit": False, "autoflush": False},
-)
-time_transactions(db.session)
 
 
 def key(column: str) -> Index:

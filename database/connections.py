@@ -11,10 +11,9 @@ from sqlalchemy import Dialect, Engine, PoolResetState, event, text
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DisconnectionError
 
-from database import giving_way, moments, writers
-from database.base import db
-from database.pipeline import BIND
+from database import giving_way, moments
 from database.timing import time_statements
+from database.units import COMMITTED, PIPELINED, db
 
 SQLITE_BUSY_SECONDS = 30
 
@@ -27,7 +26,7 @@ def init_database(app: Flask, url: str) -> None:
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url)
     if parts.drivername != "sqlite":
-        app.config["SQLALCHEMY_BINDS"] = {BIND: {"url": url, **pipelined_options(url)}}
+        app.config["SQLALCHEMY_BINDS"] = {PIPELINED: {"url": url, **pipelined_options(url)}}
     db.init_app(app)
     with app.app_context():
         for engine in db.engines.values():
@@ -74,7 +73,7 @@ def pipelined_options(url: str) -> dict[str, Any]:
         "paramstyle": "format",
         "pool_size": 5,
         "isolation_level": "READ COMMITTED",
-        "execution_options": {BIND: True},
+        "execution_options": {PIPELINED: True},
         "connect_args": arguments,
     }
 
@@ -143,8 +142,8 @@ def _begun_sqlite(connection: Connection) -> None:
 
 def _begun_mysql(connection: Connection) -> None:
     options = connection.get_execution_options()
-    connection.info.pop(writers.COMMITTED, None)
-    is_pipelined = options.get(BIND)  # always READ COMMITTED
+    connection.info.pop(COMMITTED, None)
+    is_pipelined = options.get(PIPELINED)  # always READ COMMITTED
     if options.get("writes") and not options.get("snapshot") and not is_pipelined:
         # For this transaction only: SQLAlchemy's own option changes the session, changes it back,
         # and commits both times.
@@ -161,7 +160,7 @@ def _send_mysql(connection: Connection, text: str) -> None:
 
 def _reset_mysql(connection: Any, record: Any, reset: PoolResetState) -> None:
     """Roll back what a connection that comes back has left open: nothing after its COMMIT."""
-    is_done = record.info.pop(writers.COMMITTED, False) or reset.transaction_was_reset
+    is_done = record.info.pop(COMMITTED, False) or reset.transaction_was_reset
     if not is_done and not reset.terminate_only:
         connection.rollback()
 

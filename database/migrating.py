@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, current_app
 
-from database.base import db
+from database.units import db
 
 if TYPE_CHECKING:
     from collections.abc import Callable

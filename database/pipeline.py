@@ -8,25 +8,21 @@ does. Only the connections of `writing(pipelined=True)` allow several statements
 import functools
 import re
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Engine, Insert, Select
+from sqlalchemy import Connection, Dialect, Insert, Select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-from database import timing, writers
-from database.base import db
+from database import timing
+from database.units import PIPELINED, Params, writing_connection
 
-BIND = "pipelined"
-# Off where somebody wants to see each statement by itself, as tests do.
-enabled = True
-Params = Mapping[str, Any]
 Process = Callable[[Any], Any]
 _NONE_CHOSEN = "SET @chosen = NULL"
 
@@ -36,11 +32,6 @@ class _Chosen:
 
 
 CHOSEN = _Chosen()
-
-
-def engine() -> Engine:
-    """The engine whose connections allow several statements in one text: MariaDB's alone."""
-    return (enabled and db.engines.get(BIND)) or db.engine
 
 
 class Outcome:
@@ -77,7 +68,7 @@ class Batch:
     """
 
     def __init__(self) -> None:
-        connection = writers.current()
+        connection = writing_connection()
         if connection is None:
             raise RuntimeError("a batch belongs to a unit of work that writes")
         self._connection = connection
@@ -105,7 +96,7 @@ class Batch:
         asked, self._asked = self._asked, []
         if not asked:
             return
-        if self._connection.get_execution_options().get(BIND):
+        if self._connection.get_execution_options().get(PIPELINED):
             self._send_at_once(asked)
         else:
             self._send_one_by_one(asked)

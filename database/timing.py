@@ -4,7 +4,7 @@ A thread adds its statements up, and tells of them when a transaction or a reque
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -30,8 +30,8 @@ AT_ONCE = 50
 
 
 class _Done(threading.local):
-    """What this thread has sent: ever, and by kind since it was told last (count, seconds and
-    failures)."""
+    """This thread's statements: how many ever, and by kind since the metrics were told last (count,
+    seconds and failures)."""
 
     def __init__(self) -> None:
         self.ever = 0
@@ -43,23 +43,15 @@ _done = _Done()
 
 
 def statements_of_this_thread() -> int:
-    """How many statements this thread has sent since it began; compare two moments."""
+    """Return how many statements this thread has sent since it began; compare two moments."""
     return _done.ever
 
 
-Untold = Mapping[str, list[float]]
-
-
-def untold() -> Untold:
-    """What this thread has sent since it was told last; whoever takes it tells of it."""
+def tell() -> None:
+    """Count what this thread has sent in the metrics. Counting each statement by itself would cost
+    much more."""
     taken, _done.by_kind, _done.untold = _done.by_kind, {}, 0
-    return taken
-
-
-def tell(what: Untold | None = None) -> None:
-    """Count what was taken (`untold`), or what this thread has sent. Counting each statement by
-    itself would cost much more."""
-    for kind, (count, seconds, failures) in (untold() if what is None else what).items():
+    for kind, (count, seconds, failures) in taken.items():
         metrics.statements_done(kind, int(count), seconds, int(failures))
 
 
@@ -75,7 +67,7 @@ def time_statements(engine: Engine) -> None:
 
 
 def _timed(how: str) -> Callable[[Any, str, Any, Any], bool]:
-    """What sends a statement in the dialect's own way of this name, and notes what it took."""
+    """Return a function that sends a statement in the dialect's way of this name, and times it."""
 
     def send(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
         began, failed = perf_counter(), True
@@ -83,7 +75,7 @@ def _timed(how: str) -> Callable[[Any, str, Any, Any], bool]:
             getattr(context.dialect, how)(cursor, statement, parameters, context)
             failed = False
         finally:
-            note(statement, began, failed=failed)
+            note(statement, perf_counter() - began, failed=failed)
         return True
 
     return send
@@ -112,21 +104,17 @@ def time_transactions(sessions: "scoped_session[Any]") -> None:
             metrics.transaction_ended(perf_counter() - began, committed=committed)
 
 
-def note(statement: str, began: float, *, failed: bool) -> None:
-    """A statement was sent at `began` (of `perf_counter`), and has been answered now."""
-    _add(statement, perf_counter() - began, failed=failed)
-
-
 def note_together(statements: Sequence[str], began: float, *, done: int) -> None:
     """These were sent at once at `began`, and so many of them were carried out; if not all, the
     next one failed. Each took an equal share of the time."""
     answered = statements[: done + 1]
     seconds = (perf_counter() - began) / len(answered)
     for place, statement in enumerate(answered):
-        _add(statement, seconds, failed=place == done)
+        note(statement, seconds, failed=place == done)
 
 
-def _add(statement: str, seconds: float, *, failed: bool) -> None:
+def note(statement: str, seconds: float, *, failed: bool) -> None:
+    """Add a statement that took so many seconds to this thread's sums."""
     kind = KINDS.get(statement[:4].upper(), OTHER)
     sums = _done.by_kind.setdefault(kind, [0, 0.0, 0])
     sums[0] += 1

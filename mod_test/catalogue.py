@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, bindparam, select
 
-from database import db, fetch, fetch_first, fetch_values, snapshots
+from database import db, fetch, fetch_first, fetch_values, snapshot_notes
 from database.newest import Newest
 from mod_regression.definitions import Definition, definitions_of
 from mod_regression.models import RegressionTest
@@ -60,7 +60,7 @@ def as_of(version: Version | None) -> Iterator[None]:
 
 def _version() -> Version | None:
     """The version of this snapshot; where none is read the one that is known, or that of now."""
-    if snapshots.current() is not None:
+    if snapshot_notes() is not None:
         return kept.known().definitions
     known = _known.get()
     return _version_of_now() if known is None else known[0]
@@ -83,7 +83,7 @@ def _memory(version: Version | None) -> _Memory | None:
 
 def _may_keep(version: Version) -> bool:
     """Whether what was just read belongs to this version: outside of a snapshot it may be newer."""
-    return snapshots.current() is not None or _version_of_now() == version
+    return snapshot_notes() is not None or _version_of_now() == version
 
 
 def definitions(regression_ids: Collection[int]) -> dict[int, Definition]:

@@ -34,18 +34,6 @@ class Answer:
                 break
         return bytes(found)
 
-    def then(self, done: Callable[[], object]) -> None:
-        """Call `done` once the answer is closed, whatever comes of that."""
-        close = self._close or _nothing
-
-        def both() -> None:
-            try:
-                close()
-            finally:
-                done()
-
-        self._close = both
-
     def close(self) -> None:
         """Give back what the body holds on to; closing twice is harmless."""
         close, self._close = self._close, None

@@ -6,14 +6,12 @@ before the thread is taken, and a long answer is fetched from it piece by piece.
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import IO, Any
+from typing import Any
 
 import structlog
 
-from mod_api.middleware.once_sent import CLOSES_ONCE_SENT
 from mod_api.streaming.stream import Stream
 from server import answer as wsgi
 from server import refusals
@@ -25,9 +23,7 @@ log = structlog.get_logger("bridge")
 
 Send = Callable[[Message], Awaitable[None]]
 UPLOADS = 16
-# Threads that close answers. A database's connection may wait for one: never behind requests, which
-# wait for connections; and only so many at once.
-CLOSING, MOST_UNCLOSED = 4, 8
+CLOSING = 4  # threads that close answers, and do what is left to do then
 END: dict[str, Any] = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
@@ -55,7 +51,6 @@ class Bridge:
         self._waiting = ThreadPoolExecutor(waiting_threads, "waiting")
         self._uploads = ThreadPoolExecutor(UPLOADS, "upload")
         self._closing = ThreadPoolExecutor(CLOSING, "closing")
-        self._unclosed = threading.BoundedSemaphore(MOST_UNCLOSED)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope.get(refusals.CROWDED):
@@ -72,7 +67,7 @@ class Bridge:
         if not body.seekable():
             threads = self._uploads
         try:
-            answer = await _in(threads, lambda: self._ask(scope, body))
+            answer = await _in(threads, lambda: wsgi.ask(self._app, environ_of(scope, body)))
         except Exception:
             log.exception("application_failed")
             await refusals.send(refusals.FAILED, send)
@@ -85,31 +80,10 @@ class Bridge:
         else:
             await self._send_pieces(answer, scope, receive, send)
 
-    def _ask(self, scope: MutableMapping[str, Any], body: IO[bytes]) -> Answer:
-        """Ask the application; it may leave something to the close of its answer, unless too many
-        answers wait to be closed."""
-        environ = environ_of(scope, body)
-        if not self._unclosed.acquire(blocking=False):
-            return wsgi.ask(self._app, environ)
-        environ[CLOSES_ONCE_SENT] = True
-        try:
-            answer = wsgi.ask(self._app, environ)
-        except BaseException:
-            self._unclosed.release()
-            raise
-        if answer.is_whole:
-            answer.then(self._unclosed.release)
-        else:
-            self._unclosed.release()
-        return answer
-
     async def _send_whole(
         self, answer: Answer, scope: MutableMapping[str, Any], send: Send
     ) -> None:
         """Send a body that is all there."""
-        if _is_behind(scope):
-            # What an answer holds on to, no slow client holds on to.
-            await _in(self._closing, lambda: _closed(answer))
         try:
             async with asyncio.timeout(self._patience):
                 await send(answer.start)
@@ -117,7 +91,7 @@ class Bridge:
         except TimeoutError:
             _abort(scope)
         finally:
-            # What is done once an answer is sent may take a while: nobody waits for it.
+            # Settling what a reader found marked may take a while: nobody waits for it.
             self._closing.submit(_closed, answer)
 
     async def _send_pieces(
@@ -175,17 +149,11 @@ async def _in(threads: Executor, work: Callable[[], Any]) -> Any:
 
 
 def _closed(answer: Answer) -> None:
-    """Close an answer that is sent: nobody is left who could be told that it failed."""
+    """Close an answer that is sent; a failure is logged, since the client has its answer."""
     try:
         answer.close()
     except Exception:  # the thread would keep it to itself, and the answer is sent
         log.exception("closing_failed")
-
-
-def _is_behind(scope: MutableMapping[str, Any]) -> bool:
-    """Whether the client has not taken yet all that it was sent before."""
-    transport: asyncio.Transport | None = scope.get(refusals.TRANSPORT)
-    return transport is not None and transport.get_write_buffer_size() > 0
 
 
 async def _disconnected(receive: Receive) -> None:

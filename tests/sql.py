@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import event
 
-from database import db, pipeline
+from database import db, units
 
 UNCOUNTED = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT")
 
@@ -25,10 +25,10 @@ def counted(app: Flask) -> Iterator[list[str]]:
         engines = list(db.engines.values())
     for engine in engines:
         event.listen(engine, "before_cursor_execute", note)
-    pipeline.enabled = False
+    units.pipelining = False
     try:
         yield statements
     finally:
-        pipeline.enabled = True
+        units.pipelining = True
         for engine in engines:
             event.remove(engine, "before_cursor_execute", note)

@@ -22,7 +22,6 @@ from database import (
     fetch_value,
     keep,
     reading,
-    snapshots,
     utc_after,
     utc_now,
     writing,
@@ -260,28 +259,6 @@ def test_a_connection_that_dies_right_after_commit_leaves_its_place_in_the_pool(
         assert db.engine.pool.checkedout() == 0
         with reading():
             assert db.session.scalars(sa.select(Sample.original_name)).all() == ["kept"]
-
-
-def test_snapshots_that_are_put_off_are_ended_by_whoever_asks(app: Flask, raw: Raw) -> None:
-    count = sa.select(sa.func.count()).select_from(User)
-    with app.app_context():
-        snapshots.put_off()
-        with reading():
-            assert fetch_value(count) == 0
-        raw.execute("INSERT INTO user (name, password) VALUES ('new', '')")
-        with reading():
-            assert fetch_value(count) == 1  # in a snapshot of its own
-        assert db.engine.pool.checkedout() == 2
-
-        waiting = snapshots.waiting()
-        thread = threading.Thread(target=lambda: [snapshot.end() for snapshot in waiting])
-        thread.start()
-        thread.join()
-
-        assert db.engine.pool.checkedout() == 0
-        with reading():
-            assert fetch_value(count) == 1
-        assert db.engine.pool.checkedout() == 0  # nothing is put off any more
 
 
 def test_a_reader_sees_one_snapshot(app: Flask, raw: Raw) -> None:

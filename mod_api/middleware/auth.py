@@ -11,9 +11,9 @@ from typing import Any, TypeVar, cast
 
 from flask import Flask, Response, g, request
 
-from database import begin_reading, end_reading, reading, snapshots
+from database import begin_reading, end_reading, reading
 from errors import Unauthorized
-from mod_api.middleware import limits, once_sent, parsing, resource
+from mod_api.middleware import limits, parsing, resource
 from mod_api.middleware.ids import check_ids
 from mod_api.middleware.limits import Rate
 from mod_auth import permissions, token_recheck, tokens
@@ -32,15 +32,11 @@ def install(app: Flask) -> None:
     @app.after_request
     def leave(response: Response) -> Response:
         end_reading()
-        for snapshot in snapshots.waiting():
-            once_sent.do(snapshot.end, response)
         return response
 
     @app.teardown_request
     def leave_after_all(error: BaseException | None) -> None:
         end_reading()
-        for snapshot in snapshots.waiting():
-            once_sent.attempt(snapshot.end)
 
 
 def requires(

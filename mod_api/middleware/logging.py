@@ -1,8 +1,7 @@
-"""What is told of each request: its id, its line in the server's log, and what is counted of it."""
+"""The id of each request, its line in the server's log, and its place in the metrics."""
 
 import re
 import secrets
-from dataclasses import dataclass
 from time import perf_counter
 
 import structlog
@@ -10,7 +9,6 @@ from flask import Flask, Response, g, request
 
 import metrics
 from database import timing
-from mod_api.middleware import once_sent
 
 log = structlog.get_logger("access")
 
@@ -37,46 +35,20 @@ def _begin() -> None:
 def _finish(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
     caller = getattr(g, "caller", None)
-    done = Done(
+    seconds = perf_counter() - g.began
+    route = request.url_rule.rule if request.url_rule else None
+    log.info(
+        "request",
         request_id=g.request_id,
         method=request.method,
-        route=request.url_rule.rule if request.url_rule else None,
+        route=route,
         status=response.status_code,
         account=caller.account.name if caller else None,
-        seconds=perf_counter() - g.began,
-        statements=timing.statements_of_this_thread() - g.statements_before,
-        untold=timing.untold(),
+        ms=round(seconds * 1000, 1),
+        sql=timing.statements_of_this_thread() - g.statements_before,
     )
-    once_sent.do(done.tell, response)
+    metrics.request_answered(request.method, route, response.status_code, seconds)
     return response
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A request that was answered, `seconds` after it had come."""
-
-    request_id: str
-    method: str
-    route: str | None
-    status: int
-    account: str | None
-    seconds: float
-    statements: int
-    untold: timing.Untold
-
-    def tell(self) -> None:
-        log.info(
-            "request",
-            request_id=self.request_id,
-            method=self.method,
-            route=self.route,
-            status=self.status,
-            account=self.account,
-            ms=round(self.seconds * 1000, 1),
-            sql=self.statements,
-        )
-        timing.tell(self.untold)
-        metrics.request_answered(self.method, self.route, self.status, self.seconds)
 
 
 def _leave(error: BaseException | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from flask import Response, current_app, request
 from flask_smorest import Blueprint
 
-from database import snapshots, written
+from database import written
 from mod_api.middleware import etags, parsing, rollups
 from mod_api.middleware.parsing import StrictParser
 from mod_api.schemas.errors import ErrorResponseSchema
@@ -133,7 +133,6 @@ def unit_of_work(view: View) -> View:
         if request.method in READS:
             with settled_reading() as marks_wait:
                 answer = view(*args, **kwargs)
-                snapshots.put_off()  # what ends now gives its connection back once that is sent
             if marks_wait:
                 rollups.settle_after_this_request()
             return answer

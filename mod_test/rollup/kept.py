@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from database import NO_ID, exact, fetch_values, in_this_order, snapshots, unindexed
+from database import NO_ID, exact, fetch_values, in_this_order, snapshot_notes, unindexed
 from mod_test.models import Result, ResultFile, Run
 from mod_test.rollup.tables import OpenRun, RollupMark, RunRollup
 
@@ -57,17 +57,13 @@ def known() -> Known:
 
     A unit of work that writes sees its own marks, and others' as they come: it asks every time.
     """
-    snapshot = snapshots.current()
-    if snapshot is None:
-        return _asked()
-    if KNOWN not in snapshot.notes:
-        snapshot.notes[KNOWN] = _asked()
-    found: Known = snapshot.notes[KNOWN]
+    notes = snapshot_notes()
+    found: Known | None = None if notes is None else notes.get(KNOWN)
+    if found is None:
+        found = Known(_sorted(fetch_values(ALL_CONCERNED)))
+        if notes is not None:
+            notes[KNOWN] = found
     return found
-
-
-def _asked() -> Known:
-    return Known(_sorted(fetch_values(ALL_CONCERNED)))
 
 
 def concerned() -> tuple[int, ...]:
@@ -84,9 +80,9 @@ def remember(
     definitions: Version | None,
 ) -> None:
     """Let `known` answer this for the rest of the snapshot that is being read."""
-    snapshot = snapshots.current()
-    if snapshot is not None:
-        snapshot.notes[KNOWN] = Known(_sorted(run_ids), version, is_quiet, is_whole, definitions)
+    notes = snapshot_notes()
+    if notes is not None:
+        notes[KNOWN] = Known(_sorted(run_ids), version, is_quiet, is_whole, definitions)
 
 
 def first_mark_of_definitions() -> ScalarSelect[int | None]:

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from database import snapshots, writing
+from database import snapshot_notes, writing
 from mod_test.rollup import kept, memory, rebuild, triggers
 from mod_test.rollup.settle import begin_generation, settled_reading
 from tests import factories
@@ -199,4 +199,4 @@ def test_no_request_leaves_a_snapshot_open(
         headers = factories.signed_in("contributor", scope)
 
     assert client.get(f"/api/v1{path}", headers=headers).status_code == status
-    assert snapshots.current() is None
+    assert snapshot_notes() is None
