@@ -45,7 +45,7 @@ def count_alone() -> None:
 
 
 def are_shared() -> bool:
-    """Whether processes count together here."""
+    """Return whether processes count together here."""
     return _shared is not None
 
 

@@ -258,7 +258,7 @@ def refuted_of_cue(one: Any, found: Any) -> list[str]:
 
 
 def _is_there(cue: Any, found: Any, side: str) -> bool:
-    """Whether a cue of the same text and time stands alone in the other file."""
+    """Return whether a cue of the same text and time stands alone in the other file."""
     others = [
         getattr(one, side) for one in found.changed if one.expected is None or one.actual is None
     ]

@@ -66,7 +66,7 @@ def write_log(path: Path, lines: int) -> None:
 
 
 def memory(log: FileLog) -> bool:
-    """How much resident memory reading the whole log by filters adds."""
+    """Return how much resident memory reading the whole log by filters adds."""
     read_page(log, limit=100, finished=True, started_at=STARTED_AT)
     # Forgets the peak of what came before (Linux).
     Path("/proc/self/clear_refs").write_text("5")
@@ -219,7 +219,7 @@ def slowest_ratio(first: Callable[[], Page], others: list[Callable[[], Page]]) -
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long it takes."""
+    """Return how long it takes."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started

@@ -81,7 +81,7 @@ def _application(place: Place) -> Flask:
 
 
 def _is_of(place: Place, wanted: tuple[str, int]) -> bool:
-    """Whether a benchmark has made the database of this size, by this generator.
+    """Return whether a benchmark has made the database of this size, by this generator.
 
     One that is neither a benchmark's nor absent or empty is refused, and so is what does not tell.
     """
@@ -186,7 +186,7 @@ def _rolled_up() -> float:
 
 
 def _is_rolled_up(place: Place) -> bool:
-    """Whether every run is kept: a migration may have emptied what is."""
+    """Return whether every run is kept: a migration may have emptied what is."""
     size = place.size
     with reading():
         kept = db.session.scalar(sa.text("SELECT COUNT(*) FROM run_rollup"))

@@ -251,7 +251,7 @@ def _as_many(line: Line, of_sites: list[Asked]) -> list[Asked]:
 
 
 def _total(asked: Asked) -> int | None:
-    """How many rows matched, where the answer is a list that says so."""
+    """Return how many rows matched, where the answer is a list that says so."""
     if not asked.body.startswith(b"{"):
         return None
     total = json.loads(asked.body).get("pagination", {}).get("total")

@@ -45,7 +45,7 @@ class Measured:
 
     @property
     def by_reference(self) -> float | None:
-        """How many times the reference it costs, p50."""
+        """Return how many times the reference it costs, p50."""
         return None if self.reference is None else self.p50 / self.reference
 
     @property
@@ -140,7 +140,7 @@ def _then(found: Measured, before: Mapping[str, Measured]) -> float | None:
 
 
 def summary(found: list[Measured]) -> str:
-    """How many lines keep their bounds, and the slowest ones."""
+    """Return how many lines keep their bounds, and the slowest ones."""
     broken = [each for each in found if each.broken]
     lines = [f"\n{len(found) - len(broken)} of {len(found)} lines keep their bounds."]
     if broken:

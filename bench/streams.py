@@ -162,7 +162,7 @@ def measured(
 
 
 def times(server: Server, headers: dict[str, str], seconds: float) -> list[float]:
-    """How long each `GET /runs` took, one after the other on one connection."""
+    """Return how long each `GET /runs` took, one after the other on one connection."""
     connection = server.connect()
     found = []
     until = time.monotonic() + seconds

@@ -57,7 +57,7 @@ def main(asked: argparse.Namespace) -> int:
 
 
 def per_second(server: Server, url: str, clients: int, seconds: float) -> float:
-    """How many requests a second so many clients get answered."""
+    """Return how many requests a second so many clients get answered."""
     context = multiprocessing.get_context("fork")
     answered = context.Queue()
     started = context.Barrier(clients)

@@ -31,7 +31,7 @@ def may_start(
 
 
 def is_fork(repository: str, *, main_repository: str) -> bool:
-    """Whether `repository` has the main one's name and another owner."""
+    """Return whether `repository` has the main one's name and another owner."""
     wanted, main = repository.lower(), main_repository.lower()
     return wanted != main and wanted.partition("/")[2] == main.partition("/")[2]
 
@@ -56,7 +56,7 @@ def may_retry(
     main_repository: str,
     allowed_repositories: Collection[str] = (),
 ) -> bool:
-    """Whether `account` may run again what `starter` (None: nobody known) started.
+    """Return whether `account` may run again what `starter` (None: nobody known) started.
 
     Either of them must be able to start the repository now, since it is the same code again.
     """
@@ -75,7 +75,7 @@ def may_retry(
 
 
 def may_see_stacks(account: Account, scopes: Collection[Scope]) -> bool:
-    """Whether stack traces of infrastructure errors are shown to this account's token."""
+    """Return whether stack traces of infrastructure errors are shown to this account's token."""
     return account.role in APPROVERS and Scope.SYSTEM_READ in scopes
 
 
@@ -90,7 +90,7 @@ def need_role(account: Account, *roles: Role) -> None:
 
 
 def is_blocked(account: Account) -> bool:
-    """Whether the account's GitHub user may start no work. One read at most."""
+    """Return whether the account's GitHub user may start no work. One read at most."""
     return account.github_id is not None and (
         db.session.get(BlockedUser, account.github_id, populate_existing=True) is not None
     )

@@ -280,7 +280,7 @@ def renewal(hold: AttemptCredential, until: datetime | None) -> tuple[Executable
 
 
 def check_for_log(hold: AttemptCredential, lease_seconds: int) -> LeaseState:
-    """Whether this attempt may append to the log: one plain read, no lock, no write.
+    """Return whether this attempt may append to the log: one plain read, no lock, no write.
 
     After an end that came from elsewhere the attempt that was current may go on for 60 s. Raises
     Conflict `lease_lost` or `run_ended`.

@@ -18,6 +18,6 @@ def write_down(run_id: int) -> None:
 
 
 def counts() -> dict[str, int]:
-    """How many there were, by platform; only platforms that had any."""
+    """Return how many there were, by platform; only platforms that had any."""
     rows = db.session.execute(select(LostLease.platform, func.count()).group_by(LostLease.platform))
     return {platform.value: count for platform, count in rows}

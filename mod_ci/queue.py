@@ -253,7 +253,7 @@ def expire() -> int:
 
 
 def _expire(run_id: int) -> bool:
-    """Whether the run's lease had expired, and nobody holds the run."""
+    """Return whether the run's lease had expired, and nobody holds the run."""
     if state.lock(run_id, skip_locked=True) is None:
         return False
     (candidate,) = fetch(_CLAIM_CANDIDATE, {"run_id": run_id})

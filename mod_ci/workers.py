@@ -351,7 +351,7 @@ def _same(known: str | None, given: str) -> bool:
 
 
 def _repeats(progress_id: int | None, message: str) -> bool:
-    """Whether the newest event has just this message: the same post arrived twice."""
+    """Return whether the newest event has just this message: the same post arrived twice."""
     if progress_id is None:
         return False
     return db.session.scalar(select(Progress.message).where(Progress.id == progress_id)) == message
@@ -364,7 +364,7 @@ def _refusals(run_id: int) -> Any:
 
 
 def _is_refused(found: Any) -> bool:
-    """Whether results are taken no more: the run has ended, or is ours."""
+    """Return whether results are taken no more: the run has ended, or is ours."""
     return bool(found.is_ours) or _has_ended(found.status)
 
 
@@ -435,7 +435,7 @@ def _late_file(post: Post, key: str) -> Answer:
 
 
 def _is_too_late(post: Post) -> bool:
-    """Whether files of the run are taken no more: it ended long ago, or is ours."""
+    """Return whether files of the run are taken no more: it ended long ago, or is ours."""
     with reading():
         found = _refusals(post.run_id)
         in_time = not _has_ended(found.status) or bool(

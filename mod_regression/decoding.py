@@ -165,7 +165,7 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _looks_like_latin(line: bytes) -> bool:
-    """Whether high bytes of a line stand alone, as letters do, and are no torn sequences."""
+    """Return whether high bytes of a line stand alone, as letters do, and are no torn sequences."""
     if _WHOLE_SEQUENCE.search(line):
         return False
     torn = len(_TORN_SEQUENCE.findall(line))

@@ -28,7 +28,7 @@ def name_of(expected_filename: str | None, extension: str) -> str:
 
 
 def is_whole(expected_filename: str, extension: str) -> bool:
-    """Whether the table has a whole name, as our first demonstration wrote them."""
+    """Return whether the table has a whole name, as our first demonstration wrote them."""
     return bool(extension) and expected_filename.endswith(extension)
 
 

@@ -12,7 +12,7 @@ from mod_sample.models import Tag, sample_tags
 
 
 def has_tag(sample_id: Any, name: Any) -> ColumnElement[bool]:
-    """Whether a sample has exactly this tag."""
+    """Return whether a sample has exactly this tag."""
     found: ColumnElement[bool] = sample_id.in_(
         select(sample_tags.c.sample_id)
         .join(Tag, Tag.id == sample_tags.c.tag_id)

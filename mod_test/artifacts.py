@@ -169,8 +169,8 @@ def _compared(
 
 
 def _came_out(output: DefinedOutput, expected: str, got: str | None) -> bool:
-    """Whether anything came out but the baseline: of an output that matched one which was revoked
-    since, that one came out."""
+    """Return whether anything came out but the baseline: of an output that matched one which was
+    revoked since, that one came out."""
     if got is None and expected not in output.revoked:
         return False  # nearly all of them
     status = verdict.output_status(

@@ -73,7 +73,7 @@ def end_failure(cause: ProgressCause | None, message: str) -> EndFailure | None:
 
 
 def is_by_a_person(cause: ProgressCause | None, message: str) -> bool:
-    """Whether a `canceled` event was a person's decision."""
+    """Return whether a `canceled` event was a person's decision."""
     if cause is not None:
         return cause is ProgressCause.person
     return bool(BY_A_PERSON.search(message))

@@ -36,7 +36,7 @@ class ErrorFilter:
     regression_id: int | None = None
 
     def takes(self, error: TestError) -> bool:
-        """Whether an error is meant."""
+        """Return whether an error is meant."""
         return (
             self.type in (None, error.type)
             and self.severity in (None, error.severity)

@@ -33,7 +33,7 @@ class ErrorType(enum.StrEnum):
 
     @property
     def is_of_exit(self) -> bool:
-        """Whether it is about how the process ended, not about an output."""
+        """Return whether it is about how the process ended, not about an output."""
         return self in (ErrorType.test_failure, ErrorType.exit_code_mismatch)
 
     @property

@@ -51,8 +51,8 @@ def _entries(where: Where) -> Select[Any]:
 
 
 def has_errors(run: Any) -> ColumnElement[bool]:
-    """Whether some result of a `run` does not pass: each kind of error is looked for up to the
-    first."""
+    """Return whether some result of a `run` does not pass: each kind of error is looked for up to
+    the first."""
     kinds = _kinds(lambda run_id, _: run_id == run.id)
     return or_(*(kind.where(verdict.in_set()).correlate(run).exists() for kind in kinds))
 

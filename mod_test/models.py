@@ -50,7 +50,7 @@ class TestStatus(enum.StrEnum):
         return self in (TestStatus.completed, TestStatus.canceled)
 
     def comes_before(self, other: "TestStatus") -> bool:
-        """Whether a run that is at `other` would go backwards with this."""
+        """Return whether a run that is at `other` would go backwards with this."""
         order = list(TestStatus)
         return order.index(self) < order.index(other)
 
@@ -291,7 +291,7 @@ class ResultRecord(Base):
 
     @classmethod
     def is_of_result(cls) -> ColumnElement[bool]:
-        """Whether a record is that of the `Result` beside it."""
+        """Return whether a record is that of the `Result` beside it."""
         return and_(
             cls.test_id == Result.test_id, cls.regression_test_id == Result.regression_test_id
         )

@@ -49,7 +49,7 @@ class ComparedOutput(Compared):
 
     @property
     def matched_variant(self) -> bool:
-        """Whether it is accepted, though not as the baseline."""
+        """Return whether it is accepted, though not as the baseline."""
         return self.actual_hash in self.variants and self.actual_hash != self.correct
 
 

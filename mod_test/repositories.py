@@ -22,7 +22,7 @@ def name_of(github: str | None) -> str | None:
 
 
 def is_named(name: str) -> ColumnElement[bool]:
-    """Whether a fork is the repository `name`; GitHub's names are compared without case."""
+    """Return whether a fork is the repository `name`; GitHub's names are compared without case."""
     return func.lower(Fork.github).in_(addresses_of(name))
 
 

@@ -81,7 +81,7 @@ def _counts(members: Any, failing: Any) -> RunCounts:
 
 
 def _members() -> Select[Any]:
-    """How many tests of each run's set have a result, and how many have none."""
+    """Return how many tests of each run's set have a result, and how many have none."""
     rows = members_of(failures.IDS, bindparam("live", expanding=True)).subquery("members")
     has_result = and_(
         Result.test_id == rows.c.test_id, Result.regression_test_id == rows.c.regression_id
@@ -102,7 +102,7 @@ def _members() -> Select[Any]:
 
 
 def _failing() -> Select[Any]:
-    """How many results of each run failed, how many produced nothing, and their errors."""
+    """Return how many results of each run failed, how many produced nothing, and their errors."""
     rows = failures.failing(failures.of_runs).subquery("failing")
 
     def number(status: ResultStatus) -> Any:

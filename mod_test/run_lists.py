@@ -132,7 +132,7 @@ def other_runs(given: frozenset[str]) -> Select[Any]:
 def total(
     given: frozenset[str], params: Mapping[str, Any], *, status: RunStatus | None, forks: int
 ) -> int:
-    """How many runs are meant.
+    """Return how many runs are meant.
 
     All that are rolled up are counted once for each version of them; of these, those that marks
     concern are few, and counted otherwise.
@@ -153,14 +153,14 @@ def total(
 
 @functools.lru_cache(maxsize=512)
 def _counting(given: frozenset[str], status: RunStatus | None, forks: int) -> Select[Any]:
-    """How many of those that are meant are rolled up."""
+    """Return how many of those that are meant are rolled up."""
     sources = _rolled_up(given, status=status, forks=forks)
     return _sum_of(_by_index(source, given, "created_at") for source in sources)
 
 
 @functools.lru_cache(maxsize=512)
 def _correcting(given: frozenset[str], status: RunStatus | None, forks: int) -> Select[Any]:
-    """How many more there are, as it is derived, or fewer where that is negative."""
+    """Return how many more there are, as it is derived, or fewer where that is negative."""
     sources = _rolled_up(given, status=status, forks=forks)
     concerned = _sum_of(source.where(RunRollup.test_id.in_(CONCERNED)) for source in sources)
     return select(_sum_of([other_runs(given)]).scalar_subquery() - concerned.scalar_subquery())

@@ -88,7 +88,7 @@ class RunRow:
 
     @property
     def is_kept(self) -> bool:
-        """Whether counts of it are kept."""
+        """Return whether counts of it are kept."""
         return self.errors is not None
 
     @property
@@ -105,8 +105,8 @@ class RunRow:
 
     @property
     def infrastructure_errors(self) -> int:
-        """How many failures of the infrastructure it has: those of its attempts, and what its end
-        tells of that no attempt does."""
+        """Return how many failures of the infrastructure it has: those of its attempts, and what
+        its end tells of that no attempt does."""
         is_repeated = self.end_failure is EndFailure.own and self.failed_attempts > 0
         by_end = self.end_failure is not None and not is_repeated
         return self.failed_attempts + (by_end or self.status is RunStatus.error)
@@ -160,7 +160,7 @@ def is_last(run_id: Any) -> ColumnElement[bool]:
 
 
 def has_ended() -> ColumnElement[bool]:
-    """Whether a run (of `joined`) has ended."""
+    """Return whether a run (of `joined`) has ended."""
     return Last.status.in_(ENDED)
 
 

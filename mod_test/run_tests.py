@@ -33,11 +33,11 @@ class ResultFilter:
 
     @property
     def asks_of_tests(self) -> bool:
-        """Whether something is asked that the test itself tells, however it ended."""
+        """Return whether something is asked that the test itself tells, however it ended."""
         return replace(self, status=None) != ResultFilter()
 
     def chooses(self, test: Definition) -> bool:
-        """Whether a test is meant, however it ended."""
+        """Return whether a test is meant, however it ended."""
         sample = test.sample
         return (
             self.sample_id in (None, test.sample_id)

@@ -24,7 +24,7 @@ from mod_test.verdict import has_sample
 
 
 def is_active() -> Any:
-    """Whether a RegressionTest is active (NULL is true) and can be run: it has a sample."""
+    """Return whether a RegressionTest is active (NULL is true) and can be run: it has a sample."""
     return and_(func.coalesce(RegressionTest.active, True).is_(True), has_sample())
 
 
@@ -78,7 +78,7 @@ def members_of(ids: Any, live: Any) -> CompoundSelect[Any]:
 
 
 def are_kept(runs: Sequence[RunRow]) -> bool:
-    """Whether the sets of all of `runs` are kept: the catalogue has them, much cheaper."""
+    """Return whether the sets of all of `runs` are kept: the catalogue has them, much cheaper."""
     return all(run.set_id is not None for run in runs)
 
 
@@ -99,7 +99,7 @@ def asked_for(run: RunRow) -> Collection[int]:
 
 
 def has_test(run: RunRow, regression_id: int) -> bool:
-    """Whether a regression test is in the set of a run."""
+    """Return whether a regression test is in the set of a run."""
     return regression_id in regression_ids(run)
 
 

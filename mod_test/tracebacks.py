@@ -13,7 +13,7 @@ OTHER_FRAME = re.compile(r"\n\s+at \S.*[(:].*")
 
 
 def is_traceback(message: str) -> bool:
-    """Whether a message holds a Python traceback, or a part of one."""
+    """Return whether a message holds a Python traceback, or a part of one."""
     return bool(BEGINNING.search(message) or PYTHON_FRAME.search(message))
 
 

@@ -156,7 +156,7 @@ def end_of_test(
 
 
 def crashed_on_windows(exit_code: int | None) -> bool:
-    """Whether an exit code is the status with which Windows ends a program that crashed."""
+    """Return whether an exit code is the status with which Windows ends a program that crashed."""
     return exit_code is not None and FIRST_CRASH_OF_WINDOWS <= exit_code <= LAST_CRASH_OF_WINDOWS
 
 
@@ -210,7 +210,7 @@ def takes_part(output: Any = RegressionTestOutput) -> ColumnElement[bool]:
 
 
 def differs(file: Any = ResultFile, output: Any = RegressionTestOutput) -> ColumnElement[bool]:
-    """Whether a compared output's row reads `diff_mismatch`."""
+    """Return whether a compared output's row reads `diff_mismatch`."""
     seen = func.coalesce(file.got, file.expected)
     accepted = or_(
         func.coalesce(exact(output.correct) == exact(seen), False),
@@ -236,12 +236,12 @@ def expected_rc() -> ColumnElement[int]:
 
 
 def wrong_exit() -> ColumnElement[bool]:
-    """Whether a `Result` joined to its `RegressionTest` ended with a wrong exit code."""
+    """Return whether a `Result` joined to its `RegressionTest` ended with a wrong exit code."""
     return or_(Result.exit_code.is_(None), Result.exit_code != expected_rc())
 
 
 def has_sample(test: Any = RegressionTest) -> ColumnElement[bool]:
-    """Whether a regression test has a sample; one without belongs to no run's set."""
+    """Return whether a regression test has a sample; one without belongs to no run's set."""
     found: ColumnElement[bool] = test.sample_id.is_not(None)
     return found
 
@@ -249,8 +249,8 @@ def has_sample(test: Any = RegressionTest) -> ColumnElement[bool]:
 def in_set(
     run_id: Any = Result.test_id, regression_id: Any = Result.regression_test_id
 ) -> ColumnElement[bool]:
-    """Whether a run's result, of a joined `RegressionTest`, belongs to the run's set: it does
-    unless a recorded set leaves it out."""
+    """Return whether a run's result, of a joined `RegressionTest`, belongs to the run's set: it
+    does unless a recorded set leaves it out."""
     recorded = aliased(CustomizedTest)
     return and_(
         has_sample(),
@@ -264,7 +264,7 @@ def in_set(
 
 
 def is_missing(output: Any = RegressionTestOutput) -> ColumnElement[bool]:
-    """Whether a `Result` should have `output` and has no row for it."""
+    """Return whether a `Result` should have `output` and has no row for it."""
     return and_(
         output.regression_id == Result.regression_test_id,
         takes_part(output),
@@ -285,7 +285,7 @@ def _outputs_without_row() -> Select[Any]:
 
 
 def is_differing(file: Any = ResultFile, output: Any = RegressionTestOutput) -> ColumnElement[bool]:
-    """Whether `file` is a `Result`'s row of `output`, and reads `diff_mismatch`."""
+    """Return whether `file` is a `Result`'s row of `output`, and reads `diff_mismatch`."""
     return and_(
         file.test_id == Result.test_id,
         file.regression_test_id == Result.regression_test_id,
@@ -308,7 +308,7 @@ def _differing_outputs() -> Select[Any]:
 
 
 def is_missing_all() -> ColumnElement[bool]:
-    """Whether the sentinel alone tells that a `Result` produced nothing."""
+    """Return whether the sentinel alone tells that a `Result` produced nothing."""
     return and_(_has_sentinel(), ~_outputs_without_row().exists())
 
 
@@ -322,7 +322,7 @@ def _has_sentinel() -> ColumnElement[bool]:
 
 
 def fails() -> ColumnElement[bool]:
-    """Whether a `Result` joined to its `RegressionTest` reads `fail` or `missing_output`."""
+    """Return whether a `Result` joined to its `RegressionTest` reads `fail` or `missing_output`."""
     return or_(
         wrong_exit(),
         _outputs_without_row().exists(),
@@ -399,7 +399,7 @@ def result_verdicts(*conditions: ColumnElement[bool]) -> Select[Any]:
 
 
 def has_set_member_without_result() -> ColumnElement[bool]:
-    """Whether the recorded set of `Run` has a test without a result."""
+    """Return whether the recorded set of `Run` has a test without a result."""
     member = aliased(RegressionTest)
     return exists().where(
         CustomizedTest.test_id == Run.id,
@@ -464,5 +464,5 @@ def lease_ran_out(progress_id: Any, record: Any = RunRecord) -> ColumnElement[bo
 
 
 def is_not_leased(record: Any = RunRecord) -> ColumnElement[bool]:
-    """Whether nobody holds a lease on a run at this moment."""
+    """Return whether nobody holds a lease on a run at this moment."""
     return or_(record.lease_expires_at.is_(None), record.lease_expires_at < utc_now())

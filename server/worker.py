@@ -88,7 +88,7 @@ class PlatformWorker(UvicornWorker):  # type: ignore[misc]  # uvicorn-worker shi
 
 
 def may_wait(scope: MutableMapping[str, Any]) -> bool:
-    """Whether a request may wait for something to happen: a runner's claim."""
+    """Return whether a request may wait for something to happen: a runner's claim."""
     path: str = scope["path"]
     return scope["method"] == "POST" and path.rstrip("/").endswith("/attempts")
 

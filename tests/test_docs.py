@@ -72,7 +72,7 @@ def texts() -> Iterator[tuple[Path, str]]:
 
 
 def is_there(name: str, heading: str, near: Path) -> bool:
-    """Whether a document exists, beside the file that names it or from the root on."""
+    """Return whether a document exists, beside the file that names it or from the root on."""
     for place in (ROOT / name, near.parent / name, ROOT / "docs" / name):
         if place.is_file():
             return not heading or f"# {heading}\n" in place.read_text("utf-8")

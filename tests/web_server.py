@@ -98,7 +98,7 @@ class Server:
         return only
 
     def memory(self) -> int:
-        """How many bytes of memory the process that answers has."""
+        """Return how many bytes of memory the process that answers has."""
         return int(self.worker().memory_info().rss)
 
     def memory_peak_from_now(self) -> Callable[[], int]:

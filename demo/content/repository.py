@@ -52,7 +52,7 @@ def make(path: Path) -> Commits:
 
 
 def holds(path: Path, commits: Commits) -> bool:
-    """Whether the repository has these commits with all of their files."""
+    """Return whether the repository has these commits with all of their files."""
     try:
         repository = pygit2.Repository(str(path))
         for commit in (commits.good, commits.regressed, commits.conflicting, commits.merging):

@@ -19,7 +19,7 @@ VERSION_TABLE = "api_alembic_version"
 
 
 def reachable() -> Finding:
-    """Whether it can be asked at all; nothing else is worth asking where it cannot."""
+    """Return whether it can be asked at all; nothing else is worth asking where it cannot."""
     try:
         with db.engine.connect() as connection:
             version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
@@ -31,7 +31,7 @@ def reachable() -> Finding:
 
 
 def tables() -> Finding:
-    """Whether every table has every column that we know."""
+    """Return whether every table has every column that we know."""
     with db.engine.connect() as connection:
         there = inspect(connection).get_multi_columns()
     columns = {name: {column["name"] for column in found} for (_, name), found in there.items()}
@@ -48,7 +48,7 @@ def tables() -> Finding:
 
 
 def revision() -> Finding:
-    """Whether the migrations have all been made."""
+    """Return whether the migrations have all been made."""
     script = ScriptDirectory(str(ROOT / "migrations"))
     with db.engine.connect() as connection:
         current = _current(connection)
@@ -68,7 +68,7 @@ def _current(connection: Connection) -> str | None:
 
 
 def stamping() -> Finding:
-    """Whether the database stamps new runs itself."""
+    """Return whether the database stamps new runs itself."""
     if has_trigger(TRIGGER):
         return ok("triggers", f"{TRIGGER} gives each new run its age.")
     return warn(
@@ -79,7 +79,7 @@ def stamping() -> Finding:
 
 
 def owners() -> Iterator[Finding]:
-    """Whether our triggers act as an account that exists; where it is ours, it does."""
+    """Return whether our triggers act as an account that exists; where it is ours, it does."""
     with db.engine.connect() as connection:
         others = trigger_definers.others(connection)
         are_hidden = trigger_definers.are_hidden(connection)
@@ -106,7 +106,7 @@ def owners() -> Iterator[Finding]:
 
 
 def admins() -> Finding:
-    """Whether anybody can administer the API."""
+    """Return whether anybody can administer the API."""
     count = db.session.scalar(
         select(func.count())
         .select_from(User)

@@ -11,7 +11,7 @@ REBUILD = "`flask --app run rollup rebuild`"
 
 
 def findings() -> Iterator[Finding]:
-    """Whether changes are marked and what follows, and runs that no answer shows or that are
+    """Return whether changes are marked and what follows, and runs that no answer shows or that are
     derived each time."""
     with db.engine.connect() as connection:
         is_complete = triggers.are_complete(connection)

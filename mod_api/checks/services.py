@@ -11,7 +11,7 @@ SECONDS = 5.0
 
 
 def storages(repository: Repository) -> Iterator[Finding]:
-    """Whether each storage can be written to."""
+    """Return whether each storage can be written to."""
     for found in health(repository, SECONDS):
         subject = "folder" if found.name == "local" else "bucket"
         match found.status:

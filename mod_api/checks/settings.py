@@ -67,7 +67,7 @@ def clones(settings: Settings) -> Finding:
 
 
 def links(settings: Settings) -> Finding:
-    """Whether the links in answers can be followed from elsewhere."""
+    """Return whether the links in answers can be followed from elsewhere."""
     if settings.public_url:
         return ok("links", f"They start with {settings.public_url}.")
     if settings.trusted_hosts:

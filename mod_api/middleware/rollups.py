@@ -29,7 +29,7 @@ class Pace:
 
     @contextmanager
     def turn(self) -> Iterator[bool]:
-        """Whether it is this thread's turn."""
+        """Return whether it is this thread's turn."""
         if time.monotonic() < self._next or not self._lock.acquire(blocking=False):
             yield False
             return

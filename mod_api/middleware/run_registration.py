@@ -52,8 +52,8 @@ def install(app: Flask) -> None:
 
 
 def _may_ask_for_runs() -> bool:
-    """Whether this request may: it is one that there is, and has a credential, which workers have
-    in the path. Health and documents are told also while the database hangs."""
+    """Return whether this request may: it is one that there is, and has a credential, which workers
+    have in the path. Health and documents are told also while the database hangs."""
     if request.url_rule is None or request.endpoint in ASKS_FOR_NONE or request.blueprint == "docs":
         return False
     return not request.path.startswith(PREFIX) or "Authorization" in request.headers

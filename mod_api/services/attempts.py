@@ -317,7 +317,7 @@ def _answer(lease: LeaseState, settings: Settings, run_id: int) -> Answer:
 
 
 def log_interval_ms(settings: Settings, run_id: int) -> int:
-    """How often a runner should append: often while somebody watches, seldom otherwise."""
+    """Return how often a runner should append: often while somebody watches, seldom otherwise."""
     watched = follower_marker.is_watched(path_of(settings, run_id))
     return WATCHED_INTERVAL_MS if watched else UNWATCHED_INTERVAL_MS
 

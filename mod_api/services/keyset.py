@@ -296,7 +296,7 @@ def _windowed(
 
 
 def _behind(order: Sequence[Key], nulls: Sequence[bool], place: int = 0) -> ColumnElement[bool]:
-    """Whether a row comes after the one whose values are bound to `keyset_value_...`."""
+    """Return whether a row comes after the one whose values are bound to `keyset_value_...`."""
     key, *rest = order[place:]
     column: ColumnElement[Any] = key.plain
     value = bindparam(f"keyset_value_{place}", type_=column.type)
@@ -329,7 +329,7 @@ def _as_text(moment: datetime) -> str:
 
 
 def _opened(use: str, window: PageRequest, keys: int) -> tuple[int, list[Any]]:
-    """How many rows came before, and the last one's values. Raises Invalid."""
+    """Return how many rows came before, and the last one's values. Raises Invalid."""
     try:
         payload = open_sealed(use, window.cursor or "", window.signing_key)
     except BadCursor:

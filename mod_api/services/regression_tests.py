@@ -108,7 +108,7 @@ def _meant(given: frozenset[str]) -> Select[Any]:
 
 
 def _has_category(name: Any) -> ColumnElement[bool]:
-    """Whether a `RegressionTest` is in a category of exactly this name, among others."""
+    """Return whether a `RegressionTest` is in a category of exactly this name, among others."""
     return RegressionTest.id.in_(
         select(test_categories.c.regression_id)
         .join(Category, Category.id == test_categories.c.category_id)

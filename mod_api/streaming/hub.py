@@ -89,7 +89,7 @@ class Hub:
                 self._task = None
 
     def is_over(self, token_id: int) -> bool:
-        """Whether the streams of this token are to end now."""
+        """Return whether the streams of this token are to end now."""
         return self.is_ending or token_id in self.revoked
 
     async def end(self) -> None:

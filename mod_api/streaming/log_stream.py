@@ -105,7 +105,7 @@ class LogFeed(Feed):
         return True
 
     def has_more(self, offset: int) -> bool:
-        """Whether a follower that stands at `offset` has anything to read."""
+        """Return whether a follower that stands at `offset` has anything to read."""
         return offset != self._end
 
     def head(self, offset: int, followed: Followed) -> Part | None:

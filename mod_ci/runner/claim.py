@@ -25,7 +25,7 @@ class Run:
 
     @property
     def is_pull_request(self) -> bool:
-        """Whether the commit is to be merged into its target branch first."""
+        """Return whether the commit is to be merged into its target branch first."""
         return self.test_type == "pr"
 
 

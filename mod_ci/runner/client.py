@@ -132,7 +132,7 @@ def retry_after(value: str | None) -> float | None:
 
 
 def pauses(first_s: float = 0.5, longest_s: float = 30.0) -> Iterator[float]:
-    """How long to wait before each next try: growing, and never the same for two runners."""
+    """Return how long to wait before each next try: growing, and never the same for two runners."""
     bound = first_s
     while True:
         yield random.uniform(bound / 4, bound)  # noqa: S311  # jitter, not a secret

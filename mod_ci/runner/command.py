@@ -59,7 +59,7 @@ def output_name(test: RegressionTest) -> str:
 
 
 def is_one(name: str) -> bool:
-    """Whether a name is that of one file in a folder."""
+    """Return whether a name is that of one file in a folder."""
     return not set(name) & {"/", "\\", "\0"} and len(name.encode("utf-8", "replace")) <= 255
 
 

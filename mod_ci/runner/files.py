@@ -32,7 +32,7 @@ def sha256_of(path: Path) -> str | None:
 
 
 def is_executable(path: Path) -> bool:
-    """Whether it is a regular file that may be executed."""
+    """Return whether it is a regular file that may be executed."""
     file = open_regular(path)
     if file is None:
         return False

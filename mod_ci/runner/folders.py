@@ -9,7 +9,7 @@ DEEPEST = 64
 
 
 def size_within(folder: Path, *, most_bytes: int, most_files: int) -> int | None:
-    """How many bytes the files below a folder take; None when more than allowed.
+    """Return how many bytes the files below a folder take; None when more than allowed.
 
     Links are not followed, and what vanishes meanwhile counts for nothing. Sparse files
     count with their length, since that is what reading them would give.

@@ -17,7 +17,7 @@ class Ending(Enum):
 
     @property
     def final(self) -> bool:
-        """Whether the server would take no more results."""
+        """Return whether the server would take no more results."""
         return self in (Ending.CANCELED, Ending.LOST)
 
 
@@ -55,14 +55,14 @@ class Lease:
 
     @property
     def over(self) -> bool:
-        """Whether the work is to stop; looks at the deadline too."""
+        """Return whether the work is to stop; looks at the deadline too."""
         if self.ending is None and time.monotonic() >= self.deadline_at:
             self.end(Ending.DEADLINE)
         return self.ending is not None
 
     @property
     def lost(self) -> bool:
-        """Whether nothing may be reported any more."""
+        """Return whether nothing may be reported any more."""
         return self.ending is Ending.LOST
 
     def check(self) -> None:
@@ -91,7 +91,7 @@ class Lease:
             self.end(Ending.CANCELED)
 
     def patient(self) -> bool:
-        """Whether it still makes sense to try to report something."""
+        """Return whether it still makes sense to try to report something."""
         if not self.over:
             return True
         if self.ending is not None and self.ending.final:

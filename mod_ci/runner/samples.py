@@ -200,7 +200,7 @@ def answer(attempt: Attempt, sample: Sample, have: int) -> requests.Response:
 
 
 def same_server(url: str, server: str) -> bool:
-    """Whether both have the same scheme, host and port."""
+    """Return whether both have the same scheme, host and port."""
     one, other = urlsplit(url), urlsplit(server)
     default = {"http": 80, "https": 443}
     return (

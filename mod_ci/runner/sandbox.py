@@ -149,10 +149,10 @@ def curtains(sandbox: Sandbox) -> list[str]:
 
 
 def below(path: Path, places: Iterable[Path]) -> bool:
-    """Whether the path is one of the places or lies in one."""
+    """Return whether the path is one of the places or lies in one."""
     return any(path.is_relative_to(place) for place in places)
 
 
 def inside(path: Path, places: Iterable[Path]) -> bool:
-    """Whether the path lies in one of the places, and is none of them."""
+    """Return whether the path lies in one of the places, and is none of them."""
     return any(path != place and path.is_relative_to(place) for place in places)

@@ -18,7 +18,7 @@ class Shutdown:
 
     @property
     def requested(self) -> bool:
-        """Whether the runner was asked to end."""
+        """Return whether the runner was asked to end."""
         return self.asked.is_set()
 
     def install(self) -> None:

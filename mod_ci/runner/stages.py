@@ -186,12 +186,12 @@ def send_log(work: Work, timeout_s: float) -> None:
 
 
 def builds_itself(work: Work) -> bool:
-    """Whether the commit is built, and not a given extractor tested."""
+    """Return whether the commit is built, and not a given extractor tested."""
     return work.options.build is not None
 
 
 def is_merged(work: Work) -> bool:
-    """Whether the commit is merged before it is built."""
+    """Return whether the commit is merged before it is built."""
     return builds_itself(work) and work.run.is_pull_request
 
 

@@ -32,7 +32,7 @@ def cut(text: str, most: int) -> str:
 
 
 def boundary(data: bytes, most: int) -> int:
-    """How many bytes, at most `most`, so that no UTF-8 character is cut in two."""
+    """Return how many bytes, at most `most`, so that no UTF-8 character is cut in two."""
     if len(data) <= most:
         return len(data)
     end = most

@@ -26,7 +26,7 @@ class Done:
 
     @property
     def ok(self) -> bool:
-        """Whether it exited with 0."""
+        """Return whether it exited with 0."""
         return self.ended.exit_code == 0
 
     def describe(self, name: str, time_s: float) -> str:

@@ -123,7 +123,7 @@ class Backend(Protocol):
 
 
 def span(key: str, size: int, start: int, length: int | None) -> int:
-    """How many bytes of a file of `size` bytes a range has. Raises OutOfRange."""
+    """Return how many bytes of a file of `size` bytes a range has. Raises OutOfRange."""
     if not 0 <= start <= size:
         raise OutOfRange(key, start, size)
     return size - start if length is None else max(0, min(length, size - start))

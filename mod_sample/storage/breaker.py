@@ -24,7 +24,7 @@ class Breaker:
         self._answered_at: float | None = None
 
     def allows(self) -> bool:
-        """Whether to ask now. Who is allowed to must report with `answered` or `failed`."""
+        """Return whether to ask now. Who is allowed to must report with `answered` or `failed`."""
         with self._lock:
             if self._closed_until is None:
                 return True
@@ -47,7 +47,7 @@ class Breaker:
             self._answered_at = None
 
     def heard_within(self, seconds: float) -> bool:
-        """Whether the bucket answered so recently, and has not failed since."""
+        """Return whether the bucket answered so recently, and has not failed since."""
         with self._lock:
             answered_at = self._answered_at
         return answered_at is not None and time.monotonic() - answered_at <= seconds

@@ -56,5 +56,5 @@ def open_file(folder: int, name: str) -> int:
 
 
 def is_absent(error: OSError) -> bool:
-    """Whether the error says that there is no such file, and not that the disk fails."""
+    """Return whether the error says that there is no such file, and not that the disk fails."""
     return error.errno in _ABSENT

@@ -73,7 +73,7 @@ class Asked:
 
     @property
     def reach(self) -> int:
-        """How many entries there must be up to the last one."""
+        """Return how many entries there must be up to the last one."""
         return self.skipped + self.most
 
     @property
@@ -89,7 +89,7 @@ class Asked:
         return params | {"reach": self.reach}
 
     def is_behind(self, place: Place) -> bool:
-        """Whether an entry at this place may be on the page."""
+        """Return whether an entry at this place may be on the page."""
         return self.behind is None or place < self.behind
 
 

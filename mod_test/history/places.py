@@ -184,8 +184,8 @@ def _by_failures(asked: Asked) -> Found:
 
 
 def _mostly_met(asked: Asked) -> bool:
-    """Whether nearly all runs with such results are those that are meant: a run that has a failing
-    result fails, unless it was canceled."""
+    """Return whether nearly all runs with such results are those that are meant: a run that has a
+    failing result fails, unless it was canceled."""
     return asked.given == {"of_run_status"} and asked.wanted.runs.status is RunStatus.fail
 
 

@@ -57,7 +57,7 @@ class Runtimes:
     _runs: dict[Of, list[int]] = field(default_factory=dict)
 
     def of(self, test: int, platform: Platform, run_id: int) -> int | None:
-        """How long a result took; None without one, or where it was not noted."""
+        """Return how long a result took; None without one, or where it was not noted."""
         return self.known[test, platform].get(run_id)
 
     def before(self, test: int, platform: Platform, run_id: int) -> list[int]:

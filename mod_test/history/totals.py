@@ -20,7 +20,7 @@ from mod_test.verdict import ResultStatus
 
 
 def total(asked: Asked) -> int:
-    """How many entries of kept runs are meant, on all pages."""
+    """Return how many entries of kept runs are meant, on all pages."""
     if not asked.tests:
         return 0
     status = asked.wanted.result_status

@@ -34,7 +34,7 @@ class Filters:
     regression_id: int | None = None
 
     def accept(self, line: Parsed) -> bool:
-        """Whether the line is asked for."""
+        """Return whether the line is asked for."""
         return (
             (self.level is None or line.level is self.level)
             and (self.source is None or line.source is self.source)
@@ -44,7 +44,7 @@ class Filters:
 
     @property
     def by_header(self) -> bool:
-        """Whether a structured line's header can rule it out."""
+        """Return whether a structured line's header can rule it out."""
         return (self.level, self.source, self.regression_id) != (None, None, None)
 
     def digest(self) -> str:

@@ -76,7 +76,7 @@ class Tailer:
         self._known = 0
 
     def size(self) -> int:
-        """How many bytes the file has now."""
+        """Return how many bytes the file has now."""
         file = self._opened()
         return file.size() if file else 0
 

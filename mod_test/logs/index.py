@@ -150,7 +150,7 @@ def _records(chunk: Chunk) -> Iterator[Record]:
 
 
 def _covered(index: LogSource) -> tuple[int, int]:
-    """How many bytes of the index count, and up to which offset they cover the log."""
+    """Return how many bytes of the index count, and up to which offset they cover the log."""
     count = index.size() // _RECORD.size
     for back, record in enumerate(_backwards(index, count)):
         if record.regression_id == 0:

@@ -90,7 +90,7 @@ def own_timestamp(raw: bytes) -> datetime | None:
 
 
 def header_bytes(data: bytes, start: int, end: int) -> int:
-    """How many bytes of the line at `data[start:end]` come before its message."""
+    """Return how many bytes of the line at `data[start:end]` come before its message."""
     header = _STRUCTURED.match(data, start, end)
     return header.end() - start if header else 0
 

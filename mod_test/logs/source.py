@@ -11,7 +11,7 @@ class LogSource(Protocol):
     """Bytes by offset. A local file is one; an object in a bucket can be another."""
 
     def size(self) -> int:
-        """How many bytes there are now. It may grow between two calls."""
+        """Return how many bytes there are now. It may grow between two calls."""
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes from `offset`, `length` of them or fewer where the log ends before."""

@@ -21,7 +21,7 @@ _NEVER_SETTLED = (
 
 
 def count_in_neither() -> int:
-    """How many runs are in neither table: no answer shows them."""
+    """Return how many runs are in neither table: no answer shows them."""
     return db.session.scalar(select(func.count()).select_from(_IN_NEITHER.subquery())) or 0
 
 

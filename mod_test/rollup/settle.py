@@ -128,8 +128,8 @@ WHAT_WAITS = _what_waits()
 
 
 def _look() -> tuple[bool, bool]:
-    """Whether marks of definitions concern so many runs that deriving them would be slow, and
-    whether any mark waits."""
+    """Return whether marks of definitions concern so many runs that deriving them would be slow,
+    and whether any mark waits."""
     state = fetch(_LOOK)[0]
     version: Version | None = None
     if state.generation:

@@ -91,7 +91,7 @@ def _hash(output_id: str, file_hash: str) -> str:
 
 
 def _differ(*columns: str) -> str:
-    """Whether a column has another value, byte by byte: a collation may fold texts."""
+    """Return whether a column has another value, byte by byte: a collation may fold texts."""
     same = (f"hex(OLD.{column}) <=> hex(NEW.{column})" for column in columns)
     return f"NOT ({' AND '.join(same)})"
 
@@ -360,7 +360,7 @@ def _drop(connection: Connection, names: set[str]) -> None:
 
 
 def are_complete(connection: Connection) -> bool:
-    """Whether every trigger is there: without one of them nothing may be kept."""
+    """Return whether every trigger is there: without one of them nothing may be kept."""
     return _names() <= existing(connection)
 
 

@@ -24,7 +24,7 @@ class Difference:
 
 
 def is_anything_kept() -> bool:
-    """Whether anything is kept; call it in a unit of work."""
+    """Return whether anything is kept; call it in a unit of work."""
     return bool(db.session.scalar(select(RollupState.generation).where(RollupState.id == 1)))
 
 

@@ -284,7 +284,7 @@ def test_every_sort_of_runs_is_measured() -> None:
 
 
 def counts(answer: dict[str, Any]) -> tuple[int, int | None]:
-    """How many rows there are on the page, and in all."""
+    """Return how many rows there are on the page, and in all."""
     rows = answer.get("data", answer.get("matrix", [answer]))
     return len(rows), answer.get("pagination", {}).get("total")
 

@@ -45,7 +45,7 @@ def post(app, run, test_, kind: str) -> str:
 
 
 def check_stored(raw, run, test_, kind: str) -> None:
-    """Whether the post counts, and counts once."""
+    """Return whether the post counts, and counts once."""
     if kind == "finish":
         assert raw.execute("SELECT count(*) FROM test_result") == [(1,)]
     else:

@@ -79,7 +79,7 @@ def trimmed(text: str) -> str:
 
 
 def rolls_up(captions: list[Caption]) -> bool:
-    """Whether lines move up: some caption begins with the line that ended the one before."""
+    """Return whether lines move up: some caption begins with the line that ended the one before."""
     return any(
         after.lines[0] == before.lines[-1] and after.start == before.end
         for before, after in itertools.pairwise(captions)

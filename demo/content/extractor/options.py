@@ -54,7 +54,7 @@ class Options:
 
     @property
     def prints_captions(self) -> bool:
-        """Whether standard output is taken, so that progress must go elsewhere."""
+        """Return whether standard output is taken, so that progress must go elsewhere."""
         return self.to_stdout or self.format == "report"
 
 

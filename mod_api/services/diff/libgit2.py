@@ -314,7 +314,7 @@ def _starts(texts: list[_Text]) -> dict[int, int]:
 
 
 def _alike(one: bytes, other: bytes) -> int:
-    """How many bytes two lines have in common at their start."""
+    """Return how many bytes two lines have in common at their start."""
     least, most = 0, min(len(one), len(other))
     while least < most:
         middle = (least + most + 1) // 2

@@ -104,27 +104,27 @@ class Comparison:
 
     @property
     def gave_up(self) -> bool:
-        """Whether the comparison was not made."""
+        """Return whether the comparison was not made."""
         return self.gave_up_because is not None
 
     @property
     def binary(self) -> bool:
-        """Whether either file is no text."""
+        """Return whether either file is no text."""
         return any(side.encoding == "binary" for side in self._sides)
 
     @property
     def invalid_utf8(self) -> bool:
-        """Whether either file is text with bytes that are no UTF-8: Latin-1, or damaged."""
+        """Return whether either file is text with bytes that are no UTF-8: Latin-1, or damaged."""
         return not self.binary and not all(side.valid_utf8 for side in self._sides)
 
     @property
     def encodings_differ(self) -> bool:
-        """Whether the files are in different encodings, a byte order mark included."""
+        """Return whether the files are in different encodings, a byte order mark included."""
         return len({side.encoding for side in self._sides}) > 1
 
     @property
     def line_endings_differ(self) -> bool:
-        """Whether the files end their lines in different ways."""
+        """Return whether the files end their lines in different ways."""
         return len({side.line_endings for side in self._sides} - {"none"}) > 1
 
     @property

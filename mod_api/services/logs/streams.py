@@ -82,7 +82,7 @@ def checks(app: Flask) -> Checks:
 
 
 def has_seen_end(run_id: int, last_event_id: str | None) -> bool:
-    """Whether a client comes back after the last event. Raises NotFound."""
+    """Return whether a client comes back after the last event. Raises NotFound."""
     if last_event_id != frames.END:
         return False
     with settled_reading():

@@ -131,7 +131,7 @@ def comparison_of(
 
 
 def are_too_large(expected: StoredOutput, actual: StoredOutput) -> bool:
-    """Whether two files are not even fetched."""
+    """Return whether two files are not even fetched."""
     return (expected.where.size or 0) + (actual.where.size or 0) > MAX_BYTES
 
 

@@ -90,7 +90,7 @@ def test_a_run_that_is_committed_after_a_later_one_is_found_too(
 def test_what_asks_for_no_runs_looks_for_none(
     limited_app: Flask, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """Whether the service is well is told at once, also while the database hangs."""
+    """Return whether the service is well is told at once, also while the database hangs."""
     looks: list[object] = []
     monkeypatch.setattr(run_registration, "stamp_what_is_new", looks.append)
 

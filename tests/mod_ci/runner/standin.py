@@ -137,7 +137,7 @@ class StandIn:
             time.sleep(0.02)
 
     def count(self, pattern: str) -> int:
-        """How many requests matched."""
+        """Return how many requests matched."""
         with self.lock:
             return sum(bool(re.search(pattern, f"{m} {p}")) for m, p, _ in self.requests)
 
