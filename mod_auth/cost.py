@@ -1,4 +1,4 @@
-"""What a failed sign-in costs: the same work whether the account exists or not.
+"""The cost of a failed sign-in: the same work whether the account exists or not.
 
 Stored hashes differ from 5,000 to over a million rounds, and by algorithm. Every failure is brought
 up to one ceiling for the whole database, counted in rounds of each algorithm, so that no machine's

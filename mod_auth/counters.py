@@ -48,7 +48,7 @@ class Slot:
 
 
 class Store(Protocol):
-    """Where windows are kept."""
+    """The store of the windows."""
 
     def take(self, key: str, limit: RateLimitItem, *, reserve: bool) -> Slot:
         """Take a slot of this key's window if one is free."""

@@ -16,7 +16,7 @@ _good: OfDatabases[Hashable, Any] = OfDatabases(1024)
 
 
 def remembered(key: Hashable) -> Any:
-    """What was noted of this credential, if anything."""
+    """Return the value noted for this credential, if any."""
     return _good.of(db.engine).get(key)
 
 
@@ -26,5 +26,5 @@ def note(key: Hashable, value: Any) -> None:
 
 
 def forget(key: Hashable) -> None:
-    """What was noted of this credential is so no more."""
+    """Forget this credential."""
     _good.of(db.engine).drop(key)

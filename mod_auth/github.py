@@ -58,7 +58,7 @@ class RefusedError(Exception):
 
 
 def authorize_url(settings: Settings, account: Account, redirect_uri: str) -> str:
-    """Where the account's owner says yes: an address at GitHub, good for ten minutes.
+    """Return the GitHub authorization URL for this account; it is good for ten minutes.
 
     `redirect_uri` is where GitHub sends the browser, with `code` and `state`; neither opens
     anything without the account's token. Raises Unavailable (`github_not_configured`).

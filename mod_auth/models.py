@@ -10,7 +10,7 @@ from database import Base, EnumText, UtcDateTime, given, ours
 
 
 class Role(enum.StrEnum):
-    """What an account may do at most; its tokens' scopes limit it further."""
+    """The role of an account; the scopes of its tokens limit it further."""
 
     admin = "admin"
     user = "user"
@@ -89,7 +89,7 @@ class FtpCredentials(Base):
 
 
 class AccountRecord(Base):
-    """What we know of an account beyond the given table."""
+    """The facts about an account that the given table has no columns for."""
 
     __tablename__ = "account_record"
     __table_args__ = ours()
@@ -116,7 +116,7 @@ class ExecuteGrant(Base):
 
 
 class AuditEvent(Base):
-    """Who did what, append-only. `details` is JSON and never holds a secret."""
+    """An entry of the audit log, append-only. `details` is JSON and never holds a secret."""
 
     __tablename__ = "audit_event"
     __table_args__ = ours(

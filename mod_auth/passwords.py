@@ -19,7 +19,7 @@ BCRYPT_BYTES = 72  # bcrypt reads no further, and its library refuses a longer t
 
 
 class Algorithm(enum.StrEnum):
-    """How a password was hashed; the value is the identifier in the stored text."""
+    """The algorithm of a hash; the value is its identifier in the stored text."""
 
     sha256 = "5"
     sha512 = "6"
@@ -47,14 +47,14 @@ DIGEST_LENGTHS = {Algorithm.sha256: 43, Algorithm.sha512: 86}
 
 @dataclass(frozen=True)
 class Work:
-    """What one verification against a stored hash costs."""
+    """The cost of one verification against a stored hash."""
 
     algorithm: Algorithm
     rounds: int
 
 
 def work(stored: str) -> Work | None:
-    """What verifying against `stored` costs; None when it is no hash that we verify."""
+    """Return the cost of verifying against `stored`; None if it is no hash that we verify."""
     found = BCRYPT.fullmatch(stored)
     if found is not None:
         cost = int(found["cost"])

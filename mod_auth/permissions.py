@@ -103,7 +103,7 @@ def refuse_blocked(account: Account) -> None:
 
 
 def blocked() -> Forbidden:
-    """What an account is told that may start no work."""
+    """Return the error for an account that may start no work."""
     return Forbidden("This account may not start work.", code="blocked")
 
 

@@ -1,4 +1,4 @@
-"""What a token may open. A scope limits a token; its owner's role limits it further."""
+"""Scopes of tokens. A scope limits a token; its owner's role limits it further."""
 
 import enum
 

@@ -212,7 +212,7 @@ def revoke(account: Account, token_id: int) -> None:
 
 
 def digest_of(text: str) -> str:
-    """What is stored of a token's text: its SHA-256, in hex digits."""
+    """Return the stored form of a token's text: its SHA-256, in hex digits."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

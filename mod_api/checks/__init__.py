@@ -1,1 +1,1 @@
-"""What an installation lacks: findings, made by asking and without changing anything."""
+"""Findings about what an installation lacks, made without changing anything."""

@@ -1,4 +1,4 @@
-"""What is kept of runs: whether it may be used, and leaves none out."""
+"""Findings about the rollup: whether it may be used, and whether it leaves runs out."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What the platform stands on beside its database: storages, and the store of the limits."""
+"""Findings about storages and the store of the limits."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def storages(repository: Repository) -> Iterator[Finding]:
 
 
 def limits(settings: Settings) -> Finding:
-    """Where requests are counted, and whether it answers."""
+    """Report where requests are counted, and whether it answers."""
     if not settings.has_limits:
         return warn("limits", "All are off.")
     if not settings.redis_url:

@@ -17,7 +17,7 @@ CREDENTIAL = re.compile(r"//[^/@]*@")
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """What the settings are, and what they are too few or too many for."""
+    """Report settings that differ from the default, contradict each other or do not suffice."""
     yield ok("settings", ", ".join(effective(settings)) or "all are the default")
     yield processes(settings)
     yield clones(settings)
@@ -54,7 +54,7 @@ def processes(settings: Settings) -> Finding:
 
 
 def clones(settings: Settings) -> Finding:
-    """Where runners clone from."""
+    """Report where runners clone from."""
     parts = urlsplit(settings.git_base_url)
     example = f"{settings.git_base_url}/{settings.main_repository}.git"
     if parts.scheme == "file" and not Path(unquote(parts.path)).is_dir():
@@ -82,7 +82,7 @@ def links(settings: Settings) -> Finding:
 
 
 def tools(settings: Settings) -> Iterator[Finding]:
-    """What a runner on this machine would need; those on others are not seen from here."""
+    """Report tools that a runner on this machine lacks."""
     if not settings.runner_platforms:
         yield ok("runner", "RUNNER_PLATFORMS is none: no runs are handed out.")
         return

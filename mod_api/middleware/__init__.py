@@ -1,1 +1,1 @@
-"""What every request passes: authentication, limits, errors, headers, one unit of work."""
+"""The layers of every request: authentication, limits, errors, headers, one unit of work."""

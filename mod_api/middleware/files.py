@@ -27,7 +27,7 @@ UNCHANGED = "The file is the one of If-None-Match or, without that, as old as If
 
 
 def shelf() -> FileAccess:
-    """Where this application's files are, and how this request's client reaches them."""
+    """Return the file access of this request: its storage, and the base URL of its client."""
     settings = application.settings()
     return FileAccess(
         repository=application.repository(),

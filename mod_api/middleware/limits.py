@@ -19,7 +19,7 @@ from mod_auth.throttle import Throttle, failures_of, network_of
 
 
 class Rate(enum.StrEnum):
-    """What kind of request counts against which limit.
+    """The kinds of requests, each with a limit.
 
     `auth` is signing in: failures count per address and account (mod_auth.throttle); here, an
     attempt that does not sign anybody in counts as a `write` of the address.

@@ -29,7 +29,7 @@ NEWEST = select(
 
 @dataclass
 class Watch:
-    """What this process knows of the trigger, and when it last looked at every run."""
+    """This process's knowledge of the trigger, and the time it last looked at every run."""
 
     has_trigger: bool | None = None
     thorough_at: float = float("-inf")

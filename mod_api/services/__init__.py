@@ -1,1 +1,1 @@
-"""What the routes do, one package or file per subject; nothing here knows a request."""
+"""The work of the routes, one package or file per resource; nothing here knows a request."""

@@ -1,4 +1,4 @@
-"""What attempts ask for, around `mod_ci`: waiting, files before rows, and what answers say."""
+"""Requests of attempts, around `mod_ci`: waiting, files before rows, and their answers."""
 
 import functools
 import re
@@ -39,7 +39,7 @@ MOST_CHANGES = 5
 
 @dataclass(frozen=True)
 class Answer:
-    """What every answer to an attempt carries."""
+    """The part that all answers to an attempt share."""
 
     canceled: bool
     lease: dict[str, Any]

@@ -64,7 +64,7 @@ def list_events(wanted: EventFilter, *, limit: int, offset: int) -> Page[Event]:
 
 @functools.cache
 def _statements(given: frozenset[str]) -> tuple[Select[Any], Select[Any]]:
-    """What counts the events that have these values, and what lists them."""
+    """Return the statements that count and list the events with these values."""
     conditions: list[ColumnElement[bool]] = []
     for name in sorted(given):
         column = COLUMNS[name]

@@ -15,7 +15,7 @@ NAMED = tuple((part.replace("-", "_"), f"/{part}") for part in PARTS)
 
 
 def of_run(run_id: int, base: str) -> dict[str, str]:
-    """Where everything about a run is."""
+    """Return the links of a run."""
     run = f"{base}/runs/{run_id}"
     links = {"self": run}
     for name, path in NAMED:
@@ -24,7 +24,7 @@ def of_run(run_id: int, base: str) -> dict[str, str]:
 
 
 def of_result(run_id: int, regression_id: int, sample_id: int, base: str) -> dict[str, str]:
-    """Where everything about one regression test of a run is."""
+    """Return the links of one regression test of a run."""
     run, sample = f"{base}/runs/{run_id}", f"{base}/samples/{sample_id}"
     result = f"{run}/samples/{regression_id}"
     return {
@@ -40,14 +40,14 @@ def of_result(run_id: int, regression_id: int, sample_id: int, base: str) -> dic
 def of_output(
     run_id: int, sample_id: int, regression_id: int, output_id: int, base: str
 ) -> dict[str, str]:
-    """Where an output's files and their difference are."""
+    """Return the links to an output's files and their difference."""
     result = f"{base}/runs/{run_id}/samples/{sample_id}"
     query = f"regression_id={regression_id}&output_id={output_id}"
     return {name: f"{result}/{name}?{query}" for name in ("expected", "actual", "diff")}
 
 
 def of_sample(sample_id: int, base: str) -> dict[str, str]:
-    """Where everything about a media sample is."""
+    """Return the links of a media sample."""
     return {
         "self": f"{base}/samples/{sample_id}",
         "history": f"{base}/samples/{sample_id}/history",
@@ -56,7 +56,7 @@ def of_sample(sample_id: int, base: str) -> dict[str, str]:
 
 
 def of_regression_test(regression_id: int, sample_id: int, base: str) -> dict[str, str]:
-    """Where everything about a regression test is."""
+    """Return the links of a regression test."""
     sample = f"{base}/samples/{sample_id}"
     return {
         "self": f"{base}/regression-tests/{regression_id}",

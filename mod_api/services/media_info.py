@@ -1,4 +1,4 @@
-"""What mediainfo said of a sample, from the XML that is stored beside it, as an object.
+"""A sample's media info as an object, from the XML that is stored beside it.
 
 The XML was written by a program, of a file that strangers upload: it is read with bounds, and one
 that declares a document type (entities grow out of those) counts as broken.

@@ -87,7 +87,7 @@ def counted_in_passing(statement: Select[Any]) -> Select[Any]:
 
 @functools.lru_cache(maxsize=256)
 def counting(statement: Select[Any]) -> Select[Any]:
-    """What counts the rows of a statement, which says what it selects from (`select_from`)."""
+    """Return the statement that counts the rows of one that has a `select_from`."""
     rows = statement.with_only_columns(literal(1).label("one"))
     return select(func.count()).select_from(rows.subquery("counted_rows"))
 

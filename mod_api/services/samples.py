@@ -167,7 +167,7 @@ def _noted(shape: int) -> Select[Any]:
 
 
 def _notes(sample_ids: Collection[int]) -> dict[int, list[str]]:
-    """What those who uploaded samples noted, oldest first."""
+    """Return the notes of those who uploaded the samples, oldest first."""
     found: dict[int, list[str]] = {}
     if not sample_ids:
         return found

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Waiters:
-    """How many requests of this process are waiting; beyond the limit they are sent away."""
+    """The requests of this process that wait; beyond the limit they are sent away."""
 
     def __init__(self) -> None:
         self.count = 0

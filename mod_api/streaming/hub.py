@@ -1,4 +1,4 @@
-"""What all streams of one event loop share: their feeds, and the checks that go on meanwhile.
+"""The hub of all streams of one event loop: their feeds and the checks that go on meanwhile.
 
 One statement each asks for the state of every followed run and for the validity of every token
 in use, so that a thousand followers cost the database as much as one.
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RunState:
-    """What a stream needs to know of its run. `is_final`: not even its log goes on any more."""
+    """The state of a run as its streams need it. `is_final`: not even its log goes on any more."""
 
     status: str
     has_ended: bool
@@ -41,7 +41,7 @@ GONE = RunState("canceled", has_ended=True, is_final=True)
 
 @dataclass(frozen=True)
 class Checks:
-    """How a hub asks: both get all that is followed and answer for all, in a thread."""
+    """The two queries of a hub: each gets all that is followed and answers for all, in a thread."""
 
     run_states: Callable[[list[int]], dict[int, RunState]]
     live_tokens: Callable[[list[int]], set[int]]

@@ -34,7 +34,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Happened:
-    """What happened behind a position: events to send, the position after them, and the counts.
+    """The news behind a position: events to send, the position after them, and the counts.
 
     `has_more`: more happened than fits into one look.
     """
@@ -72,7 +72,7 @@ class RunFeed(Feed):
         return changed
 
     async def behind(self, position: Position, *, has_ended: bool) -> Happened:
-        """What happened behind a position, looked up once for all who are there."""
+        """Return the news behind a position, looked up once for all followers there."""
         key = (self.newest, position, has_ended)
         if key not in self._behind:
             fresh = (one for one in self._behind.items() if one[0][0] == self.newest)

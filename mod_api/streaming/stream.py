@@ -22,7 +22,7 @@ class Follower:
 
 
 class Stream(ABC):
-    """What is sent to one follower, as an asynchronous iteration over frames."""
+    """The frames for one follower, as an asynchronous iterator."""
 
     def __init__(self, checks: Checks, follower: Follower) -> None:
         self.checks = checks

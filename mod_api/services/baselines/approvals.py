@@ -196,7 +196,7 @@ _CHANGES = (
 
 @functools.cache
 def _statements(given: frozenset[str]) -> tuple[Select[Any], Select[Any]]:
-    """What counts records, and what lists them, where these names are among the parameters."""
+    """Return the statements that count and list records, filtered by these parameters."""
     address = exact(func.lower(_asked.requester_email))
     conditions: dict[str, ColumnElement[bool]] = {
         "is_pending": _decided.approval_id.is_(None),

@@ -134,7 +134,7 @@ def _of_attempt(attempt: Any) -> InfrastructureError:
 
 
 def _of_end(run: RunRow) -> InfrastructureError:
-    """What the run's own end says."""
+    """Return the error that the run's own end tells of."""
     if run.ended_at is None:
         raise ValueError(f"run {run.run_id} has not ended")
     error_id = f"run-{run.run_id}"

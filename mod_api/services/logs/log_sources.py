@@ -1,4 +1,4 @@
-"""Where a run's log is: the growing file, or the object in the bucket, read by ranges."""
+"""The source of a run's log: the growing file, or the object in the bucket, read by ranges."""
 
 from pathlib import Path
 

@@ -170,7 +170,7 @@ def filters_of(
     contains: str | None = None,
     regression_id: int | None = None,
 ) -> Filters:
-    """What a request's parameters ask for."""
+    """Return the filters that a request's parameters ask for."""
     return Filters(
         Level(level) if level else None,
         Source(source) if source else None,

@@ -27,7 +27,7 @@ RETRY_AFTER_SECONDS = 10
 
 
 class StreamSlots:
-    """How many streams this process serves; beyond the limit followers are sent away."""
+    """The streams that this process serves; beyond the limit followers are sent away."""
 
     def __init__(self) -> None:
         self._taken = 0
@@ -68,7 +68,7 @@ def new_follower(token_id: int, settings: Settings) -> Iterator[Follower]:
 
 
 def checks(app: Flask) -> Checks:
-    """How a loop asks for runs and tokens, outside of any request."""
+    """Return the checks of runs and tokens that a loop makes outside of any request."""
 
     def run_states(run_ids: list[int]) -> dict[int, RunState]:
         with app.app_context(), settled_reading():

@@ -116,7 +116,7 @@ def _shown(
 
 
 def _storage(artifact: Artifact, where: Sequence[Located], shelf: FileAccess) -> dict[str, Any]:
-    """Where an artifact is; a difference is where both of its files are.
+    """Return where an artifact is; a difference is where both of its files are.
 
     Without an address it is missing, or nobody can tell: then it reads `degraded`.
     """

@@ -1,4 +1,4 @@
-"""What changed between two caption files: found once per pair of contents, then kept."""
+"""Changes between two caption files: found once per pair of contents, then kept."""
 
 import json
 import time

@@ -32,7 +32,7 @@ class FileAccess:
 
 @dataclass(frozen=True)
 class Download:
-    """What an address opens: a stored file, or the differences of two (`actual_key` is set)."""
+    """The target of an address: a stored file, or the difference of two (`actual_key` is set)."""
 
     key: str
     filename: str

@@ -69,7 +69,7 @@ def inline(
 
 
 def locate(repository: Repository, keys: list[str]) -> dict[str, Located]:
-    """Where files are, so quickly that there is time left to read them."""
+    """Locate files within a time that leaves enough to read them."""
     return repository.locate(keys, LOOKED_UP_S)
 
 

@@ -48,7 +48,7 @@ def content_type_of(filename: str) -> str:
 
 @functools.lru_cache(maxsize=8192)
 def output_key(content_hash: str | None, extension: str) -> str | None:
-    """Where a baseline or an output is stored; None for what cannot be the name of a file."""
+    """Return the key of a baseline or an output; None if it cannot be the name of a file."""
     try:
         return result_key(content_hash or "", extension)
     except UnsafeName:
@@ -56,7 +56,7 @@ def output_key(content_hash: str | None, extension: str) -> str | None:
 
 
 def media_key(sha: str | None) -> str | None:
-    """Where a sample's media info is stored; None for what cannot be the name of a file."""
+    """Return the key of a sample's media info; None if it cannot be the name of a file."""
     try:
         return media_info_key(sha or "")
     except UnsafeName:

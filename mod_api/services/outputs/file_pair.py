@@ -45,7 +45,7 @@ _compared: "WeakKeyDictionary[Repository, Newest[Use, Comparison]]" = WeakKeyDic
 
 @dataclass(frozen=True)
 class Difference:
-    """How two files differ: `captions` is None where they are no captions, or were not read."""
+    """The difference of two files; `captions` is None if they are no captions or were not read."""
 
     comparison: Comparison
     captions: Mapping[str, Any] | None
@@ -54,7 +54,7 @@ class Difference:
 def find(
     repository: Repository, expected_key: str | None, actual_key: str | None
 ) -> tuple[StoredOutput, StoredOutput]:
-    """Where a baseline and an output are. Raises Unavailable where nobody can tell."""
+    """Locate a baseline and an output. Raises Unavailable if no storage can tell."""
     keys = (expected_key, actual_key)
     located = locate(repository, [key for key in keys if key])
     expected, actual = (StoredOutput(key, located[key] if key else _NOWHERE) for key in keys)

@@ -1,4 +1,4 @@
-"""How one output of a run differs from its baseline."""
+"""The difference of an output of a run from its baseline."""
 
 import dataclasses
 from contextlib import suppress
@@ -167,7 +167,7 @@ def _of_identical(
     context_lines: int,
     kept: Classification | None,
 ) -> tuple[Difference | None, dict[str, StoredOutput]]:
-    """What can be said of a file that is as expected: that it is, also where it is not at hand."""
+    """Report `identical` for equal hashes, even if the file itself is unavailable."""
     try:
         found, sides = _of_different(shelf, output, actual_hash, context_lines, kept)
     except Unavailable:

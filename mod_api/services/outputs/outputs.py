@@ -29,7 +29,7 @@ class Address:
 
 
 def expected(address: Address, *, as_text: bool, shelf: FileAccess) -> dict[str, Any]:
-    """What the output was held against, as a file.
+    """Return the baseline that the output was compared with, as a file.
 
     Raises NotFound, with `missing_expected` where there is no such file, and Unavailable.
     """
@@ -40,7 +40,7 @@ def expected(address: Address, *, as_text: bool, shelf: FileAccess) -> dict[str,
 
 
 def actual(address: Address, *, as_text: bool, shelf: FileAccess) -> dict[str, Any] | None:
-    """What came out, as a file; None where it is what was expected.
+    """Return the actual output as a file; None if it matched.
 
     Raises NotFound, with `missing_output` where nothing came out, `not_started`, `running` or
     `skipped` where the test has no result, and `missing_actual` where the file is lost, and
@@ -67,7 +67,7 @@ def find(address: Address) -> ComparedOutput:
 
 
 def status_without_result(output: ComparedOutput) -> ResultStatus | None:
-    """How a test reads that has no result in the run; None where it has one."""
+    """Return the status of a test without a result in the run; None if it has one."""
     run = get_row(output.run_id)
     running = attempts.running_tests(run)
     for result in results_of(run, [output.regression_id], running=running):

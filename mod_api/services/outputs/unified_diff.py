@@ -11,7 +11,7 @@ CUT = "... (the difference is longer than what is shown)\n"
 
 
 def text(repository: Repository, expected_key: str, actual_key: str) -> str:
-    """What changed from one stored file to the other, at most about 1 MiB of it.
+    """Return the unified diff of two stored files, at most about 1 MiB of it.
 
     Raises NotFound when one of them is in no storage any more, Unavailable.
     """

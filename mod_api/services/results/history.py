@@ -1,4 +1,4 @@
-"""How the regression tests of a sample went from run to run."""
+"""The history of a sample: its regression tests from run to run."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -39,7 +39,7 @@ class EntryView:
 
 @dataclass(frozen=True)
 class Flakiness:
-    """How flaky a regression test is, and of how many results that is made."""
+    """The flakiness of a regression test, and the number of results behind it."""
 
     regression_id: int
     flakiness: float

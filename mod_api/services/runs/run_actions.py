@@ -1,4 +1,4 @@
-"""What is done to runs: started, canceled and repeated."""
+"""Actions on runs: start, cancel, retry."""
 
 import secrets
 from collections.abc import Collection, Sequence
@@ -34,7 +34,7 @@ from mod_test.sets import is_active
 
 @dataclass(frozen=True)
 class RunAction:
-    """What came of asking to cancel or repeat a run."""
+    """The outcome of a cancel or retry."""
 
     run_id: int
     action: str

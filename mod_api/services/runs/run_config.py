@@ -1,4 +1,4 @@
-"""What a run executes: its environment and its matrix of regression tests."""
+"""The configuration of a run: its environment and its matrix of regression tests."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

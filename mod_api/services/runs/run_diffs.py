@@ -1,4 +1,4 @@
-"""How the differing outputs of a run differ, in the terms of captions, many in one answer."""
+"""The differences of all outputs of a run, in terms of captions, many in one answer."""
 
 from typing import Any
 

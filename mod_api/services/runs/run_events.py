@@ -1,4 +1,4 @@
-"""What happened in a run since a position: progress events and results, each once."""
+"""Events of a run since a position: progress and results, each once."""
 
 from collections.abc import Hashable
 
@@ -54,7 +54,7 @@ def follow(
 
 
 def newest_of(run_id: int) -> Hashable:
-    """How far a run has come: its newest progress, its newest result and how many there are."""
+    """Return the newest progress of a run, its newest result and the number of results."""
     progress = select(func.max(Progress.id)).where(Progress.test_id == run_id)
     result = select(func.max(ResultRecord.id)).where(ResultRecord.test_id == run_id)
     count = select(func.count()).select_from(Result).where(Result.test_id == run_id)

@@ -31,7 +31,7 @@ class Dependency:
 
 
 def probes(app: Flask, limit_store: Store | None) -> Probes:
-    """What asks the database of `app`, and the store of its limits (None with all of them off)."""
+    """Return the probes of the database and of the store of limits (None with all limits off)."""
     return {
         "database": _probe("database", lambda: _ask_database(app)),
         "rate_limits": _probe("rate_limits", lambda: _ask_limits(limit_store)),

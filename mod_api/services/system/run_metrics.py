@@ -1,4 +1,4 @@
-"""What the database knows for the metrics: the queue, runs by status, leases that were lost.
+"""Metrics from the database: the queue, runs by status, lost leases.
 
 Asked when Prometheus asks, in a few statements whose cost does not grow with the results.
 """
@@ -42,7 +42,7 @@ class State:
 
 
 def probe(app: Flask) -> Probe[State]:
-    """What asks the database of `app`."""
+    """Return the probe of the database of `app`."""
 
     def ask() -> State:
         with app.app_context(), settled_reading():
@@ -60,7 +60,7 @@ def exposition(database: Probe[State]) -> bytes:
 
 
 def state() -> State:
-    """What the database knows at this moment. Begin a reading unit of work before."""
+    """Return the metrics of this moment. Begin a reading unit of work before."""
     platforms = [platform.value for platform in Platform]
     waiting = dict.fromkeys(platforms, 0)
     oldest = dict.fromkeys(platforms, 0.0)
