@@ -1,4 +1,4 @@
-"""What a process remembers of the database: the values that were used last."""
+"""A per-process LRU cache of database values."""
 
 import threading
 from collections import OrderedDict

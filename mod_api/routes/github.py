@@ -26,7 +26,7 @@ bp = Resource(
 @bp.response(200, GitHubStartSchema, unit=False)
 @bp.fails(400, 401, 429, 503)
 def start_connecting() -> Any:
-    """Get the address at GitHub where the account's owner says yes."""
+    """Get the GitHub authorization URL for this account."""
     account = current_account()
     url = github.authorize_url(application.settings(), account, _callback_url())
     return {"authorize_url": url, "github_login": account.github_login}

@@ -29,7 +29,7 @@ bp = Resource(
 def get_expected(
     run_id: int, sample_id: int, regression_id: int, output_id: int, format: str
 ) -> Any:
-    """Get what an output was held against: what it matched, else the baseline of today."""
+    """Get the expected file: the baseline the output matched, else the current one."""
     address = Address(run_id, sample_id, regression_id, output_id)
     return outputs.expected(address, as_text=format == "text", shelf=shelf())
 

@@ -50,7 +50,7 @@ def get_index() -> Any:
 )
 @bp.fails(429)
 def get_health() -> Any:
-    """Ask every dependency whether it answers, and how the whole is."""
+    """Check every dependency and report overall health."""
     state, status = health.health(application.repository(), current_app.extensions["health_probes"])
     response = jsonify(HEALTH.dump(state))
     response.status_code = status

@@ -22,7 +22,7 @@ from mod_test.verdict import ResultStatus
 
 
 class Tail(NamedTuple):
-    """What of an entry depends on results: its own, and those before it. Times in ms."""
+    """The cacheable part of a history entry: it depends only on this result and earlier ones."""
 
     status: str
     failure: Failure

@@ -1,4 +1,4 @@
-"""When what is kept may be used: never while a mark may concern it.
+"""Decides when a precomputed run summary is fresh: only if no pending mark concerns that run.
 
 A mark concerns a run by its id, by a result of the regression test whose definition changed, or by
 an output that came out with (or matched) the hash that is accepted now or no longer. Which runs

@@ -1,4 +1,4 @@
-"""Settling: what the marks say is derived anew, under a lock, in the snapshot that saw them."""
+"""Applies pending marks: derives affected runs under a lock, in the snapshot that saw the marks."""
 
 import secrets
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""What a process remembers of regression tests: read once, and seen at once when it changes."""
+"""Regression tests are read once, and a change is seen at once."""
 
 import sqlite3
 from collections.abc import Callable, Iterator

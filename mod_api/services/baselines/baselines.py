@@ -20,7 +20,7 @@ from mod_test.outputs import ComparedOutput
 
 
 def request(run_id: int, wanted: Mapping[str, Any], *, by: Account) -> Approval:
-    """Ask that what came out of a run becomes the baseline, or one more accepted variant.
+    """Request that a run's output becomes the baseline, or one more accepted variant.
 
     `wanted` has `sample_id`, `regression_id`, `output_id`, `reason`, `mode` and
     `apply_to_variants`. Raises NotFound (`missing_output` where nothing came out), and Conflict

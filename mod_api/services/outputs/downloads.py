@@ -54,7 +54,7 @@ def file_url(shelf: FileAccess, key: str | None, where: Located, filename: str) 
 
 
 def own_url(shelf: FileAccess, download: Download) -> str:
-    """Our own address of a download; whether there is something to fetch is the caller's care."""
+    """Return our own address of a download; the caller must check that the file exists."""
     expires = -(-int(time.time() + VALID_S) // _STEP_S) * _STEP_S
     return f"{shelf.base}/downloads/{_sealed(shelf.signing_key, expires, download)}"
 

@@ -1,4 +1,4 @@
-"""What a process remembers of what is kept: while it holds, and not a moment longer."""
+"""Values computed from the rollup are cached while they hold, and not a moment longer."""
 
 from collections.abc import Callable
 from typing import Any
