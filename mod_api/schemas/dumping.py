@@ -8,7 +8,7 @@ Hooks around dumping (`pre_dump`, `post_dump`) are not called: our schemas have 
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import marshmallow
 from marshmallow import fields, missing
@@ -28,6 +28,11 @@ class Schema(marshmallow.Schema):
         super().__init__(**options)
         names = [field.data_key or name for name, field in self.load_fields.items()]
         self.error_messages["unknown"] = f"Unknown field. There are: {', '.join(names)}."
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The same one: nothing changes a schema, and flask-smorest copies an operation's with
+        each of its decorators, which took megabytes of every process."""
+        return self
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
         """The object, or each of many, as what JSON can hold."""
