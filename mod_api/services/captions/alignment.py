@@ -7,6 +7,7 @@ how well each cue of a gap matches each. Whatever the input, the work is bounded
 large for the table nothing is claimed, which the result admits.
 """
 
+import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +23,7 @@ _FAR_MS = 10_000
 _TOGETHER_MS = 1_000
 _NEAR_WEIGHT = 3
 _MAX_CELLS = 100_000
+_LARGE_TABLE = 10_000
 # Equal texts say little when they are less than this part of a large gap.
 _LITTLE = 4
 _LARGE_GAP = 8
@@ -64,6 +66,10 @@ class _Gap(NamedTuple):
     expected: list[int]
     actual: list[int]
     offsets: tuple[float, ...] = (0.0,)
+
+
+def _cells(gap: _Gap) -> int:
+    return len(gap.expected) * len(gap.actual)
 
 
 def align(
@@ -212,7 +218,8 @@ class _Aligner:
         if self._is_divided_by_text(gap, level, Texts.letters) or self._by_words(gap):
             return
         if min(len(gap.expected), len(gap.actual)) >= _HUGE_GAP:
-            self._by_time(gap)
+            if not self._is_divided_by_text(gap, level, Texts.key):
+                self._by_time(gap)
             return
         groups = self._by_pieces(gap)
         if groups:
@@ -366,8 +373,8 @@ class _Aligner:
             kept.append((i, j, off))
         return kept
 
-    def _same_times(self, gap: _Gap) -> Pairs:
-        """Pairs with the same start and end, which no other cue of the gap has."""
+    def _same_times(self, gap: _Gap, *, with_ends: bool = True) -> Pairs:
+        """Pairs with the same start and, `with_ends`, end, which no other cue of the gap has."""
         best: Pairs = []
         for offset in gap.offsets:
             tolerance = self._timeline.tolerance_ms
@@ -375,12 +382,15 @@ class _Aligner:
             for j in gap.actual:
                 cue = self._actual[j]
                 if cue.is_timed:
-                    places[round(cue.start_ms / tolerance), round(cue.end_ms / tolerance)].append(j)
+                    end_ms = cue.end_ms if with_ends else 0
+                    places[round(cue.start_ms / tolerance), round(end_ms / tolerance)].append(j)
             wanted: dict[tuple[int, int], list[int]] = defaultdict(list)
             for i in gap.expected:
                 cue = self._expected[i]
                 if cue.is_timed:
                     start, end = (self._timeline.at(time) + offset for time in cue[:2])
+                    if not with_ends:
+                        end = 0.0
                     wanted[round(start / tolerance), round(end / tolerance)].append(i)
             pairs = [
                 (wanted[times][0], places[times][0], 1)
@@ -448,14 +458,26 @@ class _Aligner:
         if not (gap.expected and gap.actual):
             self._leave(gap)
             return
-        for part in self._divided(gap, self._same_times(gap)):
+        pairs = self._same_times(gap)
+        fewer = min(len(gap.expected), len(gap.actual))
+        if fewer >= _LARGE_GAP and len(pairs) * _LITTLE < fewer:
+            # Equal starts alone are believed where most cues have them.
+            starts = self._same_times(gap, with_ends=False)
+            pairs = starts if len(starts) * 2 >= fewer else pairs
+        for part in self._divided(gap, pairs):
             if part.expected and part.actual:
                 self._by_table(part)
             else:
                 self._leave(part)
 
     def _by_table(self, gap: _Gap) -> None:
-        cells = len(gap.expected) * len(gap.actual)
+        cells = _cells(gap)
+        if cells > _LARGE_TABLE:
+            parts = self._between_silences(gap)
+            if len(parts) > 1 and sum(map(_cells, parts)) <= self._cells_left:
+                for part in parts:
+                    self._by_table(part)
+                return
         if cells > self._cells_left:
             self._uncompared[0].extend(gap.expected)
             self._uncompared[1].extend(gap.actual)
@@ -476,6 +498,29 @@ class _Aligner:
         )
         for i, i_to, j, j_to in found:
             self._keep(gap.expected[i:i_to], gap.actual[j:j_to])
+
+    def _between_silences(self, gap: _Gap) -> list[_Gap]:
+        """Divide a gap where no cue of either file is shown."""
+        shown = [
+            (
+                self._timeline.at(self._expected[i].start_ms) + gap.offsets[0],
+                self._timeline.at(self._expected[i].end_ms) + gap.offsets[0],
+                i,
+                -1,
+            )
+            for i in gap.expected
+        ] + [(*self._actual[j][:2], -1, j) for j in gap.actual]
+        parts: list[_Gap] = []
+        silent_from = -math.inf
+        for start, end, i, j in sorted(shown):
+            if start >= silent_from:
+                parts.append(_Gap([], [], gap.offsets))
+            (parts[-1].actual if i < 0 else parts[-1].expected).append(j if i < 0 else i)
+            silent_from = max(silent_from, end)
+        for part in parts:
+            part.expected.sort()
+            part.actual.sort()
+        return parts
 
     def _pair_equal_and_near(self) -> set[tuple[int, int]]:
         """Pair cues of equal letters, or the same text, at near times in exchanged order."""
