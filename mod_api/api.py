@@ -5,20 +5,11 @@ from flask_smorest import Api
 
 from config import Settings
 from mod_api import metrics_page
+from mod_api.application import PREFIX
 from mod_api.document import CONFIG, describe
-from mod_api.json_answers import JsonAnswers
-from mod_api.middleware import auth as authentication
-from mod_api.middleware import (
-    compression,
-    errors,
-    headers,
-    limits,
-    logging,
-    rollups,
-    run_registration,
-)
-from mod_api.middleware.headers import PREFIX
-from mod_api.middleware.ids import IdConverter, id_schema
+from mod_api.middleware import errors, frame, limits, rollups
+from mod_api.middleware.parsing import IdConverter, id_schema
+from mod_api.middleware.resource import JsonAnswers
 from mod_api.routes import (
     artifacts,
     attempts,
@@ -62,8 +53,6 @@ RESOURCES = (
 
 def init_api(app: Flask, settings: Settings) -> None:
     """Register every resource under `/api/v1`, with what each request passes."""
-    logging.install(app)
-    compression.install(app)  # compresses what all other middleware has finished
     app.url_map.converters["id"] = IdConverter
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # its redirect would name whatever Host was sent
@@ -72,10 +61,8 @@ def init_api(app: Flask, settings: Settings) -> None:
     app.config.update(CONFIG)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     rollups.install(app)
-    authentication.install(app)
     limits.install(app, settings)
-    headers.install(app, settings)
-    run_registration.install(app)
+    frame.install(app, settings)
     api = Api(app)
     describe(api)
     api.register_converter(IdConverter, id_schema)

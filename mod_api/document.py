@@ -9,7 +9,7 @@ from flask_smorest import Api
 from marshmallow import fields
 
 from config import ROOT
-from mod_api.middleware.headers import PREFIX
+from mod_api.application import PREFIX
 from mod_api.schemas.attempts import ResultReportSchema
 from mod_api.schemas.fields import Timestamp
 

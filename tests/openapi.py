@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator, FormatChecker
 from werkzeug.test import TestResponse
 
+from mod_api.application import PREFIX
 from mod_api.document import render
-from mod_api.middleware.headers import PREFIX
 
 ERROR = {"$ref": "#/components/schemas/ErrorResponse"}
 RATE_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, TypeVar, cast
 
-from flask import Flask, Response, g, request
+from flask import g, request
 
 from database import begin_reading, end_reading, reading
 from errors import Unauthorized
 from mod_api.middleware import limits, parsing, resource
-from mod_api.middleware.ids import check_ids
 from mod_api.middleware.limits import Rate
 from mod_auth import permissions, token_recheck, tokens
 from mod_auth.accounts import Account
@@ -24,19 +23,6 @@ from mod_auth.tokens import Caller
 from mod_ci import attempts
 
 View = TypeVar("View", bound=Callable[..., Any])
-
-
-def install(app: Flask) -> None:
-    """Let every request of `app` end what it has begun to read, also one that is refused."""
-
-    @app.after_request
-    def leave(response: Response) -> Response:
-        end_reading()
-        return response
-
-    @app.teardown_request
-    def leave_after_all(error: BaseException | None) -> None:
-        end_reading()
 
 
 def requires(
@@ -183,13 +169,16 @@ def _guarded(allow: Callable[[], None], documented: dict[str, Any]) -> Callable[
 
         @functools.wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            allow()
-            check_ids(kwargs)
-            if "query" not in taken:
-                parsing.no_query()
-            if not takes_body:
-                parsing.no_body()
-            return view(*args, **kwargs)
+            try:
+                allow()
+                parsing.check_ids(kwargs)
+                if "query" not in taken:
+                    parsing.no_query()
+                if not takes_body:
+                    parsing.no_body()
+                return view(*args, **kwargs)
+            finally:
+                end_reading()  # which authentication may have begun
 
         described["manual_doc"] = {**described.get("manual_doc", {}), **documented}
         guarded._apidoc = described  # type: ignore[attr-defined]  # where flask-smorest looks

@@ -1,7 +1,8 @@
 """Compressed answers: zstd or gzip, for clients that take them (docs/adr/023-compression.md).
 
 A body that is in memory as a whole is compressed after the view; a stored text on its way
-(`text_files`). Streams, ranges, binary files and answers that hold a credential stay as they are.
+(`files.send_text`). Streams, ranges, binary files and answers that hold a credential stay as they
+are.
 """
 
 import sys
@@ -9,9 +10,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from flask import Flask, Response, request
+from flask import Response, request
 
-from mod_api.middleware.headers import PREFIX
+from mod_api.application import PREFIX
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -40,11 +41,6 @@ class Compressor(Protocol):
 
     def flush(self) -> bytes:
         """Return the rest."""
-
-
-def install(app: Flask) -> None:
-    """Compress the answers of `app`."""
-    app.after_request(_compressed)
 
 
 def chosen() -> str | None:
@@ -89,24 +85,20 @@ def mark(response: Response, coding: str) -> None:
         response.set_etag(tag, weak=True)
 
 
-def _compressed(response: Response) -> Response:
-    if not _may_be_compressed(response):
-        return response
+def compress_answer(response: Response) -> None:
+    """Compress a body that is in memory as a whole, where that is worth it and safe."""
+    if (
+        response.mimetype not in TYPES
+        or not response.is_sequence
+        or response.direct_passthrough
+        or len(response.get_data()) < SMALLEST
+        or "Content-Encoding" in response.headers
+        or "Content-Range" in response.headers
+        or request.path.startswith(WITH_CREDENTIALS)
+    ):
+        return
     response.vary.add("Accept-Encoding")
     coding = chosen()
     if coding is not None:
         response.set_data(compress(response.get_data(), coding))
         mark(response, coding)
-    return response
-
-
-def _may_be_compressed(response: Response) -> bool:
-    return (
-        response.mimetype in TYPES
-        and response.is_sequence
-        and not response.direct_passthrough
-        and len(response.get_data()) >= SMALLEST
-        and "Content-Encoding" not in response.headers
-        and "Content-Range" not in response.headers
-        and not request.path.startswith(WITH_CREDENTIALS)
-    )

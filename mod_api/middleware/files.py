@@ -10,8 +10,8 @@ from werkzeug.http import is_resource_modified, parse_range_header
 from database import now
 from errors import NotFound, Unavailable
 from mod_api import application
+from mod_api.middleware import compression
 from mod_api.middleware.errors import answer
-from mod_api.middleware.headers import base_url
 from mod_api.services.outputs.downloads import FileAccess
 from mod_sample.storage import (
     Content,
@@ -32,7 +32,7 @@ def shelf() -> FileAccess:
     return FileAccess(
         repository=application.repository(),
         signing_key=settings.secret_key.encode(),
-        base=base_url(),
+        base=application.base_url(),
     )
 
 
@@ -64,6 +64,29 @@ def send(
         response = Response(status=304)
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, no-cache"  # kept, and asked about by its ETag
+    return response
+
+
+def send_text(repository: Repository, key: str, filename: str) -> Response:
+    """Stream a stored text: ranges as stored, a whole file compressed for who takes that.
+
+    Raises NotFound, Unavailable.
+    """
+    response = send(repository, key, filename, content_type="text/plain; charset=utf-8")
+    response.vary.add("Accept-Encoding")
+    coding = compression.chosen() if "Range" not in request.headers else None
+    if response.status_code not in (200, 304) or coding is None or request.method == "HEAD":
+        return response
+    if response.status_code == 304:
+        response.set_etag(response.get_etag()[0] or "", weak=True)
+        return response
+    content = response.response
+    response.response = compression.compress_pieces(content, coding)  # type: ignore[arg-type]  # chunks of bytes
+    response.call_on_close(getattr(content, "close", lambda: None))
+    # The same text in other bytes: good for asking again, not for going on with a range.
+    compression.mark(response, coding)
+    del response.headers["Content-Length"]
+    response.headers.pop("Accept-Ranges", None)
     return response
 
 

@@ -45,7 +45,6 @@ def install(app: Flask, settings: Settings) -> None:
     if store and settings.rate_limit_auth:
         limit = parse(settings.rate_limit_auth)
         app.extensions["throttle"] = Throttle(store, limit, settings.secret_key)
-    app.after_request(_finish)
 
 
 def check(rate: Rate | None = None) -> None:
@@ -74,7 +73,7 @@ def throttle() -> Throttle | None:
     return found
 
 
-def _finish(response: Response) -> Response:
+def write_headers(response: Response) -> None:
     """Write the headers. Requests refused before their own check count too, for their token where
     it is a good one, else for the address."""
     if "rate" not in g:
@@ -91,7 +90,6 @@ def _finish(response: Response) -> Response:
         response.headers["X-RateLimit-Limit"] = str(slot.limit.amount)
         response.headers["X-RateLimit-Remaining"] = str(slot.remaining)
         response.headers["X-RateLimit-Reset"] = str(math.ceil(time.time() + slot.seconds))
-    return response
 
 
 def _store() -> Store:

@@ -1,8 +1,10 @@
-"""Reading input strictly: what is wrong is named, what is unknown refused, nothing guessed."""
+"""Strict reading of input: an error names the field, unknown fields are refused."""
 
 import functools
 import json
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
@@ -11,11 +13,13 @@ from flask import Request, request
 from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.routing import BaseConverter
 
 from errors import DomainError, Invalid
 
 DEEPEST = 64
 SHORT = 300  # bytes of a query string
+LARGEST_ID = 2_147_483_647
 
 
 class UnsupportedMediaType(DomainError):
@@ -134,6 +138,40 @@ def read_nothing(schema: marshmallow.Schema) -> Callable[[], dict[str, Any]]:
         return functools.partial(read_query, schema)
     copied: Callable[[], dict[str, Any]] = known.copy
     return copied
+
+
+@dataclass(frozen=True)
+class NotAnId:
+    """A text in the place of an id; it is refused once the caller is known to be allowed."""
+
+    text: str
+
+
+class IdConverter(BaseConverter):
+    """`<id:run_id>`: takes any text, so that a bad id is a 400 of the API, not an unknown path."""
+
+    regex = "[^/]+"
+    part_isolating = True
+
+    def to_python(self, value: str) -> Any:
+        if re.fullmatch("[0-9]{1,10}", value) and 1 <= int(value) <= LARGEST_ID:
+            return int(value)
+        return NotAnId(value)
+
+
+def id_schema(converter: IdConverter) -> dict[str, Any]:
+    """The OpenAPI schema of an id in a path."""
+    return {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}
+
+
+def check_ids(view_args: dict[str, Any]) -> None:
+    """Raise Invalid for the path parameters that are no ids: digits, 1 to 2147483647."""
+    wrong = {}
+    for name, value in view_args.items():
+        if isinstance(value, NotAnId):
+            wrong[name] = f"Must be a whole number from 1 to {LARGEST_ID}."
+    if wrong:
+        raise Invalid.fields(**wrong)
 
 
 def no_query() -> None:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
-from flask import Flask, Response, g
+from flask import Flask, Response, after_this_request
 
 from database import log_failure
+from mod_api import application
 from mod_test.rollup.settle import settle_marks
 
 log = structlog.get_logger("rollup")
@@ -49,22 +50,19 @@ class Pace:
 
 
 def install(app: Flask) -> None:
-    """Give `app` its pace, and let it settle after the requests that ask for that.
-
-    Must come before what gives connections back: that is then done before.
-    """
+    """Give `app` its pace."""
     app.extensions["settling_pace"] = Pace()
-
-    @app.after_request
-    def settle_once_sent(response: Response) -> Response:
-        if g.get("settles"):
-            response.call_on_close(functools.partial(_settle, app))
-        return response
 
 
 def settle_after_this_request() -> None:
-    """Settle what waits when the response of this request is closed."""
-    g.settles = True
+    """Settle marks when the response of this request is closed."""
+    after_this_request(_settle_once_closed)
+
+
+def _settle_once_closed(response: Response) -> Response:
+    app = application.current()
+    response.call_on_close(functools.partial(_settle, app))
+    return response
 
 
 def _settle(app: Flask) -> None:

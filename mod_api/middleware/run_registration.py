@@ -7,12 +7,12 @@ is inserted; an account without the right to triggers has none, and then every r
 import time
 from dataclasses import dataclass
 
-from flask import Flask, request
+from flask import request
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from database import db, has_trigger, reading, writing
-from mod_api.middleware.headers import PREFIX
+from mod_api.application import PREFIX
 from mod_test.models import Run, RunRecord
 from mod_test.run_records import stamp_unseen
 
@@ -35,20 +35,15 @@ class Watch:
     thorough_at: float = float("-inf")
 
 
-def install(app: Flask) -> None:
-    """Look for unseen runs before each request that may ask for them, unless triggers see to it."""
-    watch = Watch()
-
-    def look() -> None:
-        if watch.has_trigger or not _may_ask_for_runs():
-            return
-        try:
-            stamp_what_is_new(watch)
-        except SQLAlchemyError:
-            # The request finds out by itself, and answers in its own way.
-            db.session.rollback()
-
-    app.before_request(look)
+def look(watch: Watch) -> None:
+    """Register new runs before a request that may ask for them; not called once triggers do."""
+    if not _may_ask_for_runs():
+        return
+    try:
+        stamp_what_is_new(watch)
+    except SQLAlchemyError:
+        # The request finds out by itself, and answers in its own way.
+        db.session.rollback()
 
 
 def _may_ask_for_runs() -> bool:

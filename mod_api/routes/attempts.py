@@ -6,10 +6,10 @@ from typing import Any
 from flask import Response, after_this_request, g, request
 
 from mod_api import application
+from mod_api.application import base_url
 from mod_api.middleware import parsing, rollups
 from mod_api.middleware.auth import current_caller, requires_and_asks_again, requires_attempt
 from mod_api.middleware.files import UNCHANGED, send
-from mod_api.middleware.headers import base_url
 from mod_api.middleware.limits import Rate
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.attempts import (

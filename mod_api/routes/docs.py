@@ -15,9 +15,9 @@ import flask_swagger_ui
 import yaml
 from flask import Blueprint, Response
 
+from mod_api.application import PREFIX, base_url
 from mod_api.document import COMMITTED, TITLE
-from mod_api.middleware import compression, etags, limits, parsing
-from mod_api.middleware.headers import PREFIX, base_url
+from mod_api.middleware import compression, limits, parsing, resource
 
 bp = Blueprint("docs", __name__)
 
@@ -72,13 +72,13 @@ class Kept:
         if coding is not None:
             response.headers["Content-Encoding"] = coding
         # Asked about each time: after an upgrade, no old part stays beside new ones.
-        return etags.tagged(response, self._tag, cache_control="no-cache")
+        return resource.tagged(response, self._tag, cache_control="no-cache")
 
     def _body(self, coding: str | None) -> bytes:
         with self._lock:  # whoever comes meanwhile waits for the one who makes it
             if coding not in self._bodies:
                 plain = self._bodies.get(None) or self.make()
-                self._tag = self._tag or etags.tag_of(plain)
+                self._tag = self._tag or resource.tag_of(plain)
                 self._bodies[coding] = compression.compress(plain, coding) if coding else plain
             return self._bodies[coding]
 

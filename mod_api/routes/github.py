@@ -4,8 +4,8 @@ from typing import Any
 
 from errors import Unavailable, Unprocessable
 from mod_api import application
+from mod_api.application import base_url
 from mod_api.middleware.auth import current_account, open_to_all, requires
-from mod_api.middleware.headers import base_url
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.github import (
     GitHubAnswerSchema,

@@ -6,9 +6,8 @@ from flask import Response, request
 
 from mod_api import application
 from mod_api.middleware.auth import current_caller, requires
-from mod_api.middleware.files import UNCHANGED
+from mod_api.middleware.files import UNCHANGED, send_text
 from mod_api.middleware.resource import Resource
-from mod_api.middleware.text_files import send_text
 from mod_api.schemas.logs import (
     FINISHED,
     EventIdHeaders,

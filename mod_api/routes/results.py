@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from mod_api.application import base_url
 from mod_api.middleware.auth import requires
-from mod_api.middleware.headers import base_url
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.pages import page_of
 from mod_api.schemas.results import ResultListQuery, RunSampleDetailSchema, RunSampleSchema

@@ -5,9 +5,9 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from mod_api.application import base_url
 from mod_api.document import TITLE, VERSION
 from mod_api.middleware import limits, parsing
-from mod_api.middleware.headers import base_url
 from mod_api.schemas.system import IndexSchema
 
 LINKS = {

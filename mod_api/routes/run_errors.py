@@ -6,9 +6,9 @@ from flask import current_app
 
 from config import Settings
 from errors import Forbidden
+from mod_api.application import base_url
 from mod_api.middleware.auth import current_caller, requires
 from mod_api.middleware.files import shelf
-from mod_api.middleware.headers import base_url
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.outputs import DiffListQuery, OutputDiffSchema
 from mod_api.schemas.pages import KeysetPaginationSchema, page_of

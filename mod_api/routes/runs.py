@@ -4,8 +4,8 @@ from typing import Any
 
 from database import reading, written
 from mod_api import application
+from mod_api.application import base_url
 from mod_api.middleware.auth import current_account, requires
-from mod_api.middleware.headers import base_url
 from mod_api.middleware.page_request import window
 from mod_api.middleware.resource import Resource, unit_of_work
 from mod_api.schemas.comparison import ComparisonPage, ComparisonQuery

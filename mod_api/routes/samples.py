@@ -3,8 +3,8 @@
 from typing import Any
 
 from mod_api import application
+from mod_api.application import base_url
 from mod_api.middleware.auth import requires
-from mod_api.middleware.headers import base_url
 from mod_api.middleware.page_request import window
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.history import HistoryPage, HistoryQuery

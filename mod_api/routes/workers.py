@@ -8,8 +8,8 @@ from flask import Blueprint, Response, g, request
 
 from mod_api import application
 from mod_api.middleware import limits, parsing
-from mod_api.middleware.ids import LARGEST_ID
 from mod_api.middleware.limits import Rate
+from mod_api.middleware.parsing import LARGEST_ID
 from mod_ci import workers
 
 # A worker's last message may be a traceback of any length; refused, it would come again and again.

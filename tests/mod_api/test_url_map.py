@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 
 from config import Settings
+from mod_api.application import PREFIX
 from mod_api.document import render
-from mod_api.middleware.headers import PREFIX
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
 from run import create_app
