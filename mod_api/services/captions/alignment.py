@@ -22,7 +22,7 @@ _NEAR_MS = 100
 _FAR_MS = 10_000
 _TOGETHER_MS = 1_000
 _NEAR_WEIGHT = 3
-_MAX_CELLS = 100_000
+_MAX_CELLS = 200_000
 _LARGE_TABLE = 10_000
 # Equal texts say little when they are less than this part of a large gap.
 _LITTLE = 4

@@ -8,6 +8,8 @@ _LETTERS_COMPARED = 200
 _LIKE_ENOUGH = 0.5
 _SAME_TEXT = 3.0
 _PIECE = 3
+# Texts are compared of cues no further apart than this.
+_FAR_MS = 5_000
 
 _Times = tuple[float, float]
 _Match = tuple[int, int, int, int]
@@ -70,6 +72,9 @@ def _likeness(
         own = letters(text)
         row = []
         for other, other_parts, (from_, to) in zip(actual, parts, there, strict=True):
+            if max(start, from_) - min(end, to) > _FAR_MS:
+                row.append(_SAME_TEXT if text == other else 0.0)
+                continue
             apart = max(end, to) - min(start, from_)
             score = max(0.0, (min(end, to) - max(start, from_)) / apart) if apart > 0 else 1.0
             if text == other:

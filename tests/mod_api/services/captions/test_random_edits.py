@@ -1,5 +1,7 @@
 """Random caption files with edits whose kind is known are classified as they were made."""
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -237,6 +239,30 @@ def test_a_shift_a_word_and_a_missing_cue_at_once(
         ChangeKind.TIMING_SHIFT: len(cues) - 1,
     }
     assert found.shift_ms == shift
+
+
+@_PROFILE
+@given(
+    cues=_captions(),
+    repeats=st.lists(st.integers(0, 24), min_size=1, max_size=6),
+    order=st.randoms(use_true_random=False),
+)
+def test_the_order_of_rows_with_equal_times(
+    cues: list[Spoken], repeats: list[int], order: random.Random
+) -> None:
+    rows = [
+        cue._replace(text=f"{cue.text} {row}")
+        for place, cue in enumerate(cues)
+        for row in range(3 if place in repeats else 1)
+    ]
+    shuffled = rows.copy()
+    order.shuffle(shuffled)
+    shuffled.sort(key=lambda cue: cue.start)
+
+    there, back = _changed(rows, shuffled, "vtt"), _changed(shuffled, rows, "vtt")
+
+    assert set(there.kinds) <= {ChangeKind.FORMATTING, ChangeKind.IDENTICAL}
+    assert exchanged(there) == answer(back)
 
 
 @settings(max_examples=150, deadline=None)
