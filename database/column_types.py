@@ -2,7 +2,7 @@
 
 import enum
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import BigInteger, Dialect, Integer, String, Text
 from sqlalchemy.dialects import mysql
@@ -103,17 +103,17 @@ class UtcDateTime(TypeDecorator[datetime]):
         value = value.astimezone(UTC).replace(tzinfo=None)
         return value.replace(microsecond=value.microsecond // 1000 * 1000 if self.fraction else 0)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.replace(tzinfo=UTC)
-
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         if dialect.name in ("mysql", "mariadb"):
             return None  # `database.moments` reads them in UTC
         read = super().result_processor(dialect, coltype)
 
         def read_or_none(value: Any) -> datetime | None:
+            if value is None:
+                return None
             try:
-                return read(value) if read else value
+                moment: Any = read(value) if read else value
+                return cast("datetime", moment.replace(tzinfo=UTC))
             except ValueError:  # another program's text is no moment
                 return None
 

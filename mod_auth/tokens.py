@@ -102,12 +102,6 @@ class Caller:
 
 def authenticate(text: str) -> Caller | None:
     """The caller with this token, or None when it opens nothing. One statement."""
-    found = _row_of(text)
-    return None if found is None else caller_of(found)
-
-
-def _row_of(text: str) -> Any:
-    """The row of the live token with this text, or None."""
     if not TEXT.fullmatch(text):
         return None
     digest = digest_of(text).encode()
@@ -116,7 +110,7 @@ def _row_of(text: str) -> Any:
         # Every candidate is compared, so that the time tells nothing about which one it was.
         if hmac.compare_digest(digest, row.token_hash.encode()):
             found = row
-    return found
+    return None if found is None else caller_of(found)
 
 
 def issue(

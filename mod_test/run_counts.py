@@ -55,9 +55,13 @@ def _derived(runs: list[RunRow]) -> dict[int, RunCounts]:
 
 def with_errors(runs: Iterable[RunRow]) -> set[int]:
     """Return the ids of runs with a test error, in one statement: cheaper than their counts."""
-    runs = list(runs)
-    found = {run.run_id for run in runs if run.errors}
-    rest = [run.run_id for run in runs if run.errors is None]
+    found: set[int] = set()
+    rest: list[int] = []
+    for run in runs:
+        if run.errors is None:
+            rest.append(run.run_id)
+        elif run.errors:
+            found.add(run.run_id)
     if rest:
         found.update(fetch_values(WITH_ERRORS, {"ids": rest}))
     return found

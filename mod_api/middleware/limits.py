@@ -49,7 +49,8 @@ def install(app: Flask, settings: Settings) -> None:
 
 def check(rate: Rate | None = None) -> None:
     """Count this request. Raises RateLimited when its kind's limit is used up."""
-    g.rate = rate or _kind()
+    is_read = request.method in ("GET", "HEAD", "OPTIONS")
+    g.rate = rate or (Rate.read if is_read else Rate.write)
     counted_as = Rate.write if g.rate is Rate.auth else g.rate
     limits: dict[Rate, RateLimitItem] = current_app.extensions["rate_limits"]
     limit = limits.get(counted_as)
@@ -95,10 +96,6 @@ def write_headers(response: Response) -> None:
 def _store() -> Store:
     found: Store = current_app.extensions["limit_store"]
     return found
-
-
-def _kind() -> Rate:
-    return Rate.read if request.method in ("GET", "HEAD", "OPTIONS") else Rate.write
 
 
 def _name() -> str:

@@ -7,7 +7,7 @@ ours: a view with eight declarations would otherwise be called through as many w
 import functools
 import hashlib
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import orjson
 from flask import Response, current_app, request
@@ -20,6 +20,7 @@ from mod_api.middleware.parsing import StrictParser
 from mod_api.schemas.errors import ErrorResponseSchema
 from mod_test.rollup.settle import settled_reading
 
+T = TypeVar("T")
 View = Callable[..., Any]
 Decorator = Callable[[View], View]
 READS = ("GET", "HEAD")
@@ -71,11 +72,11 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
         unchanged = self.alt_response(304, description=UNCHANGED)
 
         def declare(view: View) -> View:
-            work = unit_of_work(view) if unit else view
-
             @functools.wraps(view)
             def answered(*args: Any, **kwargs: Any) -> Response:
-                response = _answer(work(*args, **kwargs), status_code, instance)
+                work = functools.partial(view, *args, **kwargs)
+                found = in_unit_of_work(work) if unit else work()
+                response = _answer(found, status_code, instance)
                 return tagged(response) if etag else response
 
             documented = _documented(document, answered)
@@ -148,20 +149,15 @@ def _answer(found: Any, status: int, schema: Any) -> Response:
     return response
 
 
-def unit_of_work(view: View) -> View:
-    """Run a view as one transaction: GET reads one snapshot, everything else writes and commits."""
-
-    @functools.wraps(view)
-    def worked(*args: Any, **kwargs: Any) -> Any:
-        if request.method in READS:
-            with settled_reading() as marks_wait:
-                answer = view(*args, **kwargs)
-            if marks_wait:
-                rollups.settle_after_this_request()
-            return answer
-        return written(lambda: view(*args, **kwargs))
-
-    return worked
+def in_unit_of_work(work: Callable[[], T]) -> T:
+    """Do `work` as one transaction: GET reads one snapshot, everything else writes and commits."""
+    if request.method not in READS:
+        return written(work)
+    with settled_reading() as marks_wait:
+        found = work()
+    if marks_wait:
+        rollups.settle_after_this_request()
+    return found
 
 
 def tag_of(body: bytes) -> str:

@@ -7,7 +7,7 @@ from mod_api import application
 from mod_api.application import base_url
 from mod_api.middleware.auth import current_account, requires
 from mod_api.middleware.page_request import window
-from mod_api.middleware.resource import Resource, unit_of_work
+from mod_api.middleware.resource import Resource, in_unit_of_work
 from mod_api.schemas.comparison import ComparisonPage, ComparisonQuery
 from mod_api.schemas.pages import KeysetPaginationSchema, page_of
 from mod_api.schemas.runs import (
@@ -103,7 +103,7 @@ def get_run(run_id: int, wait: int, status: str | None = None) -> Any:
     if wait:
         known = RunStatus(status) if status else None
         runs.wait_for_change(run_id, wait, known=known, most=application.settings().max_waiters)
-    return unit_of_work(runs.get)(run_id, base=base_url())
+    return in_unit_of_work(lambda: runs.get(run_id, base=base_url()))
 
 
 @bp.get("/<id:run_id>/summary")

@@ -95,11 +95,11 @@ class RunSchema(Schema):
     pull_request = Number(least=1, allow_none=True)
     platform = one_of(*PLATFORMS, required=True)
     run_errors = one_of("yes", "no", "unknown")
-    triggered_by = TruncatedString(100, allow_none=True)
+    triggered_by = TruncatedString(100, attribute="requested_by", allow_none=True)
     created_at = Timestamp(required=True)
     queued_at = Timestamp(allow_none=True)
     started_at = Timestamp(allow_none=True)
-    completed_at = Timestamp(allow_none=True)
+    completed_at = Timestamp(attribute="ended_at", allow_none=True)
     duration_ms = Number(least=0, allow_none=True)
     retry_of = Number(
         least=1, allow_none=True, metadata={"description": "The run this one repeats"}

@@ -7,31 +7,47 @@ that are is asked once in each snapshot; statements that use what is kept leave 
 or not.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     ScalarSelect,
     Select,
     and_,
     bindparam,
+    exists,
     func,
+    literal,
     or_,
     select,
+    true,
     union,
+    union_all,
 )
 from sqlalchemy.orm import aliased
 
-from database import NO_ID, exact, fetch_values, in_this_order, snapshot_notes, unindexed
+from database import (
+    NO_ID,
+    exact,
+    fetch,
+    fetch_first,
+    fetch_values,
+    in_this_order,
+    snapshot_notes,
+    unindexed,
+)
 from mod_test.models import Result, ResultFile, Run
-from mod_test.rollup.tables import OpenRun, RollupMark, RunRollup
+from mod_test.rollup.tables import OpenRun, RollupMark, RollupState, RunRollup
 
 HASH_LENGTH = 64
 KNOWN = "marks"
 Version = tuple[int, int]
 NONE = (NO_ID,)  # an empty list would cost the database more
+# So many runs are derived in an answer before settling them first is quicker.
+FEW = 20
+OWN, OF_DEFINITION = 0, 1
 
 
 @dataclass(frozen=True)
@@ -60,7 +76,7 @@ def known() -> Known:
     notes = snapshot_notes()
     found: Known | None = None if notes is None else notes.get(KNOWN)
     if found is None:
-        found = Known(_sorted(fetch_values(ALL_CONCERNED)))
+        found = Known(tuple(sorted(fetch_values(ALL_CONCERNED))) or NONE)
         if notes is not None:
             notes[KNOWN] = found
     return found
@@ -69,20 +85,6 @@ def known() -> Known:
 def concerned() -> tuple[int, ...]:
     """The runs that marks of this snapshot concern, or `NONE`."""
     return known().concerned
-
-
-def remember(
-    run_ids: Iterable[int],
-    *,
-    version: Version | None,
-    is_quiet: bool,
-    is_whole: bool,
-    definitions: Version | None,
-) -> None:
-    """Let `known` answer this for the rest of the snapshot that is being read."""
-    notes = snapshot_notes()
-    if notes is not None:
-        notes[KNOWN] = Known(_sorted(run_ids), version, is_quiet, is_whole, definitions)
 
 
 def first_mark_of_definitions() -> ScalarSelect[int | None]:
@@ -96,10 +98,6 @@ def version_of_definitions(state: Any) -> Version | None:
     if not state.generation or state.first_of_definitions is not None:
         return None
     return state.generation, state.definitions_id
-
-
-def _sorted(run_ids: Iterable[int]) -> tuple[int, ...]:
-    return tuple(sorted(run_ids)) or NONE
 
 
 CONCERNED: Any = bindparam("concerned_runs", callable_=concerned, expanding=True)
@@ -161,3 +159,59 @@ def _rolled_up(marked: Select[Any], run_id: Any) -> Select[Any]:
 
 
 ALL_CONCERNED = union(by_own_marks(), *by_definitions())
+
+
+def _what_waits() -> CompoundSelect[Any]:
+    """The runs that marks concern, with the reason why and whether they are rolled up."""
+    own = by_own_marks().subquery("own")
+    is_rolled_up = exists().where(RunRollup.test_id == own.c.run_id)
+    found = [select(literal(OWN).label("why"), own.c.run_id, is_rolled_up.label("is_rolled_up"))]
+    for runs in by_definitions():
+        few = runs.limit(FEW + 1).subquery()
+        found.append(select(literal(OF_DEFINITION), few.c.test_id, true()))
+    return union_all(*found)
+
+
+WHAT_WAITS = _what_waits()
+# Every read asks this first: the versions, the first mark and the first that is of no run, and
+# whether (0) some run is not settled.
+_LOOK = (
+    select(
+        RollupState.generation,
+        RollupState.change_id,
+        RollupState.definitions_id,
+        select(func.min(RollupMark.id)).scalar_subquery().label("first_mark"),
+        first_mark_of_definitions().label("first_of_definitions"),
+        select(func.min(OpenRun.settled)).scalar_subquery().label("are_settled"),
+    )
+    .select_from(select(literal(1)).subquery("one_row"))
+    .outerjoin(RollupState, RollupState.id == 1)
+)
+
+
+def look() -> tuple[bool, bool]:
+    """Find the marks that this snapshot sees, for `known` to tell, and return two facts: marks of
+    definitions concern so many runs that deriving them would be slow; some mark waits."""
+    state = fetch_first(_LOOK)
+    version = (state.generation, state.change_id) if state.generation else None
+    definitions = version_of_definitions(state)
+    is_slow, waits = False, state.generation is None or state.first_mark is not None
+    if waits:
+        rows = fetch(WHAT_WAITS)
+        runs, by_definition = set(), set()
+        for row in rows:
+            runs.add(row.run_id)
+            if row.why == OF_DEFINITION:
+                by_definition.add(row.run_id)
+        is_slow = len(by_definition) > FEW
+        is_whole = all(row.is_rolled_up for row in rows)
+        found = Known(tuple(sorted(runs)) or NONE, version, False, is_whole, definitions)
+    else:
+        # Without a mark, and with every run kept, nothing else is asked. Where nothing marks what
+        # changes (generation 0), no run is kept, and nobody has anything to settle.
+        is_quiet = version is not None and state.are_settled in (None, 1)
+        found = Known(NONE, version, is_quiet, True, definitions)
+    notes = snapshot_notes()
+    if notes is not None and not is_slow:
+        notes[KNOWN] = found
+    return is_slow, waits

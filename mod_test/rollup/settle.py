@@ -7,18 +7,13 @@ from typing import Any, cast
 
 import structlog
 from sqlalchemy import (
-    CompoundSelect,
     CursorResult,
     Integer,
     bindparam,
     delete,
     exists,
-    func,
     insert,
-    literal,
     select,
-    true,
-    union_all,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -26,25 +21,20 @@ from sqlalchemy.exc import IntegrityError
 from database import db, execute, fetch, log_failure, reading, utc_now, writing
 from mod_test.models import Progress, RunRecord
 from mod_test.rollup import derive, kept, triggers
-from mod_test.rollup.kept import Version, by_definitions, by_own_marks, remember
+from mod_test.rollup.kept import by_own_marks
 from mod_test.rollup.tables import (
     CHANGES_KEPT,
     PROGRESS_UNDONE,
-    OpenRun,
     RollupChange,
     RollupMark,
     RollupState,
-    RunRollup,
 )
 
 log = structlog.get_logger("rollup")
 # What a step takes: so many marks, and those that concern so many runs by themselves.
 MARKS_AT_ONCE, RUNS_AT_ONCE = 5000, 200
-# So many runs are derived in an answer before settling them first is quicker.
-FEW = 20
 PATIENCE = 5  # seconds
 NOTHING = 2**31 - 1  # no ended run has changed
-OWN, OF_DEFINITION = 0, 1
 
 
 @contextmanager
@@ -55,7 +45,7 @@ def settled_reading() -> Iterator[bool]:
     all of them would be slow. The others can wait until the answer is sent.
     """
     with reading():
-        must, may = _look()
+        must, may = kept.look()
         if not must:
             yield may
             return
@@ -95,63 +85,6 @@ def _settle_in_steps(*, of_definitions: bool, waits: bool, patience: int | None)
     while more:
         with writing(snapshot=True, patience=patience):
             more = settle(of_definitions=of_definitions, waits=waits)
-
-
-# What every read asks first: the versions, the first mark and the first that is of no run, and
-# whether (0) some run is not settled.
-_LOOK = (
-    select(
-        RollupState.generation,
-        RollupState.change_id,
-        RollupState.definitions_id,
-        select(func.min(RollupMark.id)).scalar_subquery().label("first_mark"),
-        kept.first_mark_of_definitions().label("first_of_definitions"),
-        select(func.min(OpenRun.settled)).scalar_subquery().label("are_settled"),
-    )
-    .select_from(select(literal(1)).subquery("one_row"))
-    .outerjoin(RollupState, RollupState.id == 1)
-)
-
-
-def _what_waits() -> CompoundSelect[Any]:
-    """The runs that marks concern, with the reason why and whether they are rolled up."""
-    own = by_own_marks().subquery("own")
-    is_rolled_up = exists().where(RunRollup.test_id == own.c.run_id)
-    found = [select(literal(OWN).label("why"), own.c.run_id, is_rolled_up.label("is_rolled_up"))]
-    for runs in by_definitions():
-        few = runs.limit(FEW + 1).subquery()
-        found.append(select(literal(OF_DEFINITION), few.c.test_id, true()))
-    return union_all(*found)
-
-
-WHAT_WAITS = _what_waits()
-
-
-def _look() -> tuple[bool, bool]:
-    """Return whether marks of definitions concern so many runs that deriving them would be slow,
-    and whether any mark waits."""
-    state = fetch(_LOOK)[0]
-    version: Version | None = None
-    if state.generation:
-        version = state.generation, state.change_id
-    definitions = kept.version_of_definitions(state)
-    if state.generation is not None and state.first_mark is None:
-        # Without a mark, and with every run kept, nothing else is asked. Where nothing marks what
-        # changes (generation 0), no run is kept, and nobody has anything to settle.
-        is_quiet = version is not None and state.are_settled in (None, 1)
-        remember((), version=version, is_quiet=is_quiet, is_whole=True, definitions=definitions)
-        return False, False
-    rows = fetch(WHAT_WAITS)
-    must = len({row.run_id for row in rows if row.why == OF_DEFINITION}) > FEW
-    if not must:
-        remember(
-            {row.run_id for row in rows},
-            version=version,
-            is_quiet=False,
-            is_whole=all(row.is_rolled_up for row in rows),
-            definitions=definitions,
-        )
-    return must, True
 
 
 def _new_generation(*, marks_are_made: bool) -> int:

@@ -55,16 +55,8 @@ class RunView(RunRow):
         return self.commit_sha[:8]
 
     @property
-    def triggered_by(self) -> str | None:
-        return self.requested_by
-
-    @property
     def queued_at(self) -> datetime:
         return self.created_at
-
-    @property
-    def completed_at(self) -> datetime | None:
-        return self.ended_at
 
     @property
     def run_errors(self) -> str:
@@ -158,13 +150,13 @@ def _summary(run: RunRow, counts: RunCounts) -> dict[str, Any]:
 
 def _views(rows: Sequence[Any], base: str, *, with_summary: bool = False) -> list[RunView]:
     views = [run_rows.as_run(row, RunView) for row in rows]
-    counts = counts_of_runs(views) if with_summary else {}
-    failing = {run_id for run_id, of in counts.items() if of.errors}
-    if not with_summary:
-        failing = with_errors(views)
+    counts = counts_of_runs(views) if with_summary else None
+    failing = with_errors(views) if counts is None else set()
     for view in views:
         view.base = base
-        view.has_errors = view.run_id in failing
-        if with_summary:
+        if counts is None:
+            view.has_errors = view.run_id in failing
+        else:
+            view.has_errors = counts[view.run_id].errors > 0
             view.counts = _summary(view, counts[view.run_id])
     return views

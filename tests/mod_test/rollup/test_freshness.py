@@ -26,7 +26,7 @@ from mod_regression.definitions import definitions_of
 from mod_regression.models import RegressionTest
 from mod_test import catalogue, run_rows, sets
 from mod_test.models import Result, Run
-from mod_test.rollup import rebuild, settle, verify
+from mod_test.rollup import kept, rebuild, settle, verify
 from mod_test.rollup.kept import IS_KEPT
 from mod_test.rollup.settle import settle_marks, settled_reading
 from mod_test.rollup.tables import FailingResult, OpenRun, RunRollup, RunSetMember
@@ -95,7 +95,7 @@ def headers(app: Flask) -> dict[str, str]:
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """There are few runs: let some marks be settled before the answer all the same, the others
     after each answer, and in steps."""
-    monkeypatch.setattr(settle, "FEW", 3)
+    monkeypatch.setattr(kept, "FEW", 3)
     monkeypatch.setattr(settle, "MARKS_AT_ONCE", 11)
     monkeypatch.setattr(settle, "RUNS_AT_ONCE", 2)
     monkeypatch.setattr(rollups, "SECONDS_BETWEEN", 0)

@@ -7,7 +7,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from mod_test.rollup import verify
-from mod_test.rollup.settle import FEW, settle_marks
+from mod_test.rollup.kept import FEW
+from mod_test.rollup.settle import settle_marks
 from tests import factories
 from tests.conftest import Site
 from tests.mod_test.rollup.answers import (

@@ -11,7 +11,8 @@ from flask.testing import FlaskClient
 
 from database import db
 from mod_test.rollup import settle, verify
-from mod_test.rollup.settle import FEW, settle_marks
+from mod_test.rollup.kept import FEW
+from mod_test.rollup.settle import settle_marks
 from tests import factories
 from tests.raw import Raw
 
