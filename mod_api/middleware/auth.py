@@ -180,7 +180,9 @@ def _guarded(allow: Callable[[], None], documented: dict[str, Any]) -> Callable[
             finally:
                 end_reading()  # which authentication may have begun
 
-        described["manual_doc"] = {**described.get("manual_doc", {}), **documented}
+        name = view.__name__.split("_")
+        named = {"operationId": name[0] + "".join(part.title() for part in name[1:])}
+        described["manual_doc"] = {**described.get("manual_doc", {}), **named, **documented}
         guarded._apidoc = described  # type: ignore[attr-defined]  # where flask-smorest looks
         return cast(View, guarded)
 

@@ -6,7 +6,7 @@ ours: a view with eight declarations would otherwise be called through as many w
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 import orjson
@@ -128,6 +128,13 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
             return view
 
         return decorate
+
+    def codes(self, codes: Mapping[int, str]) -> Decorator:
+        """Document error codes by status, several in one text, beyond the one that stands for a
+        status everywhere (`mod_api.document.ERRORS`)."""
+        told = {str(status): words.split() for status, words in codes.items()}
+        document: Decorator = self.doc(**{"x-error-codes": told})
+        return lambda view: _documented(document, view)
 
 
 def _documented(document: Decorator, view: View) -> View:

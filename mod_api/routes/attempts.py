@@ -38,7 +38,8 @@ bp = Resource("Runners", __name__, url_prefix="/attempts", description="For runn
 @bp.response(201, ClaimSchema, unit=False)
 @bp.alt_response(204, description="Nothing waits, or the platform is paused")
 @bp.fails(400, 401, 403, 429, 503)
-def claim(body: dict[str, Any]) -> Any:
+@bp.codes({403: "blocked"})
+def claim_run(body: dict[str, Any]) -> Any:
     """Take the next run of a platform from the queue, waiting for one if asked to."""
     taken = attempts.claim(
         by=current_caller(),
@@ -55,7 +56,8 @@ def claim(body: dict[str, Any]) -> Any:
 @bp.body(HeartbeatSchema, required=False)
 @bp.response(200, StandingSchema)
 @bp.fails(400, 401, 409, 429)
-def heartbeat(body: dict[str, Any], attempt_id: int) -> Any:
+@bp.codes({409: "lease_lost run_ended"})
+def send_heartbeat(body: dict[str, Any], attempt_id: int) -> Any:
     """Renew the lease, and say which stage and which tests are being executed."""
     return attempts.heartbeat(_hold(), settings=application.settings(), **body)
 
@@ -65,6 +67,7 @@ def heartbeat(body: dict[str, Any], attempt_id: int) -> Any:
 @bp.arguments(UploadOffsetHeaders, location="headers")
 @bp.response(200, AppendedSchema, unit=False)
 @bp.fails(400, 401, 409, 413, 415, 416, 429)
+@bp.codes({409: "lease_lost run_ended", 416: "offset_mismatch"})
 @bp.doc(requestBody={
     "required": True,
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
@@ -82,11 +85,12 @@ def append_log(headers: dict[str, Any], attempt_id: int) -> Any:
 @requires_attempt
 @bp.response(200, StandingSchema, unit=False)
 @bp.fails(400, 401, 404, 409, 413, 415, 429, 503)
+@bp.codes({409: "lease_lost run_ended"})
 @bp.doc(requestBody={
     "required": True,
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
 })  # fmt: skip
-def keep_artifact(attempt_id: int, kind: str) -> Any:
+def store_artifact(attempt_id: int, kind: str) -> Any:
     """Keep a file of the run: the binary that was tested, a core dump, or all that tests printed.
 
     One file of each kind is kept; another one replaces it. It is taken as long as the log is, and
@@ -103,6 +107,7 @@ def keep_artifact(attempt_id: int, kind: str) -> Any:
 @requires_attempt
 @bp.response(200, StandingSchema, unit=False)
 @bp.fails(400, 401, 404, 409, 413, 415, 422, 429)
+@bp.codes({409: "lease_lost run_ended", 422: "upload_required"})
 @bp.doc(requestBody={
     "required": True,
     "content": {
@@ -136,7 +141,8 @@ def report_result(attempt_id: int, regression_id: int) -> Any:
 @bp.body(FinishSchema)
 @bp.response(200, StandingSchema)
 @bp.fails(400, 401, 409, 429)
-def finish(body: dict[str, Any], attempt_id: int) -> Any:
+@bp.codes({409: "lease_lost run_ended"})
+def finish_attempt(body: dict[str, Any], attempt_id: int) -> Any:
     """End the attempt: the run is completed, given back, or ended by the infrastructure."""
     run_id = _hold().run_id
     after_this_request(functools.partial(_keep_log, run_id))
@@ -151,7 +157,7 @@ def finish(body: dict[str, Any], attempt_id: int) -> Any:
 @bp.alt_response(206, description="The part that Range asked for")
 @bp.alt_response(304, description=UNCHANGED)
 @bp.fails(400, 401, 404, 416, 429, 503)
-def sample(attempt_id: int, sample_id: int) -> Any:
+def get_attempt_sample(attempt_id: int, sample_id: int) -> Any:
     """The media file of a sample; ranges are taken."""
     return send(application.repository(), attempts.sample_key(sample_id), f"sample-{sample_id}")
 

@@ -26,6 +26,7 @@ bp = Resource("Auth", __name__, url_prefix="/auth", description="Token issuance 
 @bp.body(TokenCreateRequestSchema)
 @bp.response(201, AuthTokenSchema, unit=False)
 @bp.fails(400, 401, 403, 409, 415, 429, 503)
+@bp.codes({401: "invalid_credentials", 409: "token_name_taken"})
 def create_token(body: dict[str, Any]) -> Any:
     """Create an API token. It is shown this once.
 

@@ -29,6 +29,7 @@ APPROVERS = (Role.admin, Role.contributor)
 @bp.body(BaselineApprovalRequestSchema)
 @bp.response(202, BaselineApprovalSchema)
 @bp.fails(400, 401, 403, 404, 409, 415, 422, 429)
+@bp.codes({404: "missing_output", 409: "already_accepted already_requested nothing_to_approve"})
 def request_baseline(body: dict[str, Any], run_id: int, sample_id: int) -> Any:
     """Propose a run's output as the new baseline. Somebody else approves it.
 
@@ -44,6 +45,7 @@ def request_baseline(body: dict[str, Any], run_id: int, sample_id: int) -> Any:
 @bp.body(BaselineApprovalListSchema)
 @bp.response(202, BaselineApprovalsSchema)
 @bp.fails(400, 401, 403, 404, 409, 415, 422, 429)
+@bp.codes({409: "already_requested nothing_to_approve"})
 def request_baselines(body: dict[str, Any], run_id: int) -> Any:
     """Propose several outputs of a run as new baselines, all or none.
 
@@ -57,7 +59,7 @@ def request_baselines(body: dict[str, Any], run_id: int) -> Any:
 @bp.query(ApprovalListQuery)
 @bp.response(200, page_of(BaselineApprovalSchema))
 @bp.fails(400, 401, 403, 429)
-def list_approvals(
+def list_baseline_approvals(
     limit: int,
     offset: int,
     status: str | None = None,
@@ -82,7 +84,7 @@ def list_approvals(
 @requires(Scope.RESULTS_READ)
 @bp.response(200, BaselineApprovalDetailSchema, unit=False)
 @bp.fails(400, 401, 403, 404, 429)
-def get_approval(approval_id: int) -> Any:
+def get_baseline_approval(approval_id: int) -> Any:
     """Get a request for a new baseline, with the summary of what it changes."""
     return approvals.with_difference(approval_id, application.repository())
 
@@ -92,7 +94,14 @@ def get_approval(approval_id: int) -> Any:
 @bp.body(DecisionSchema, required=False)
 @bp.response(200, BaselineApprovalSchema, unit=False)
 @bp.fails(400, 401, 403, 404, 409, 415, 422, 429, 503)
-def approve(body: dict[str, Any], approval_id: int) -> Any:
+@bp.codes(
+    {
+        403: "own_request",
+        409: "already_accepted already_decided baseline_changed",
+        422: "not_stored",
+    }
+)
+def approve_baseline(body: dict[str, Any], approval_id: int) -> Any:
     """Approve somebody else's request.
 
     One's own request is 403 `own_request`: two people decide about a baseline. An admin may approve
@@ -109,7 +118,8 @@ def approve(body: dict[str, Any], approval_id: int) -> Any:
 @bp.body(DecisionSchema, required=False)
 @bp.response(200, BaselineApprovalSchema)
 @bp.fails(400, 401, 403, 404, 409, 415, 429)
-def reject(body: dict[str, Any], approval_id: int) -> Any:
+@bp.codes({403: "own_request", 409: "already_decided"})
+def reject_baseline(body: dict[str, Any], approval_id: int) -> Any:
     """Reject somebody else's request. One's own is 403 `own_request`: withdraw it instead."""
     return baselines.reject(approval_id, by=current_account(), **body)
 
@@ -119,7 +129,8 @@ def reject(body: dict[str, Any], approval_id: int) -> Any:
 @bp.body(DecisionSchema, required=False)
 @bp.response(200, BaselineApprovalSchema)
 @bp.fails(400, 401, 403, 404, 409, 415, 429)
-def withdraw(body: dict[str, Any], approval_id: int) -> Any:
+@bp.codes({403: "not_own_request", 409: "already_decided"})
+def withdraw_baseline_request(body: dict[str, Any], approval_id: int) -> Any:
     """Withdraw one's own request while nobody has decided about it.
 
     It reads `rejected` from then on, with `withdrawn: true`. Somebody else's is 403
@@ -133,6 +144,7 @@ def withdraw(body: dict[str, Any], approval_id: int) -> Any:
 @bp.body(DecisionSchema, required=False)
 @bp.response(200, BaselineApprovalSchema)
 @bp.fails(400, 401, 403, 404, 409, 415, 429)
-def undo(body: dict[str, Any], approval_id: int) -> Any:
+@bp.codes({409: "already_undone baseline_changed not_approved"})
+def undo_baseline_approval(body: dict[str, Any], approval_id: int) -> Any:
     """Bring back what an approval replaced, as a new record; what it brought is revoked."""
     return baselines.undo(approval_id, by=current_account(), **body)

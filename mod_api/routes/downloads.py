@@ -23,7 +23,8 @@ FILE = "application/octet-stream"
 @bp.alt_response(206, description="One range of the file")
 @bp.alt_response(304, description=UNCHANGED)
 @bp.fails(400, 404, 416, 429, 503)
-def download(sealed: str) -> Any:
+@bp.codes({404: "link_expired"})
+def download_file(sealed: str) -> Any:
     """Fetch a file by an address from a `download_url`; ranges are taken."""
     files = shelf()
     found = downloads.opened(sealed, files.signing_key)

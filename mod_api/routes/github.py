@@ -25,7 +25,8 @@ bp = Resource(
 @requires(None)
 @bp.response(200, GitHubStartSchema, unit=False)
 @bp.fails(400, 401, 429, 503)
-def start_connecting() -> Any:
+@bp.codes({503: "github_not_configured public_url_not_set"})
+def get_github_authorization() -> Any:
     """Get the GitHub authorization URL for this account."""
     account = current_account()
     url = github.authorize_url(application.settings(), account, _callback_url())
@@ -37,7 +38,8 @@ def start_connecting() -> Any:
 @bp.query(GitHubCallbackQuery)
 @bp.response(200, GitHubAnswerSchema, unit=False)
 @bp.fails(400, 422, 429)
-def bring_back(code: str = "", state: str = "", error: str | None = None, **_: str) -> Any:
+@bp.codes({422: "github_refused"})
+def return_from_github(code: str = "", state: str = "", error: str | None = None, **_: str) -> Any:
     """Where GitHub sends the browser: hands back what POST /auth/github takes.
 
     It connects nothing: that takes the account's token.
@@ -53,7 +55,8 @@ def bring_back(code: str = "", state: str = "", error: str | None = None, **_: s
 @bp.body(GitHubConnectRequestSchema)
 @bp.response(200, GitHubConnectionSchema, unit=False)
 @bp.fails(400, 401, 413, 415, 422, 429, 503)
-def connect(body: dict[str, str]) -> Any:
+@bp.codes({422: "github_refused", 503: "github_unavailable"})
+def connect_github(body: dict[str, str]) -> Any:
     """Connect this token's account with the GitHub user who said yes."""
     return github.connect(application.settings(), current_account(), **body)
 

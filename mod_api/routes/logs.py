@@ -40,6 +40,7 @@ SEEN = "After `Last-Event-ID: end`: the stream is over, do not connect again"
 @bp.query(RunLogQuery)
 @bp.response(200, LogPage, unit=False)
 @bp.fails(400, 401, 403, 404, 429, 503)
+@bp.codes({404: "log_not_found"})
 def read_log(run_id: int, **asked: Any) -> Any:
     """Read a run's log by pages; during the run it shows what has arrived.
 
@@ -56,6 +57,7 @@ def read_log(run_id: int, **asked: Any) -> Any:
 @bp.query(TestLogQuery)
 @bp.response(200, LogPage, unit=False)
 @bp.fails(400, 401, 403, 404, 429, 503)
+@bp.codes({404: "log_not_found"})
 def read_test_log(run_id: int, sample_id: int, **asked: Any) -> Any:
     """Read what one regression test of a run printed (`sample_id` is the result's id)."""
     return logs.read_test(
@@ -73,7 +75,8 @@ def read_test_log(run_id: int, sample_id: int, **asked: Any) -> Any:
 @bp.alt_response(206, description="The part that Range asked for")
 @bp.alt_response(304, description=UNCHANGED)
 @bp.fails(400, 401, 403, 404, 416, 429, 503)
-def raw_log(run_id: int) -> Any:
+@bp.codes({404: "log_not_found"})
+def download_log(run_id: int) -> Any:
     """Fetch a run's log whole or by Range, compressed where the client takes it."""
     key, filename = logs.raw(
         run_id, settings=application.settings(), repository=application.repository()
@@ -88,6 +91,7 @@ def raw_log(run_id: int) -> Any:
 @bp.response(200, content_type=frames.MEDIA_TYPE, description=STREAM, unit=False)
 @bp.alt_response(204, description=SEEN)
 @bp.fails(400, 401, 403, 404, 429, 503)
+@bp.codes({404: "log_not_found"})
 def follow_log(headers: dict[str, Any], run_id: int, **asked: Any) -> Any:
     """Follow a run's log: each line is a `line` event whose id is a durable offset.
 

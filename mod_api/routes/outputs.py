@@ -26,6 +26,7 @@ bp = Resource(
 @bp.query(OutputFileQuery)
 @bp.response(200, OutputFileSchema, unit=False)
 @bp.fails(400, 401, 403, 404, 429, 503)
+@bp.codes({404: "missing_expected"})
 def get_expected(
     run_id: int, sample_id: int, regression_id: int, output_id: int, format: str
 ) -> Any:
@@ -40,6 +41,7 @@ def get_expected(
 @bp.response(200, OutputFileSchema, unit=False)
 @bp.alt_response(204, description="The output is what was expected; /expected has it")
 @bp.fails(400, 401, 403, 404, 429, 503)
+@bp.codes({404: "missing_actual missing_output not_started running skipped"})
 def get_actual(run_id: int, sample_id: int, regression_id: int, output_id: int, format: str) -> Any:
     """Get what came out in the run, where it is not what was expected."""
     address = Address(run_id, sample_id, regression_id, output_id)

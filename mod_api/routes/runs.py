@@ -69,6 +69,9 @@ def list_runs(
 @bp.body(RunCreateRequestSchema)
 @bp.response(202, RunSchema, unit=False)
 @bp.fails(400, 401, 403, 409, 413, 415, 422, 429, 503)
+@bp.codes(
+    {403: "blocked", 409: "at_work", 422: "idempotency_key_reused", 503: "github_unavailable"}
+)
 def create_run(headers: dict[str, Any], body: dict[str, Any]) -> Any:
     """Queue a run of a commit. Any account may start runs of its own fork.
 
@@ -174,6 +177,7 @@ def cancel_run(body: dict[str, Any], run_id: int) -> Any:
 @bp.body(RetrySchema, required=False)
 @bp.response(202, RunActionResultSchema)
 @bp.fails(400, 401, 403, 404, 415, 422, 429)
+@bp.codes({403: "blocked"})
 def retry_run(body: dict[str, Any], run_id: int) -> Any:
     """Queue a new run of the same commit, set and platform; the source stays as it is."""
     return run_actions.retry(run_id, by=current_account(), settings=application.settings(), **body)

@@ -131,11 +131,12 @@ def test_broken_requests_break_nothing(server) -> None:
 def test_every_line_of_the_log_has_its_requests_id_and_no_secret(server, writer, raw) -> None:
     token = writer["Authorization"].split()[1]
     run = factories.run(progress=["preparation"])
-    raw.execute("UPDATE test_progress SET timestamp = 'no time at all'")
+    factories.result(run, factories.regression_test())
+    raw.execute("UPDATE test_result SET runtime = 'no number'")
     asked = {
         f"asked-{number}": path
         for number, path in enumerate(
-            [f"/runs/{run.id}/progress", "/runs", "/nothing", "/runs?limit=0", f"/runs/{run.id}"]
+            [f"/runs/{run.id}/samples", "/runs", "/nothing", "/runs?limit=0", f"/runs/{run.id}"]
         )
     }
     for request_id, path in asked.items():

@@ -364,6 +364,7 @@ def test_rows_that_cannot_be_right_harm_no_other_run_and_no_request(
     headers = factories.signed_in("admin", *Scope)
     with app.app_context():
         settle_marks()
+    client.checks = False  # some of the ids are below 1
     before = answers(client, headers, world)
     assert write(world, kind)
 

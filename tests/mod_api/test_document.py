@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from flask import Flask
 
 from config import ROOT
+from mod_api import contract_texts
+from mod_api.contract_texts import operations
 from mod_api.document import COMMITTED, render
 from tests.openapi import read
 
@@ -27,15 +30,44 @@ def test_the_document_is_the_same_each_time_it_is_generated(sqlite_app: Flask) -
 
 
 def test_every_operation_says_what_it_does() -> None:
-    document = read(COMMITTED.read_text("utf-8"))
-    operations = [
-        (f"{method} {path}", operation)
-        for path, item in document["paths"].items()
-        for method, operation in item.items()
-        if method != "parameters"
-    ]
+    found = list(operations(read(COMMITTED.read_text("utf-8"))))
 
-    assert not [name for name, operation in operations if not operation.get("summary")]
+    assert not [operation for *_, operation in found if not operation.get("summary")]
+    names = [operation["operationId"] for *_, operation in found]
+    assert len(set(names)) == len(names)
+    assert {"listRuns", "getRun", "getDiff", "claimRun"} <= set(names)
+
+
+def test_an_operation_takes_few_bytes() -> None:
+    text = COMMITTED.read_text("utf-8")
+
+    assert len(text.encode()) / len(list(operations(read(text)))) <= 4500
+
+
+# What decisions of ours replace, each with the decision.
+REPLACED = {
+    "windows-latest": "an environment is its platform (docs/semantics.md)",
+}
+
+
+def texts(node: object) -> Iterator[str]:
+    """Every description and example below a node, without line breaks."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name in ("description", "example") and not isinstance(value, dict):
+                yield " ".join(str(value).split())
+            else:
+                yield from texts(value)
+    elif isinstance(node, list):
+        for each in node:
+            yield from texts(each)
+
+
+def test_every_text_of_the_contract_is_found_again() -> None:
+    ours = "\n".join(texts(read(COMMITTED.read_text("utf-8"))))
+
+    lost = sorted({text for text in texts(contract_texts.read()) if text not in ours})
+    assert lost == sorted(REPLACED)
 
 
 def shortcomings(document: Path) -> list[str]:

@@ -21,10 +21,11 @@ def test_an_error_of_ours_is_500_in_the_one_shape_with_the_requests_id(
     sqlite_app, client, raw
 ) -> None:
     headers = factories.signed_in("user", "runs:read")
-    run = factories.run(progress=["preparation"])
-    raw.execute("UPDATE test_progress SET timestamp = 'no time at all'")
+    run = factories.run(progress=["preparation", "testing", "completed"])
+    factories.result(run, factories.regression_test())
+    raw.execute("UPDATE test_result SET runtime = 'no number'")
 
-    response = client.get(f"{API}/runs/{run.id}/progress", headers=headers)
+    response = client.get(f"{API}/runs/{run.id}/samples", headers=headers)
 
     assert (response.status_code, response.json["code"]) == (500, "internal_error")
     assert response.json["details"]["request_id"] == response.headers["X-Request-Id"]

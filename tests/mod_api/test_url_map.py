@@ -65,7 +65,12 @@ class Route:
 
     @property
     def url(self) -> str:
-        return re.sub(r"\{[^}]+\}", "1", self.path)
+        choices = {
+            parameter["name"]: parameter["schema"]["enum"][0]
+            for parameter in (self.operation or {}).get("parameters", ())
+            if "enum" in parameter["schema"]
+        }
+        return re.sub(r"\{([^}]+)\}", lambda name: choices.get(name[1], "1"), self.path)
 
 
 def routes() -> Iterator[Route]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from werkzeug.test import TestResponse
 
 from database import reading
 from mod_ci import open_runs, queue
@@ -18,7 +19,7 @@ from mod_test.rollup.settle import settle_marks
 from tests import factories
 from tests.conftest import Site
 from tests.raw import Raw
-from tests.runners import Held, Runner, accepted, lose_lease, runner
+from tests.runners import Held, Runner, lose_lease, runner
 
 pytestmark = pytest.mark.slow
 
@@ -67,19 +68,24 @@ def take(world: World, number: int) -> None:
     world.held.append(claim)
 
 
+def answered(response: TestResponse) -> None:
+    """The call was taken, or refused since its run has ended or its lease was lost."""
+    assert response.status_code in (200, 409), response.data
+
+
 def finish(world: World, number: int) -> None:
     if world.held:
-        accepted(world.held[number % len(world.held)].finish())
+        answered(world.held[number % len(world.held)].finish())
 
 
 def give_back(world: World, number: int) -> None:
     if world.held:
-        accepted(world.held[number % len(world.held)].finish("runner_shutdown"))
+        answered(world.held[number % len(world.held)].finish("runner_shutdown"))
 
 
 def go_on(world: World, number: int) -> None:
     if world.held:
-        accepted(world.held[number % len(world.held)].heartbeat(stage="test"))
+        answered(world.held[number % len(world.held)].heartbeat(stage="test"))
 
 
 def lose(world: World, number: int) -> None:

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mod_api.services.diff import Comparison, GaveUp, LineKind, compare
@@ -82,6 +82,9 @@ def test_applying_the_hunks_to_the_expected_file_gives_the_actual_one(
 def test_patch_accepts_the_unified_text(
     expected: bytes, actual: bytes, context_lines: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    # Without context git may take a last line without a line end for an earlier one:
+    # findings/git-apply-without-context-removes-another-line.sh.
+    assume(context_lines or (expected.endswith(b"\n") and actual.endswith(b"\n")))
     comparison = compare(expected, actual, context_lines)
     if comparison.identical:
         assert comparison.unified == ""
