@@ -28,6 +28,7 @@ _LARGE_TABLE = 10_000
 _LITTLE = 4
 _LARGE_GAP = 8
 _HUGE_GAP = 4_000
+_TRIED_CUES = 500
 _NEIGHBOURS = 8
 # Texts that are repeated in a gap may occur once in the smaller gaps within it.
 _MOST_LEVELS = 8
@@ -233,9 +234,8 @@ class _Aligner:
         (i,), (j,) = gap.expected, gap.actual
         expected, actual = self._expected[i], self._actual[j]
         ours, theirs = self._expected_texts, self._actual_texts
-        if ours.letters(expected.text) == theirs.letters(actual.text) or (
-            self._off(i, j, gap) <= _FAR_MS and ours.key(expected.text) == theirs.key(actual.text)
-        ):
+        is_near = self._off(i, j, gap) <= _FAR_MS
+        if is_near and ours.key(expected.text) == theirs.key(actual.text):
             self._pairs.append((i, j))
         else:
             self._by_time(gap)
@@ -376,6 +376,8 @@ class _Aligner:
     def _same_times(self, gap: _Gap, *, with_ends: bool = True) -> Pairs:
         """Pairs with the same start and, `with_ends`, end, which no other cue of the gap has."""
         best: Pairs = []
+        if not self._has_same_starts(gap):
+            return best
         for offset in gap.offsets:
             tolerance = self._timeline.tolerance_ms
             places: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -399,6 +401,19 @@ class _Aligner:
             ]
             best = max(best, heaviest_increasing(pairs), key=len)
         return best
+
+    def _has_same_starts(self, gap: _Gap) -> bool:
+        """Whether enough of some cues of a huge gap start with one of the other file."""
+        if len(gap.expected) < _HUGE_GAP:
+            return True
+        tried = gap.expected[:: len(gap.expected) // _TRIED_CUES]
+        starts = {self._actual[j].start_ms for j in gap.actual}
+        return any(
+            sum(round(self._timeline.at(self._expected[i].start_ms) + off) in starts for i in tried)
+            * _LITTLE
+            >= len(tried)
+            for off in gap.offsets
+        )
 
     def _by_words(self, gap: _Gap) -> bool:
         """Where all letters of a gap are the same in order, match the cues that share them."""

@@ -16,13 +16,13 @@ from mod_api.services.captions.model import (
     Location,
     WordChange,
 )
-from mod_api.services.captions.readers import MAX_CUES, MAX_LINES, MAX_TEXT, read_pair
+from mod_api.services.captions.readers import MAX_CUES, MAX_LINES, MAX_TEXT, is_read, read_pair
 from mod_regression.changes import ChangeKind
 from mod_regression.decoding import Decoded, decode_pair
 
 # Raised whenever the same two files may be classified in another way than before, for whoever
 # keeps classifications.
-RULES_VERSION = 3
+RULES_VERSION = 4
 
 # Of either file; a larger one is not classified.
 MAX_BYTES = 8 * 1024 * 1024
@@ -129,6 +129,8 @@ def classify(expected: bytes, actual: bytes, extension: str) -> CaptionCompariso
         return _identical(before)
     if before.file.is_too_large or after.file.is_too_large:
         return TOO_LARGE
+    if not (is_read(before.file.format) and is_read(after.file.format)):
+        return _of_unread_format(before, after)
     if not (before.file.cues or after.file.cues):
         return _without_cues(before, after)
     findings = _find(expected, actual, before, after)
@@ -351,6 +353,27 @@ TOO_LARGE = _answer(
     f" {MAX_TEXT:,} characters in one cue.",
     truncated=True,
 )
+
+
+def _of_unread_format(before: Side, after: Side) -> CaptionComparison:
+    """Two files of which at least one is in a format that is recognized only."""
+    was, became = before.file.format, after.file.format
+    if was is became:
+        kinds = _kinds_of_texts(before.decoded, after.decoded)
+        if kinds:
+            return _without_cues(before, after)
+        message = f"The files differ; captions in {was.label} are not read."
+        return _answer(ChangeKind.MIXED, message, truncated=True)
+    unread = became if is_read(was) else was
+    counts = tuple(len(side.file.cues) if side.file.cues else None for side in (before, after))
+    return _answer(
+        ChangeKind.MIXED,
+        f"The format differs: {was.label} became {became.label};"
+        f" captions in {unread.label} are not read.",
+        kinds={ChangeKind.FORMATTING: max(count or 0 for count in counts)},
+        cues=(counts[0], counts[1]),
+        truncated=True,
+    )
 
 
 def _without_cues(before: Side, after: Side) -> CaptionComparison:

@@ -73,7 +73,7 @@ def _likeness(
         row = []
         for other, other_parts, (from_, to) in zip(actual, parts, there, strict=True):
             if max(start, from_) - min(end, to) > _FAR_MS:
-                row.append(_SAME_TEXT if text == other else 0.0)
+                row.append(0.0)
                 continue
             apart = max(end, to) - min(start, from_)
             score = max(0.0, (min(end, to) - max(start, from_)) / apart) if apart > 0 else 1.0

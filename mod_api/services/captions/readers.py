@@ -232,9 +232,38 @@ def _read_subrip(lines: list[str], file: CaptionFile) -> Iterator[_Placed]:
         text_end = end
         while text_end > start and not lines[text_end - 1].strip():
             text_end -= 1
+        cues = list(_without_times(lines, start, text_end, label))
+        text_end = cues[0][1] - 1 if cues else text_end
+        while text_end > start and not lines[text_end - 1].strip():
+            text_end -= 1
         cue = _cue(lines[head.at], head, "\n".join(lines[start:text_end]), label, last_end_ms)
         yield _Placed(cue, start, text_end)
-        last_end_ms, label = cue.end_ms, next_label
+        last_end_ms = cue.end_ms
+        for lost, first, last in cues:
+            text = "\n".join(lines[first:last]).rstrip()
+            untimed = Cue(last_end_ms, last_end_ms, text, "", "", lost, is_timed=False)
+            yield _Placed(untimed, first, last)
+        label = next_label
+
+
+def _without_times(
+    lines: list[str], start: int, end: int, label: str
+) -> Iterator[tuple[str, int, int]]:
+    """Cues within a text whose line of times is lost: number, and the lines of their text.
+
+    A number is believed to be one that stands below an empty line and follows the one before.
+    """
+    if label == "" or not any(not line.strip() for line in lines[start:end]):
+        return
+    expected = _number(label) + 1
+    places = []
+    for at in range(start + 1, end - 1):
+        stands_alone = not lines[at - 1].strip() and lines[at + 1].strip()
+        if stands_alone and _number(_clean(lines[at])) == expected:
+            places.append(at)
+            expected += 1
+    for at, upto in zip(places, [*places[1:], end], strict=False):
+        yield _clean(lines[at]), at + 1, upto
 
 
 def _label(lines: list[str], start: int, head: int, expected: int) -> tuple[str, int]:
@@ -513,3 +542,8 @@ _READERS: dict[CaptionFormat, Callable[[list[str], CaptionFile], Iterator[_Place
     CaptionFormat.TTML: _read_ttml,
     CaptionFormat.SSA: _read_ssa,
 }
+
+
+def is_read(format_: CaptionFormat) -> bool:
+    """Whether the cues of a format are read; others are recognized only."""
+    return format_ in _READERS

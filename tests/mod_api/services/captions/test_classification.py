@@ -120,10 +120,16 @@ def test_what_is_in_no_caption_format_is_not_classified(content: bytes, extensio
     [
         (b"not a cue", b"nor here", ".srt", "no cue in them can be read as SubRip."),
         (b"<tt><body/></tt>", b"<tt></tt>", ".ttml", "no cue in them can be read as TTML."),
-        (b"Scenarist_SCC V1.0\n\n0", b"Scenarist_SCC V1.0\n\n1", ".scc", "can be read as SCC."),
+        (
+            b"Scenarist_SCC V1.0\n\n0",
+            b"Scenarist_SCC V1.0\n\n1",
+            ".scc",
+            "captions in SCC are not read.",
+        ),
         (b"nothing", b"nothing \n", ".vtt", "only white space differ."),
         (b"", b"\x00\xff", ".srt", "no cue in them can be read as SubRip."),
         (b"", b"", ".ttxt", "The captions are identical."),
+        (subrip(_CUES).encode(), b"Scenarist_SCC V1.0\n", ".srt", "captions in SCC are not read."),
     ],
 )
 def test_files_of_a_caption_extension_are_told_of_in_words(
@@ -133,6 +139,26 @@ def test_files_of_a_caption_extension_are_told_of_in_words(
 
     assert found is not None
     assert found.message.endswith(told)
+
+
+def test_a_lost_line_of_times_takes_no_cue_with_it() -> None:
+    (content,) = _encoded(_CUES)
+    damaged = content.replace(b"00:00:07,000 --> 00:00:09,000\n", b"")
+
+    found = classify(content, damaged, "srt")
+
+    assert found is not None
+    assert found.kinds == {ChangeKind.FORMATTING: 1}
+    assert found.message == "1 line of times of the actual file cannot be read as SubRip."
+
+
+def test_the_same_text_at_a_distant_time_is_another_cue() -> None:
+    moved = [*_CUES[:-1], _CUES[-1]._replace(start=80_000, end=82_000)]
+
+    found = classify(*_encoded(_CUES, moved), "srt")
+
+    assert found is not None
+    assert found.kinds == {ChangeKind.MISSING_CUES: 1, ChangeKind.EXTRA_CUES: 1}
 
 
 @pytest.mark.parametrize("extension", sorted(FORMATS))
