@@ -219,7 +219,10 @@ class _Aligner:
         if self._is_divided_by_text(gap, level, Texts.letters) or self._by_words(gap):
             return
         if min(len(gap.expected), len(gap.actual)) >= _HUGE_GAP:
-            if not self._is_divided_by_text(gap, level, Texts.key):
+            # Few texts that are repeated all over say as little without their case.
+            texts = {self._expected[i].text for i in gap.expected}
+            is_varied = len(texts) * _LITTLE >= len(gap.expected)
+            if not (is_varied and self._is_divided_by_text(gap, level, Texts.key)):
                 self._by_time(gap)
             return
         groups = self._by_pieces(gap)
