@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar, get_type_hints
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -34,138 +34,6 @@ T = TypeVar("T")
 
 class SettingsError(ValueError):
     """A setting has a value that cannot be used; the message says which and why."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What an installation decides. Sizes are bytes, times are seconds.
-
-    Limits are in the notation of the `limits` library (`120/minute`); None lifts one. What may
-    hold a password is left out of the representation, which ends up in logs.
-    """
-
-    database_url: str = field(default=f"sqlite:///{INSTANCE / 'platform.sqlite'}", repr=False)
-    sample_repository: Path | None = INSTANCE / "repository"
-    gcs_bucket: str | None = None
-    secret_key: str = field(default="", repr=False)
-    redis_url: str | None = field(default=None, repr=False)
-
-    rate_limit_read: str | None = "120/minute"
-    rate_limit_write: str | None = "20/minute"
-    rate_limit_auth: str | None = "5/15 minutes"
-    rate_limit_runner: str | None = "6000/minute"
-
-    main_repository: str = "CCExtractor/ccextractor"
-    allowed_repositories: tuple[str, ...] = ()
-    git_base_url: str = "https://github.com"
-    runner_platforms: tuple[str, ...] = PLATFORMS
-
-    github_client_id: str | None = None
-    github_client_secret: str | None = field(default=None, repr=False)
-    github_url: str = "https://github.com"
-    github_api_url: str = "https://api.github.com"
-
-    public_url: str | None = None
-    trusted_hosts: tuple[str, ...] = ()
-    trusted_proxies: int = 0
-    host: str = "127.0.0.1"
-    port: int = 8000
-    metrics_address: str | None = None
-
-    max_body: int = 1024 * 1024
-    max_upload: int = 512 * 1024 * 1024
-    log_limit: int = 256 * 1024 * 1024
-    password_rounds: int = 656_000
-
-    lease_seconds: int = 60
-    run_time_limit: int = 6 * 3600
-    test_time_limit: int = 300
-    test_memory_limit: int = 2 * 1024 * 1024 * 1024
-    max_waiters: int = 32
-    max_streams: int = 1500
-    stream_keep_alive: int = 15
-    client_timeout: int = 60
-
-    @property
-    def is_sqlite(self) -> bool:
-        return self.database_url.startswith("sqlite")
-
-    @property
-    def has_limits(self) -> bool:
-        return any(
-            (
-                self.rate_limit_read,
-                self.rate_limit_write,
-                self.rate_limit_auth,
-                self.rate_limit_runner,
-            )
-        )
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str | None] | None = None) -> "Settings":
-        """Read and check every setting; variables that are not set keep their default.
-
-        Without `environ` the process's variables are read, and those that they lack from `.env`
-        beside `run.py` (unless FLASK_SKIP_DOTENV is set, as for the `flask` command). With SQLite
-        and no SECRET_KEY one is made and kept beside the database, so that what it signed outlives
-        a restart. Raises SettingsError, naming the variable.
-        """
-        environ = _process_environment() if environ is None else environ
-        values: dict[str, object] = {}
-        for setting in fields(cls):
-            name = setting.name.upper()
-            text = (environ.get(name) or "").strip()
-            if text:
-                values[setting.name] = _read(name, text, READERS[setting.name])
-        settings = cls(**values)  # type: ignore[arg-type]  # each reader returns its field's type
-        settings.check_together()
-        if settings.secret_key:
-            return settings
-        return replace(settings, secret_key=_kept_secret(settings.database_url))
-
-    @property
-    def metrics_port(self) -> int | None:
-        """The port of `metrics_address`: what arrives there gets metrics and nothing else."""
-        return int(self.metrics_address.rpartition(":")[2]) if self.metrics_address else None
-
-    def check_together(self) -> None:
-        """Rules that span several settings. Raises SettingsError."""
-        if self.metrics_port == self.port:
-            raise SettingsError("METRICS_ADDRESS needs a port of its own, other than PORT.")
-        if self.sample_repository is None and not self.gcs_bucket:
-            raise SettingsError("SAMPLE_REPOSITORY may be 'none' only where GCS_BUCKET is set.")
-        if bool(self.github_client_id) != bool(self.github_client_secret):
-            raise SettingsError(
-                "GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET belong together: set both or neither."
-            )
-        if not self.secret_key and not self.is_sqlite:
-            raise SettingsError(
-                "SECRET_KEY is required with a database server: at least 32 "
-                "random characters, the same for every web process."
-            )
-
-
-def _process_environment() -> dict[str, str | None]:
-    if not get_load_dotenv():
-        return dict(os.environ)
-    kept = dotenv_values(ROOT / ".env", interpolate=False)
-    # The `flask` command has put the file into the environment already, with `${...}` replaced.
-    replaced = dotenv_values(ROOT / ".env")
-    own = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in kept or value != replaced[name]
-    }
-    return {**kept, **own}
-
-
-def _read(name: str, text: str, reader: Callable[[str], T]) -> T:
-    try:
-        return reader(text)
-    except ValueError as error:
-        hides = name in HIDDEN or (name.endswith("_URL") and ("@" in text or "mysql" in text))
-        shown = "(hidden)" if hides else repr(text)
-        raise SettingsError(f"{name} is {shown}: {error}") from None
 
 
 DRIVERS = ("sqlite", "mysql+pymysql", "mariadb+pymysql", "mysql+mysqldb", "mariadb+mysqldb")
@@ -307,43 +175,145 @@ def _size(text: str) -> int:
     return int(found[1]) * {None: 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}[found[2]]
 
 
+@dataclass(frozen=True)
+class Settings:
+    """The settings of an installation, each with the reader of its text.
+
+    Sizes are bytes, times are seconds. Limits are in the notation of the `limits` library
+    (`120/minute`); None lifts one. Values that may hold a password are left out of the
+    representation, which ends up in logs.
+    """
+
+    database_url: Annotated[str, _database_url] = field(
+        default=f"sqlite:///{INSTANCE / 'platform.sqlite'}", repr=False
+    )
+    sample_repository: Annotated[Path | None, _folder] = INSTANCE / "repository"
+    gcs_bucket: Annotated[str | None, _bucket] = None
+    secret_key: Annotated[str, _secret] = field(default="", repr=False)
+    redis_url: Annotated[str | None, _redis] = field(default=None, repr=False)
+
+    rate_limit_read: Annotated[str | None, _limit] = "120/minute"
+    rate_limit_write: Annotated[str | None, _limit] = "20/minute"
+    rate_limit_auth: Annotated[str | None, _limit] = "5/15 minutes"
+    rate_limit_runner: Annotated[str | None, _limit] = "6000/minute"
+
+    main_repository: Annotated[str, _repository] = "CCExtractor/ccextractor"
+    allowed_repositories: Annotated[tuple[str, ...], _repositories] = ()
+    git_base_url: Annotated[str, _url("http", "https", "file")] = "https://github.com"
+    runner_platforms: Annotated[tuple[str, ...], _platforms] = PLATFORMS
+
+    github_client_id: Annotated[str | None, str] = None
+    github_client_secret: Annotated[str | None, str] = field(default=None, repr=False)
+    github_url: Annotated[str, _url("http", "https")] = "https://github.com"
+    github_api_url: Annotated[str, _url("http", "https")] = "https://api.github.com"
+
+    public_url: Annotated[str | None, _url("http", "https")] = None
+    trusted_hosts: Annotated[tuple[str, ...], _hosts] = ()
+    trusted_proxies: Annotated[int, _whole(0, 10)] = 0
+    host: Annotated[str, _host] = "127.0.0.1"
+    port: Annotated[int, _whole(1, 65535)] = 8000
+    metrics_address: Annotated[str | None, _address] = None
+
+    max_body: Annotated[int, _size] = 1024 * 1024
+    max_upload: Annotated[int, _size] = 512 * 1024 * 1024
+    log_limit: Annotated[int, _size] = 256 * 1024 * 1024
+    password_rounds: Annotated[int, _whole(1000, 10_000_000)] = 656_000
+
+    lease_seconds: Annotated[int, _whole(2, 3600)] = 60
+    run_time_limit: Annotated[int, _whole(10, 7 * 24 * 3600)] = 6 * 3600
+    test_time_limit: Annotated[int, _whole(1, 24 * 3600)] = 300
+    test_memory_limit: Annotated[int, _size] = 2 * 1024 * 1024 * 1024
+    max_waiters: Annotated[int, _whole(1, 100_000)] = 32
+    max_streams: Annotated[int, _whole(1, 100_000)] = 1500
+    stream_keep_alive: Annotated[int, _whole(1, 60)] = 15
+    client_timeout: Annotated[int, _whole(1, 3600)] = 60
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def has_limits(self) -> bool:
+        return any(
+            (
+                self.rate_limit_read,
+                self.rate_limit_write,
+                self.rate_limit_auth,
+                self.rate_limit_runner,
+            )
+        )
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str | None] | None = None) -> "Settings":
+        """Read and check every setting; variables that are not set keep their default.
+
+        Without `environ` the process's variables are read, and those that they lack from `.env`
+        beside `run.py` (unless FLASK_SKIP_DOTENV is set, as for the `flask` command). With SQLite
+        and no SECRET_KEY one is made and kept beside the database, so that what it signed outlives
+        a restart. Raises SettingsError, naming the variable.
+        """
+        environ = _process_environment() if environ is None else environ
+        values: dict[str, object] = {}
+        for setting in fields(cls):
+            name = setting.name.upper()
+            text = (environ.get(name) or "").strip()
+            if text:
+                values[setting.name] = _read(name, text, READERS[setting.name])
+        settings = cls(**values)  # type: ignore[arg-type]  # each reader returns its field's type
+        settings.check_together()
+        if settings.secret_key:
+            return settings
+        return replace(settings, secret_key=_kept_secret(settings.database_url))
+
+    @property
+    def metrics_port(self) -> int | None:
+        """The port of `metrics_address`: what arrives there gets metrics and nothing else."""
+        return int(self.metrics_address.rpartition(":")[2]) if self.metrics_address else None
+
+    def check_together(self) -> None:
+        """Rules that span several settings. Raises SettingsError."""
+        if self.metrics_port == self.port:
+            raise SettingsError("METRICS_ADDRESS needs a port of its own, other than PORT.")
+        if self.sample_repository is None and not self.gcs_bucket:
+            raise SettingsError("SAMPLE_REPOSITORY may be 'none' only where GCS_BUCKET is set.")
+        if bool(self.github_client_id) != bool(self.github_client_secret):
+            raise SettingsError(
+                "GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET belong together: set both or neither."
+            )
+        if not self.secret_key and not self.is_sqlite:
+            raise SettingsError(
+                "SECRET_KEY is required with a database server: at least 32 "
+                "random characters, the same for every web process."
+            )
+
+
 READERS: dict[str, Callable[[str], object]] = {
-    "database_url": _database_url,
-    "sample_repository": _folder,
-    "gcs_bucket": _bucket,
-    "secret_key": _secret,
-    "redis_url": _redis,
-    "rate_limit_read": _limit,
-    "rate_limit_write": _limit,
-    "rate_limit_auth": _limit,
-    "rate_limit_runner": _limit,
-    "main_repository": _repository,
-    "allowed_repositories": _repositories,
-    "git_base_url": _url("http", "https", "file"),
-    "runner_platforms": _platforms,
-    "github_client_id": str,
-    "github_client_secret": str,
-    "github_url": _url("http", "https"),
-    "github_api_url": _url("http", "https"),
-    "public_url": _url("http", "https"),
-    "trusted_hosts": _hosts,
-    "trusted_proxies": _whole(0, 10),
-    "host": _host,
-    "port": _whole(1, 65535),
-    "metrics_address": _address,
-    "max_body": _size,
-    "max_upload": _size,
-    "log_limit": _size,
-    "password_rounds": _whole(1000, 10_000_000),
-    "lease_seconds": _whole(2, 3600),
-    "run_time_limit": _whole(10, 7 * 24 * 3600),
-    "test_time_limit": _whole(1, 24 * 3600),
-    "test_memory_limit": _size,
-    "max_waiters": _whole(1, 100_000),
-    "max_streams": _whole(1, 100_000),
-    "stream_keep_alive": _whole(1, 60),
-    "client_timeout": _whole(1, 3600),
+    name: hint.__metadata__[0]
+    for name, hint in get_type_hints(Settings, include_extras=True).items()
 }
+
+
+def _process_environment() -> dict[str, str | None]:
+    if not get_load_dotenv():
+        return dict(os.environ)
+    kept = dotenv_values(ROOT / ".env", interpolate=False)
+    # The `flask` command has put the file into the environment already, with `${...}` replaced.
+    replaced = dotenv_values(ROOT / ".env")
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in kept or value != replaced[name]
+    }
+    return {**kept, **own}
+
+
+def _read(name: str, text: str, reader: Callable[[str], T]) -> T:
+    try:
+        return reader(text)
+    except ValueError as error:
+        hides = name in HIDDEN or (name.endswith("_URL") and ("@" in text or "mysql" in text))
+        shown = "(hidden)" if hides else repr(text)
+        raise SettingsError(f"{name} is {shown}: {error}") from None
 
 
 def _kept_secret(database_url: str) -> str:
