@@ -105,13 +105,3 @@ def refuse_blocked(account: Account) -> None:
 def blocked() -> Forbidden:
     """Return the error for an account that may start no work."""
     return Forbidden("This account may not start work.", code="blocked")
-
-
-def refuse_without(scope: Scope, granted: Collection[Scope]) -> None:
-    """Raises Forbidden when a token's scopes are not enough."""
-    if scope not in granted:
-        raise Forbidden(
-            "Token does not have the required scope for this operation.",
-            required_scope=scope.value,
-            token_scopes=sorted(granted),
-        )

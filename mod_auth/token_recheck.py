@@ -50,7 +50,7 @@ def check(rows: Sequence[Any], caller: Caller, scope: Scope) -> Caller:
         if row is None or not hmac.compare_digest(row.token_hash.encode(), caller.digest.encode()):
             raise Unauthorized
         now = tokens.caller_of(row)
-        permissions.refuse_without(scope, now.scopes)
+        now.need(scope)
     except DomainError:
         credentials.forget(("token", caller.digest))
         raise

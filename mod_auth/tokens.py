@@ -99,6 +99,15 @@ class Caller:
     expires_at: datetime
     digest: str = field(repr=False)
 
+    def need(self, scope: Scope) -> None:
+        """Raise Forbidden when the token has not this scope."""
+        if scope not in self.scopes:
+            raise Forbidden(
+                "Token does not have the required scope for this operation.",
+                required_scope=scope.value,
+                token_scopes=sorted(self.scopes),
+            )
+
 
 def authenticate(text: str) -> Caller | None:
     """The caller with this token, or None when it opens nothing. One statement."""

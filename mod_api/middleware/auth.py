@@ -38,7 +38,7 @@ def requires(
     def allow() -> None:
         caller = authenticate()
         if scope is not None:
-            permissions.refuse_without(scope, caller.scopes)
+            caller.need(scope)
         if roles and not own_resource:
             permissions.need_role(caller.account, *roles)
         limits.check(rate)
@@ -63,7 +63,7 @@ def requires_and_asks_again(scope: Scope, rate: Rate) -> Callable[[View], View]:
         caller = token_recheck.recalled(_bearer())
         if caller is None:
             caller = authenticate()
-            permissions.refuse_without(scope, caller.scopes)
+            caller.need(scope)
             token_recheck.note(caller)
         else:
             _note_caller(caller)
@@ -81,7 +81,7 @@ def requires_and_asks_again(scope: Scope, rate: Rate) -> Callable[[View], View]:
                 raise
             except Exception:  # whatever it is, it goes on once the token was asked for
                 if g.get("is_recalled", False):
-                    permissions.refuse_without(scope, authenticate().scopes)
+                    authenticate().need(scope)
                 raise
 
         return cast(View, asked)

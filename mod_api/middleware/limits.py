@@ -56,7 +56,8 @@ def check(rate: Rate | None = None) -> None:
     limit = limits.get(counted_as)
     if limit is None:
         return
-    key = f"{counted_as}:{_name()}"
+    token = None if g.rate is Rate.auth else g.get("rate_key")
+    key = f"{counted_as}:{token or network_of(request.remote_addr or '')}"
     g.rate_slot = _store().take(key, limit, reserve=g.rate is Rate.auth)
     if not g.rate_slot.granted:
         seconds = g.rate_slot.retry_after
@@ -96,8 +97,3 @@ def write_headers(response: Response) -> None:
 def _store() -> Store:
     found: Store = current_app.extensions["limit_store"]
     return found
-
-
-def _name() -> str:
-    token = None if g.rate is Rate.auth else g.get("rate_key")
-    return token or network_of(request.remote_addr or "")

@@ -7,7 +7,7 @@ ours: a view with eight declarations would otherwise be called through as many w
 import functools
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import orjson
 from flask import Response, current_app, request
@@ -20,6 +20,7 @@ from mod_api.middleware.parsing import StrictParser
 from mod_api.schemas.errors import ErrorResponseSchema
 from mod_test.rollup.settle import settled_reading
 
+P = ParamSpec("P")
 T = TypeVar("T")
 View = Callable[..., Any]
 Decorator = Callable[[View], View]
@@ -74,8 +75,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
         def declare(view: View) -> View:
             @functools.wraps(view)
             def answered(*args: Any, **kwargs: Any) -> Response:
-                work = functools.partial(view, *args, **kwargs)
-                found = in_unit_of_work(work) if unit else work()
+                found = in_unit_of_work(view, *args, **kwargs) if unit else view(*args, **kwargs)
                 response = _answer(found, status_code, instance)
                 return tagged(response) if etag else response
 
@@ -156,12 +156,12 @@ def _answer(found: Any, status: int, schema: Any) -> Response:
     return response
 
 
-def in_unit_of_work(work: Callable[[], T]) -> T:
+def in_unit_of_work(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do `work` as one transaction: GET reads one snapshot, everything else writes and commits."""
     if request.method not in READS:
-        return written(work)
+        return written(functools.partial(work, *args, **kwargs))
     with settled_reading() as marks_wait:
-        found = work()
+        found = work(*args, **kwargs)
     if marks_wait:
         rollups.settle_after_this_request()
     return found

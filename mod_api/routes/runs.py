@@ -106,7 +106,7 @@ def get_run(run_id: int, wait: int, status: str | None = None) -> Any:
     if wait:
         known = RunStatus(status) if status else None
         runs.wait_for_change(run_id, wait, known=known, most=application.settings().max_waiters)
-    return in_unit_of_work(lambda: runs.get(run_id, base=base_url()))
+    return in_unit_of_work(runs.get, run_id, base=base_url())
 
 
 @bp.get("/<id:run_id>/summary")
