@@ -106,6 +106,7 @@ class _Aligner:
         for gap in self._gaps(order, {i for i, _ in fixed}, {j for _, j in fixed}):
             self._resolve(gap)
         moved |= self._pair_equal_and_near()
+        self._join_rows()
         return Alignment(
             self._pairs, moved, self._groups, self._missing, self._extra, self._uncompared
         )
@@ -539,6 +540,58 @@ class _Aligner:
             part.expected.sort()
             part.actual.sort()
         return parts
+
+    def _join_rows(self) -> None:
+        """Join cues without partner to a neighbour whose partner has their letters as well."""
+        partners = dict(self._pairs)
+        joined: dict[tuple[int, int], Match] = {}
+        for i in self._missing:
+            for k in (i - 1, i + 1):
+                j = partners.get(k)
+                if j is not None and (k, j) not in joined and self._is_row(i, k, j):
+                    joined[k, j] = Match((min(i, k), max(i, k)), (j,))
+                    break
+        owners = {j: i for i, j in self._pairs}
+        for j in self._extra:
+            for k in (j - 1, j + 1):
+                i = owners.get(k, -1)
+                if i >= 0 and (i, k) not in joined and self._is_row_of_expected(j, k, i):
+                    joined[i, k] = Match((i,), (min(j, k), max(j, k)))
+                    break
+        if joined:
+            self._groups += joined.values()
+            self._pairs = [pair for pair in self._pairs if pair not in joined]
+            done_i = {i for match in joined.values() for i in match.expected}
+            done_j = {j for match in joined.values() for j in match.actual}
+            self._missing = [i for i in self._missing if i not in done_i]
+            self._extra = [j for j in self._extra if j not in done_j]
+
+    def _is_row(self, i: int, k: int, j: int) -> bool:
+        """Whether an expected cue without partner is a row of what its neighbour `k` became."""
+        letters = self._expected_texts.letters
+        own, whole = (
+            letters(self._expected[i].text),
+            self._actual_texts.letters(self._actual[j].text),
+        )
+        return (
+            bool(own)
+            and self._expected[i][:2] == self._expected[k][:2]
+            and own in whole
+            and own not in letters(self._expected[k].text)
+        )
+
+    def _is_row_of_expected(self, j: int, k: int, i: int) -> bool:
+        letters = self._actual_texts.letters
+        own, whole = (
+            letters(self._actual[j].text),
+            self._expected_texts.letters(self._expected[i].text),
+        )
+        return (
+            bool(own)
+            and self._actual[j][:2] == self._actual[k][:2]
+            and own in whole
+            and own not in letters(self._actual[k].text)
+        )
 
     def _pair_equal_and_near(self) -> set[tuple[int, int]]:
         """Pair cues of equal letters, or the same text, at near times in exchanged order."""

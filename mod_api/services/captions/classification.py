@@ -284,8 +284,8 @@ def _changed(findings: Findings, change: Change) -> ChangedCue:
     words: tuple[WordChange, ...] = ()
     if change.kinds & {ChangeKind.TEXT, ChangeKind.ENCODING} and before and after:
         words = wording.differing_words(
-            findings.expected.texts.plain(before[0].text),
-            findings.actual.texts.plain(after[0].text),
+            findings.expected.plain(change.match.expected),
+            findings.actual.plain(change.match.actual),
         )
     return ChangedCue(
         kind=_kind(change.kinds),

@@ -52,6 +52,14 @@ class Side(NamedTuple):
         """The cues at some places."""
         return [self.file.cues[place] for place in places]
 
+    def letters(self, places: tuple[int, ...]) -> str:
+        """The letters of the cues at some places."""
+        return "".join(self.texts.letters(cue.text) for cue in self.cues(places))
+
+    def plain(self, places: tuple[int, ...]) -> str:
+        """The plain text of the cues at some places."""
+        return " ".join(self.texts.plain(cue.text) for cue in self.cues(places))
+
     def span(self, places: tuple[int, ...]) -> tuple[int, int]:
         """When the first of the cues at some places starts and the last one ends."""
         if len(places) == 1:
@@ -123,7 +131,9 @@ def find(expected: Side, actual: Side) -> Findings:
     """Align the cues of two files and say of each pair what changed."""
     alignment = align(expected.file.cues, actual.file.cues, expected.texts, actual.texts)
     changes = [*_changed_pairs(alignment, expected, actual)]
-    changes += [Change(group, {ChangeKind.SPLIT_OR_MERGED}) for group in alignment.groups]
+    changes += [
+        Change(group, {_kind_of_group(group, expected, actual)}) for group in alignment.groups
+    ]
     changes += [Change(Match((i,), ()), {ChangeKind.MISSING_CUES}) for i in alignment.missing]
     changes += [Change(Match((), (j,)), {ChangeKind.EXTRA_CUES}) for j in alignment.extra]
     is_only_pair = len(alignment.pairs) + len(alignment.groups) == 1
@@ -139,6 +149,11 @@ def find(expected: Side, actual: Side) -> Findings:
         line=line,
         uncompared=alignment.uncompared,
     )
+
+
+def _kind_of_group(group: Match, expected: Side, actual: Side) -> ChangeKind:
+    same = expected.letters(group.expected) == actual.letters(group.actual)
+    return ChangeKind.SPLIT_OR_MERGED if same else ChangeKind.TEXT
 
 
 def places(findings: Findings, changes: Sequence[Change]) -> list[tuple[int, int, int]]:

@@ -152,6 +152,24 @@ def test_a_lost_line_of_times_takes_no_cue_with_it() -> None:
     assert found.message == "1 line of times of the actual file cannot be read as SubRip."
 
 
+def test_a_word_that_changed_while_rows_were_merged_loses_no_row() -> None:
+    rows = [
+        cue._replace(text=row) for cue in _CUES for row in (f"First row of {cue.start}", cue.text)
+    ]
+    merged = [cue._replace(text=f"First row of {cue.start}\n{cue.text}") for cue in _CUES]
+    merged[2] = merged[2]._replace(text=merged[2].text.replace("First", "Worst"))
+
+    there, back = (classify(*pair, "vtt") for pair in _both_ways(webvtt(rows), webvtt(merged)))
+
+    assert there is not None
+    assert back is not None
+    assert there.kinds == back.kinds == {ChangeKind.TEXT: 1, ChangeKind.SPLIT_OR_MERGED: 4}
+
+
+def _both_ways(first: str, second: str) -> list[tuple[bytes, bytes]]:
+    return [(first.encode(), second.encode()), (second.encode(), first.encode())]
+
+
 def test_the_same_text_at_a_distant_time_is_another_cue() -> None:
     moved = [*_CUES[:-1], _CUES[-1]._replace(start=80_000, end=82_000)]
 
