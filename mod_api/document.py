@@ -128,6 +128,7 @@ def render(spec: APISpec) -> str:
         _say_who_may(operation)
         _say_codes(operation)
     _share_parameters(document)
+    _drop_unused_schemas(document)
     for part in ("schemas", "responses", "headers", "parameters"):
         parts = document["components"][part]
         document["components"][part] = {name: parts[name] for name in sorted(parts)}
@@ -239,6 +240,18 @@ def _share_parameters(document: Node) -> None:
         ]
         if not operation["parameters"]:
             del operation["parameters"]
+
+
+def _drop_unused_schemas(document: Node) -> None:
+    """Drop the schemas that flask-smorest adds and nothing refers to, and what only they name."""
+    schemas = document["components"]["schemas"]
+    while True:
+        text = json.dumps(document)
+        unused = [name for name in schemas if f'"#/components/schemas/{name}"' not in text]
+        if not unused:
+            return
+        for name in unused:
+            del schemas[name]
 
 
 def _format_of_moment(self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:

@@ -157,7 +157,7 @@ def _needing(scope: Scope | None) -> dict[str, Any]:
     """What the document says of an operation that needs a token."""
     if scope is None:
         return {"security": [{"bearerAuth": []}]}
-    return {"security": [{"bearerAuth": [scope.value]}], "x-required-scope": scope.value}
+    return {"security": [{"bearerAuth": []}], "x-required-scope": scope.value}
 
 
 def _guarded(allow: Callable[[], None], documented: dict[str, Any]) -> Callable[[View], View]:

@@ -29,6 +29,8 @@ from mod_auth.scopes import Scope
 from mod_ci.attempts import AttemptCredential
 
 REPORT = ResultReportSchema()
+NOT_EMPTY = {"type": "string", "format": "binary", "minLength": 1}
+
 bp = Resource("Runners", __name__, url_prefix="/attempts", description="For runners only")
 
 
@@ -88,7 +90,7 @@ def append_log(headers: dict[str, Any], attempt_id: int) -> Any:
 @bp.codes({409: "lease_lost run_ended"})
 @bp.doc(requestBody={
     "required": True,
-    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    "content": {"application/octet-stream": {"schema": NOT_EMPTY}},
 })  # fmt: skip
 def store_artifact(attempt_id: int, kind: str) -> Any:
     """Keep a file of the run: the binary that was tested, a core dump, or all that tests printed.
@@ -158,7 +160,10 @@ def finish_attempt(body: dict[str, Any], attempt_id: int) -> Any:
 @bp.alt_response(304, description=UNCHANGED)
 @bp.fails(400, 401, 404, 416, 429, 503)
 def get_attempt_sample(attempt_id: int, sample_id: int) -> Any:
-    """The media file of a sample; ranges are taken."""
+    """Get the media file of a sample.
+
+    A `Range` header is obeyed, so that a download that broke off can go on.
+    """
     return send(application.repository(), attempts.sample_key(sample_id), f"sample-{sample_id}")
 
 
