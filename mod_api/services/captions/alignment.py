@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from mod_api.services.captions.formats import Cue, Texts
-from mod_api.services.captions.matching import best_matches, most_pieces
+from mod_api.services.captions.matching import best_matches, likeness, most_pieces
 from mod_api.services.captions.timeline import Timeline, common_timeline, near
 
 _NEAR_MS = 100
@@ -542,20 +542,25 @@ class _Aligner:
         return parts
 
     def _join_rows(self) -> None:
-        """Join cues without partner to a neighbour whose partner has their letters as well."""
+        """Join rows without partner to another row, where the partner is more like both of them."""
+        expected, actual = self._expected, self._actual
         partners = dict(self._pairs)
         joined: dict[tuple[int, int], Match] = {}
         for i in self._missing:
             for k in (i - 1, i + 1):
                 j = partners.get(k)
-                if j is not None and (k, j) not in joined and self._is_row(i, k, j):
+                if (
+                    j is not None
+                    and (k, j) not in joined
+                    and _is_row(expected, i, k, actual[j].text)
+                ):
                     joined[k, j] = Match((min(i, k), max(i, k)), (j,))
                     break
         owners = {j: i for i, j in self._pairs}
         for j in self._extra:
             for k in (j - 1, j + 1):
                 i = owners.get(k, -1)
-                if i >= 0 and (i, k) not in joined and self._is_row_of_expected(j, k, i):
+                if i >= 0 and (i, k) not in joined and _is_row(actual, j, k, expected[i].text):
                     joined[i, k] = Match((i,), (min(j, k), max(j, k)))
                     break
         if joined:
@@ -565,33 +570,6 @@ class _Aligner:
             done_j = {j for match in joined.values() for j in match.actual}
             self._missing = [i for i in self._missing if i not in done_i]
             self._extra = [j for j in self._extra if j not in done_j]
-
-    def _is_row(self, i: int, k: int, j: int) -> bool:
-        """Whether an expected cue without partner is a row of what its neighbour `k` became."""
-        letters = self._expected_texts.letters
-        own, whole = (
-            letters(self._expected[i].text),
-            self._actual_texts.letters(self._actual[j].text),
-        )
-        return (
-            bool(own)
-            and self._expected[i][:2] == self._expected[k][:2]
-            and own in whole
-            and own not in letters(self._expected[k].text)
-        )
-
-    def _is_row_of_expected(self, j: int, k: int, i: int) -> bool:
-        letters = self._actual_texts.letters
-        own, whole = (
-            letters(self._actual[j].text),
-            self._expected_texts.letters(self._expected[i].text),
-        )
-        return (
-            bool(own)
-            and self._actual[j][:2] == self._actual[k][:2]
-            and own in whole
-            and own not in letters(self._actual[k].text)
-        )
 
     def _pair_equal_and_near(self) -> set[tuple[int, int]]:
         """Pair cues of equal letters, or the same text, at near times in exchanged order."""
@@ -623,6 +601,14 @@ class _Aligner:
         self._extra = [j for j in self._extra if j not in taken]
         self._pairs += pairs.items()
         return set(pairs.items())
+
+
+def _is_row(cues: Sequence[Cue], row: int, other: int, whole: str) -> bool:
+    """Whether two rows of equal times are together more like a text than the other one alone."""
+    if cues[row][:2] != cues[other][:2]:
+        return False
+    both = f"{cues[min(row, other)].text} {cues[max(row, other)].text}"
+    return likeness(both, whole) > likeness(cues[other].text, whole)
 
 
 def heaviest_increasing(pairs: Iterable[tuple[int, int, int]]) -> Pairs:

@@ -86,6 +86,12 @@ def _likeness(
     return table
 
 
+def likeness(text: str, other: str) -> float:
+    """How alike two texts are, from 0 to 1."""
+    own, others = letters(text), letters(other)
+    return 2 * len(own & others) / (len(own) + len(others))
+
+
 def letters(text: str) -> frozenset[str]:
     """The runs of three letters within a text, by which texts are alike."""
     text = f"  {text[:_LETTERS_COMPARED].casefold()} "
