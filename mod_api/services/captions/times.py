@@ -29,19 +29,23 @@ _ROW_TIME = re.compile(
 _FIRST_DATE_HOUR = 100_000
 _LAST_SECOND_SHOWN = 253_402_300_799  # of the year 9999
 _FRACTION_DIGITS = 3
+_LAST_MINUTE = 59
 
 
 def clock_ms(clock: str) -> int:
     """The milliseconds of a clock that `TIMES` matches.
 
     A fraction of up to three digits, or of more than four, is decimal. Of four it is 1,000
-    milliseconds where a program rounded up to them, else decimal too.
+    milliseconds where a program rounded up to them, else decimal too. Hours that stand in the
+    place of the minutes as well count once.
     """
     hours, minutes, seconds, fraction = _PARTS.fullmatch(clock.replace("-", "")).groups()  # type: ignore[union-attr] # fmt: skip
     milliseconds = 0
     if fraction:
         whole = fraction == "1000"
         milliseconds = 1000 if whole else int(fraction[:3].ljust(_FRACTION_DIGITS, "0"))
+    if hours == minutes and int(minutes) > _LAST_MINUTE:
+        minutes = "0"
     total = (int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)) * 1000 + milliseconds
     return -total if "-" in clock else total
 
