@@ -549,18 +549,14 @@ class _Aligner:
         for i in self._missing:
             for k in (i - 1, i + 1):
                 j = partners.get(k)
-                if (
-                    j is not None
-                    and (k, j) not in joined
-                    and _is_row(expected, i, k, actual[j].text)
-                ):
+                if j is not None and (k, j) not in joined and _is_row(expected, i, k, actual[j]):
                     joined[k, j] = Match((min(i, k), max(i, k)), (j,))
                     break
         owners = {j: i for i, j in self._pairs}
         for j in self._extra:
             for k in (j - 1, j + 1):
                 i = owners.get(k, -1)
-                if i >= 0 and (i, k) not in joined and _is_row(actual, j, k, expected[i].text):
+                if i >= 0 and (i, k) not in joined and _is_row(actual, j, k, expected[i]):
                     joined[i, k] = Match((i,), (min(j, k), max(j, k)))
                     break
         if joined:
@@ -603,12 +599,13 @@ class _Aligner:
         return set(pairs.items())
 
 
-def _is_row(cues: Sequence[Cue], row: int, other: int, whole: str) -> bool:
-    """Whether two rows of equal times are together more like a text than the other one alone."""
-    if cues[row][:2] != cues[other][:2]:
+def _is_row(cues: Sequence[Cue], row: int, other: int, whole: Cue) -> bool:
+    """Whether two rows of equal times are together more like a cue than the other one alone."""
+    are_timed = cues[row].is_timed and cues[other].is_timed and whole.is_timed
+    if not are_timed or cues[row][:2] != cues[other][:2]:
         return False
     both = f"{cues[min(row, other)].text} {cues[max(row, other)].text}"
-    return likeness(both, whole) > likeness(cues[other].text, whole)
+    return likeness(both, whole.text) > likeness(cues[other].text, whole.text)
 
 
 def heaviest_increasing(pairs: Iterable[tuple[int, int, int]]) -> Pairs:
