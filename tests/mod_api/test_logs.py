@@ -1,8 +1,10 @@
 """A run's log over HTTP: read by pages, by test and whole, from the folder and from the bucket."""
 
+import errno
 import gzip
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ from werkzeug.test import TestResponse
 
 from mod_api.services.logs import log_archive
 from mod_sample.storage import copy_missing, log_key
+from mod_test.logs.source import FileLog
 from mod_test.rollup.settle import settle_marks
 from tests import factories
 from tests.mod_sample.storage.conftest import BUCKET, proxy, storage_server
@@ -332,6 +335,24 @@ def test_a_log_that_cannot_be_kept_does_not_stop_the_timer(
 
     assert done.output == "Kept the logs of 2 runs.\n"
     assert [(one["event"], one["run_id"]) for one in told] == [("log_not_kept", ended[2].run_id)]
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(errno.EIO, 503), (errno.EACCES, 503), (errno.ELOOP, 404)]
+)
+def test_a_folder_that_does_not_answer_is_not_a_missing_log(
+    client: FlaskClient, held: Held, monkeypatch: pytest.MonkeyPatch, number: int, status: int
+) -> None:
+    accepted(held.append(0, lines(1, 3)))
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(FileLog, "open", refuse)
+    headers = factories.signed_in("admin", "system:read")
+    answer = client.get(f"{API}/runs/{held.run_id}/logs", headers=headers)
+
+    assert answer.status_code == status
 
 
 def test_a_log_that_the_bucket_does_not_take_is_noted(

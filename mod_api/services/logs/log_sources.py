@@ -1,5 +1,6 @@
 """The source of a run's log: the growing file, or the object in the bucket, read by ranges."""
 
+import errno
 from pathlib import Path
 
 from config import INSTANCE, Settings
@@ -12,6 +13,9 @@ from mod_sample.storage import (
     log_key,
 )
 from mod_test.logs.source import FileLog, LogSource
+
+# What lies where a log should be is a link, a folder or a device (None: `FileLog` found that).
+NO_FILE = (None, errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.ENXIO)
 
 
 class StoredLog:
@@ -56,7 +60,9 @@ def open_log(
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise _not_found(repository, run_id) from error
+        if error.errno in NO_FILE:
+            raise _not_found(repository, run_id) from error
+        raise Unavailable("The log's storage does not answer.", retry_after=5) from error
     stored = repository.locate([log_key(run_id)])[log_key(run_id)]
     if stored.size is not None:
         return StoredLog(repository, log_key(run_id), stored.size)
