@@ -22,7 +22,7 @@ from config import ROOT
 from tests import factories, servers
 from tests.mod_api.streaming.following import follow
 from tests.raw import Raw
-from tests.runners import Held, runner
+from tests.runners import Held, accepted, runner
 from tests.web_server import Reply, Server
 
 EXAMPLE = ROOT / "deploy" / "nginx-beside-site.conf"
@@ -185,7 +185,7 @@ def test_a_stream_arrives_as_it_is_written_and_is_not_compressed(
     first = following.lines(1)
     append(held, len(line("one")), "two")  # the first is read before this one is written
     second = following.lines(1)
-    held.finish()
+    accepted(held.finish())
     (*_, end) = following.rest()
     page = front.ask("GET", "/api/v1/runs?limit=100", headers=headers)
 
@@ -246,7 +246,7 @@ def test_files_that_are_larger_than_nginx_takes_by_itself_pass(
         f"{address}{held.url}/results/{test.id}",
         files=parts, headers={**held.headers, "Host": HOST}, timeout=60,
     )  # fmt: skip
-    held.finish()
+    accepted(held.finish())
     run = factories.run()
     ((token,),) = raw.execute("SELECT token FROM test WHERE id = ?", [run.id])
     log = requests.post(
