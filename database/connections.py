@@ -64,7 +64,7 @@ def engine_options(url: str) -> dict[str, Any]:
 
 
 def pipelined_options(url: str) -> dict[str, Any]:
-    """Those of the engine whose connections allow several statements in one text (`Batch`)."""
+    """Options of the engine whose connections allow several statements in one text (`Batch`)."""
     options = engine_options(url)
     arguments = {**options["connect_args"], "client_flag": FOUND_ROWS | MULTI_STATEMENTS}
     arguments.pop("multi_statements", None)

@@ -35,7 +35,7 @@ CHOSEN = _Chosen()
 
 
 class Outcome:
-    """What a statement of a batch has done: its rows, or the id of the row that it inserted.
+    """The result of a statement of a batch: its rows, or the id of the row that it inserted.
 
     Raises RuntimeError before the batch was sent.
     """

@@ -159,7 +159,7 @@ def _finish(operation: Node, of_path: list[Node]) -> None:
 
 
 def _is_special(status: str, response: Node) -> bool:
-    """Whether an error has a body or a description of its own."""
+    """Return whether an error has a body or a description of its own."""
     if status == "default":
         return False
     schema = response.get("content", {}).get("application/json", {}).get("schema", {})

@@ -98,7 +98,7 @@ class ClaimedSampleSchema(Schema):
 
 
 class ClaimedLimitsSchema(Schema):
-    """What a runner should apply, unless its own limits are lower."""
+    """Limits that a runner should apply, unless its own are lower."""
 
     test_time_ms = Number(
         least=1, required=True, metadata={"description": "Wall time of a test in milliseconds"}

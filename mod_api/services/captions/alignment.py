@@ -407,7 +407,7 @@ class _Aligner:
         return best
 
     def _has_same_starts(self, gap: _Gap) -> bool:
-        """Whether enough of some cues of a huge gap start with one of the other file."""
+        """Return whether enough cues of a huge gap start with one of the other file."""
         if len(gap.expected) < _HUGE_GAP:
             return True
         tried = gap.expected[:: len(gap.expected) // _TRIED_CUES]
@@ -420,7 +420,7 @@ class _Aligner:
         )
 
     def _by_words(self, gap: _Gap) -> bool:
-        """Where all letters of a gap are the same in order, match the cues that share them."""
+        """Match the cues that share letters, where all letters of a gap are the same in order."""
         expected = [self._expected_texts.letters(self._expected[i].text) for i in gap.expected]
         actual = [self._actual_texts.letters(self._actual[j].text) for j in gap.actual]
         if "".join(expected) != "".join(actual):
@@ -600,7 +600,7 @@ class _Aligner:
 
 
 def _is_row(cues: Sequence[Cue], row: int, other: int, whole: Cue) -> bool:
-    """Whether two rows of equal times are together more like a cue than the other one alone."""
+    """Return whether two rows of equal times are together more like a cue than one alone."""
     are_timed = cues[row].is_timed and cues[other].is_timed and whole.is_timed
     if not are_timed or cues[row][:2] != cues[other][:2]:
         return False

@@ -46,7 +46,7 @@ _VALID_TIMES = {
 
 @dataclass(frozen=True, slots=True)
 class CueSpan:
-    """Where a cue of one file is: its number from 1, how many cues it stands for, and its times."""
+    """The place of a cue in one file: its number from 1, how many cues it is, and its times."""
 
     number: int
     cues: int

@@ -157,7 +157,7 @@ def _kind_of_group(group: Match, expected: Side, actual: Side) -> ChangeKind:
 
 
 def places(findings: Findings, changes: Sequence[Change]) -> list[tuple[int, int, int]]:
-    """Where changes stand in the order of the files: an extra cue behind the one before it."""
+    """Order changes as the files do: an extra cue behind the one before it."""
     extra = any(not change.match.expected for change in changes)
     both = sorted((j, i) for i, j in findings.pairs) if extra else []
     found = []
@@ -218,7 +218,7 @@ def text_kinds(before: Cue, after: Cue, first: Texts, second: Texts) -> set[Chan
 
 
 def _is_rewritten(before: Cue, after: Cue) -> bool:
-    """Whether the times of two cues are written in different ways, whatever they are."""
+    """Return whether the times of two cues are written in different ways, whatever they are."""
     if before.times == after.times:
         return False
     if before[:2] == after[:2] and before.is_timed and after.is_timed:
@@ -235,7 +235,7 @@ def _shape(times: str) -> tuple[str, list[int]]:
 
 
 def is_same_but_garbled(expected: str, actual: str) -> bool:
-    """Whether two texts are one, decoded or composed differently: 'é' as 'Ã©', or as two marks."""
+    """Return whether two texts differ only in decoding or composition: 'é' as 'Ã©' or two marks."""
     if expected.isascii() and actual.isascii():
         return False
     if composed(expected) == composed(actual):
@@ -254,7 +254,7 @@ def composed(text: str) -> str:
 
 
 def _misread(text: str) -> set[str]:
-    """What the UTF-8 of a text looks like when it is taken for Latin-1."""
+    """Return the UTF-8 of a text as it looks when it is taken for Latin-1."""
     found = set()
     for codec in ("cp1252", "latin-1"):
         try:
