@@ -51,20 +51,18 @@ class Line:
 
 
 LEFT_OUT = {
-    "Downloads.download": "a file, sent as it lies in the storage",
+    "Downloads.download_file": "a file, sent as it lies in the storage",
     "Errors and Logs.follow_log": "a stream: `scripts/bench streams`",
     "Errors and Logs.follow_run": "a stream: `scripts/bench streams`",
-    "Errors and Logs.raw_log": "a file, sent as it lies in the storage",
-    "GitHub.bring_back": "asks GitHub",
-    "GitHub.start_connecting": "sends a browser to GitHub",
-    "Runners.sample": "a file, for a runner that holds a lease",
+    "Errors and Logs.download_log": "a file, sent as it lies in the storage",
+    "GitHub.return_from_github": "asks GitHub",
+    "GitHub.get_github_authorization": "sends a browser to GitHub",
+    "Runners.get_attempt_sample": "a file, for a runner that holds a lease",
     "System.get_index": "constant: reads no database",
     "docs.asset": "a file of the documentation",
     "docs.document": "a file of the documentation",
     "docs.document_as_json": "a file of the documentation",
     "docs.page": "a file of the documentation",
-    "docs.start": "a file of the documentation",
-    "metrics.metrics": "for Prometheus, off the API's path",
     "root.get_root": "constant: reads no database",
 }
 
@@ -163,10 +161,10 @@ LINES: tuple[Line, ...] = (
     *_objects("Regression tests.get_regression_test", "/regression-tests/{sample}", "",
               "format=text"),
     *_list(
-        "Baselines.list_approvals", "/baseline-approvals", "status=approved",
+        "Baselines.list_baseline_approvals", "/baseline-approvals", "status=approved",
         "status=pending_review", "regression_id={sample}", "requester=user@bench.invalid",
     ),
-    *_objects("Baselines.get_approval", "/baseline-approvals/6"),
+    *_objects("Baselines.get_baseline_approval", "/baseline-approvals/6"),
     *_list(
         "Audit log.list_audit_log", "/audit-log", "action=run.retried", "account_id=3",
         "subject_type=run&subject_id={run}",

@@ -373,7 +373,7 @@ UNION ALL SELECT DISTINCT 'media_info', g.sample_id, NULL, NULL, NULL
     "Samples.get_history?result_status=fail": _FAILING_HISTORY,
     "Samples.get_history?result_status=missing_output": _FAILING_HISTORY,
     "Regression tests.list_regression_tests": _TESTS,
-    "Baselines.list_approvals": _APPROVALS,
+    "Baselines.list_baseline_approvals": _APPROVALS,
     "Audit log.list_audit_log": Reference(
         "*",
         "audit_event",
@@ -423,7 +423,7 @@ UNION ALL SELECT DISTINCT 'media_info', g.sample_id, NULL, NULL, NULL
 }
 
 WITHOUT = {
-    "Baselines.get_approval": "shows how two files differ",
+    "Baselines.get_baseline_approval": "shows how two files differ",
     "Errors and Logs.read_log": "reads a file",
     "Errors and Logs.read_test_log": "reads a file",
     "Errors.list_diffs": "tells by the files' contents",

@@ -322,6 +322,12 @@ def test_a_get_without_a_measurement_is_named(sqlite_app: Flask) -> None:
     assert operations.missing(other) == ["New.operation", "static"]
 
 
+def test_no_operation_is_named_that_there_is_no_more(sqlite_app: Flask) -> None:
+    named = {line.endpoint for line in LINES} | set(operations.LEFT_OUT)
+
+    assert named - {rule.endpoint for rule in sqlite_app.url_map.iter_rules()} == set()
+
+
 @dataclass(frozen=True)
 class Site:
     """A database of the size for tests on MariaDB, and the options that name it."""
