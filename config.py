@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, TypeVar, get_type_hints
 from urllib.parse import urlsplit
@@ -99,6 +100,28 @@ def _limit(text: str) -> str | None:
     if limit.amount < 1:
         raise ValueError("a limit lets at least one request through")
     return text
+
+
+def _switch(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ValueError("must be 'on' or 'off'")
+    return text == "on"
+
+
+def _email(text: str) -> str:
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", text):
+        raise ValueError("must be the address of an account")
+    return text
+
+
+def _prefix(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", text):
+        raise ValueError("at most 40 letters, digits, dots, hyphens and underscores")
+    return text
+
+
+def _file(text: str) -> Path:
+    return Path(text).expanduser().resolve()
 
 
 def _repository(text: str) -> str:
@@ -196,11 +219,24 @@ class Settings:
     rate_limit_write: Annotated[str | None, _limit] = "20/minute"
     rate_limit_auth: Annotated[str | None, _limit] = "5/15 minutes"
     rate_limit_runner: Annotated[str | None, _limit] = "6000/minute"
+    rate_limit_submit: Annotated[str | None, _limit] = "20/minute"
 
     main_repository: Annotated[str, _repository] = "CCExtractor/ccextractor"
     allowed_repositories: Annotated[tuple[str, ...], _repositories] = ()
     git_base_url: Annotated[str, _url("http", "https", "file")] = "https://github.com"
     runner_platforms: Annotated[tuple[str, ...], _platforms] = PLATFORMS
+
+    jobs: Annotated[bool, _switch] = False
+    job_scan: Annotated[str | None, str] = None
+    job_retention: Annotated[int, _whole(1, 3650)] = 30
+    job_time_limit: Annotated[int, _whole(1, 24 * 3600)] = 3600
+    job_memory_limit: Annotated[int, _size] = 2 * 1024 * 1024 * 1024
+    max_job_upload: Annotated[int, _size] = 64 * 1024 * 1024
+    max_queued_jobs: Annotated[int, _whole(1, 1_000_000)] = 100
+    max_running_jobs: Annotated[int, _whole(1, 10_000)] = 4
+    local_jobs_account: Annotated[str | None, _email] = None
+    ci_db_path: Annotated[Path | None, _file] = None
+    ci_container_prefix: Annotated[str, _prefix] = ""
 
     github_client_id: Annotated[str | None, str] = None
     github_client_secret: Annotated[str | None, str] = field(default=None, repr=False)
@@ -233,6 +269,12 @@ class Settings:
         return self.database_url.startswith("sqlite")
 
     @property
+    def own_folder(self) -> Path:
+        """The folder for what is kept beside a SQLite database."""
+        path = Path(make_url(self.database_url).database or "")
+        return path.with_name(path.name + ".files") if self.ci_db_path else path.parent
+
+    @property
     def has_limits(self) -> bool:
         return any(
             (
@@ -240,6 +282,7 @@ class Settings:
                 self.rate_limit_write,
                 self.rate_limit_auth,
                 self.rate_limit_runner,
+                self.jobs and self.rate_limit_submit,
             )
         )
 
@@ -259,11 +302,13 @@ class Settings:
             text = (environ.get(name) or "").strip()
             if text:
                 values[setting.name] = _read(name, text, READERS[setting.name])
+        if "ci_db_path" in values and "database_url" not in values:
+            values = _beside_its_file(values)
         settings = cls(**values)  # type: ignore[arg-type]  # each reader returns its field's type
         settings.check_together()
         if settings.secret_key:
             return settings
-        return replace(settings, secret_key=_kept_secret(settings.database_url))
+        return replace(settings, secret_key=_kept_secret(settings.own_folder / "secret_key"))
 
     @property
     def metrics_port(self) -> int | None:
@@ -276,6 +321,15 @@ class Settings:
             raise SettingsError("METRICS_ADDRESS needs a port of its own, other than PORT.")
         if self.sample_repository is None and not self.gcs_bucket:
             raise SettingsError("SAMPLE_REPOSITORY may be 'none' only where GCS_BUCKET is set.")
+        if self.local_jobs_account and not (
+            _is_loopback(self.host)
+            and self.trusted_proxies == 0
+            and (self.public_url is None or _is_loopback(urlsplit(self.public_url).hostname or ""))
+        ):
+            raise SettingsError(
+                "LOCAL_JOBS_ACCOUNT lets this machine's users submit jobs without a token: HOST "
+                "must be a loopback address, TRUSTED_PROXIES 0, PUBLIC_URL unset or a loopback one."
+            )
         if bool(self.github_client_id) != bool(self.github_client_secret):
             raise SettingsError(
                 "GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET belong together: set both or neither."
@@ -291,6 +345,29 @@ READERS: dict[str, Callable[[str], object]] = {
     name: hint.__metadata__[0]
     for name, hint in get_type_hints(Settings, include_extras=True).items()
 }
+
+
+def _beside_its_file(values: dict[str, object]) -> dict[str, object]:
+    """The settings of a server that was given CI_DB_PATH: its SQLite file, and files beside it.
+
+    Two such servers on one host share neither logs nor archives nor a secret.
+    """
+    path = Path(str(values["ci_db_path"]))
+    files = path.with_name(path.name + ".files")
+    return {
+        "sample_repository": files / "repository",
+        **values,
+        "database_url": f"sqlite:///{path}",
+    }
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _process_environment() -> dict[str, str | None]:
@@ -316,9 +393,8 @@ def _read(name: str, text: str, reader: Callable[[str], T]) -> T:
         raise SettingsError(f"{name} is {shown}: {error}") from None
 
 
-def _kept_secret(database_url: str) -> str:
-    """The secret beside the SQLite database, made the first time, readable by its owner only."""
-    path = Path(make_url(database_url).database or "").parent / "secret_key"
+def _kept_secret(path: Path) -> str:
+    """The secret kept in this file, made the first time, readable by its owner only."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():

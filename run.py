@@ -4,7 +4,8 @@ from flask import Flask
 
 import command_line
 import json_log
-import mod_test.rollup.tables  # noqa: F401  these four bring every table into the metadata
+import mod_job.models  # noqa: F401
+import mod_test.rollup.tables  # noqa: F401  these bring every table into the metadata
 from config import Settings
 from database import init_database
 from mod_sample.storage import open_repository

@@ -79,6 +79,16 @@ def may_see_stacks(account: Account, scopes: Collection[Scope]) -> bool:
     return account.role in APPROVERS and Scope.SYSTEM_READ in scopes
 
 
+def may_submit(account: Account) -> bool:
+    """Return whether this account may submit jobs: its role; a blocked one is refused apart."""
+    return account.role in TRUSTED
+
+
+def may_see_job(account: Account, owner_id: int) -> bool:
+    """Return whether this account may see the job of that owner, and act on it."""
+    return account.is_admin or account.id == owner_id
+
+
 def need_role(account: Account, *roles: Role) -> None:
     """Raises Forbidden when the account has none of these roles."""
     if account.role not in roles:

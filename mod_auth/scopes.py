@@ -11,9 +11,11 @@ class Scope(enum.StrEnum):
     RESULTS_READ = "results:read"
     BASELINES_WRITE = "baselines:write"
     SYSTEM_READ = "system:read"
+    JOBS_READ = "jobs:read"
+    JOBS_WRITE = "jobs:write"
     # Lists and revokes the account's other tokens, and an admin's anybody's.
     TOKENS_MANAGE = "tokens:manage"
-    # Claims runs and reports them; only an admin gives it (mod_auth.tokens).
+    # Claims runs and jobs and reports them; only an admin gives it (mod_auth.tokens).
     RUNS_EXECUTE = "runs:execute"
 
 

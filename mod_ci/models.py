@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Boolean, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from database import Base, EnumText, UtcDateTime, given, key, ours
+from database import Base, EnumText, UtcDateTime, given, key, ours, word
 from mod_test.models import Platform
 
 
@@ -39,6 +39,20 @@ class Stage(enum.StrEnum):
     @property
     def step(self) -> int:
         return list(Stage).index(self) + 1
+
+
+class JobStage(enum.StrEnum):
+    """The stages of an attempt at a job, in order."""
+
+    unpack = "unpack"
+    install = "install"
+    test = "test"
+    collect = "collect"
+    finish = "finish"
+
+    @property
+    def step(self) -> int:
+        return list(JobStage).index(self) + 1
 
 
 class GcpInstance(Base):
@@ -105,6 +119,36 @@ class Attempt(Base):
     error_stack: Mapped[str | None] = mapped_column(Text)
 
 
+class JobAttempt(Base):
+    """One runner's hold on a job: as `Attempt`, in a table of its own, so that runs pay nothing.
+
+    Its credential begins otherwise than a run's, by which the protocol tells the two apart
+    (docs/adr/040-jobs.md). `running_test`: the test that its project said it has begun.
+    """
+
+    __tablename__ = "job_attempt"
+    __table_args__ = ours(
+        UniqueConstraint("job_id", "number", name="uq_job_attempt_number"),
+        Index("ix_job_attempt_runner", "runner_name", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    runner_name: Mapped[str] = mapped_column(String(100))
+    account_id: Mapped[int | None]
+    credential_hash: Mapped[str] = mapped_column(word(64))
+    claimed_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
+    deadline_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
+    stage: Mapped[JobStage | None] = mapped_column(EnumText(JobStage, plain=True))
+    running_test: Mapped[str | None] = mapped_column(Text)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime(fraction=True))
+    end_reason: Mapped[EndReason | None] = mapped_column(EnumText(EndReason))
+    error_type: Mapped[str | None] = mapped_column(String(50))
+    error_message: Mapped[str | None] = mapped_column(Text)
+    error_stack: Mapped[str | None] = mapped_column(Text)
+
+
 class LostLease(Base):
     """A lease that ran out, for counting: not tied to its run, which may be deleted."""
 
@@ -117,7 +161,7 @@ class LostLease(Base):
 
 
 class IdempotencyKey(Base):
-    """The answer to a POST that named a key, for 24 hours; without `run_id` it is at work."""
+    """The answer to a POST that named a key, for 24 hours: a run or a job; without one, at work."""
 
     __tablename__ = "idempotency_key"
     __table_args__ = ours(UniqueConstraint("account_id", "key_hash", name="uq_idempotency_key"))
@@ -128,3 +172,4 @@ class IdempotencyKey(Base):
     request_hash: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime(fraction=True))
     run_id: Mapped[int | None]
+    job_id: Mapped[int | None]

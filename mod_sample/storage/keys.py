@@ -14,7 +14,18 @@ _HASH = re.compile(r"[0-9a-fA-F]{64}")
 _EXTENSION = re.compile(r"[A-Za-z0-9_+-]{1,32}(?:\.[A-Za-z0-9_+-]{1,32}){0,3}")
 _COMPONENT = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,254}")
 _BY_CONTENT = re.compile(r"(?:TestFiles|TestResults)/([0-9a-fA-F]{64})(?:\.[A-Za-z0-9._+-]+)?")
-_FOLDERS = frozenset({"TestFiles", "TestResults", "LogFiles", "test_artifacts"})
+_FOLDERS = frozenset(
+    {
+        "TestFiles",
+        "TestResults",
+        "LogFiles",
+        "test_artifacts",
+        "JobFiles",
+        "JobLogs",
+        "job_artifacts",
+    }
+)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LARGEST_ID = 2_147_483_647
 _LONGEST_EXTENSION = 64
 
@@ -83,6 +94,21 @@ def artifact_key(run_id: int, kind: ArtifactKind | str, platform: str) -> str:
     return f"test_artifacts/{_id(run_id)}/{names[kind]}"
 
 
+def job_source_key(uuid: str) -> str:
+    """The archive that a job was submitted as. Raises UnsafeName."""
+    return f"JobFiles/{_uuid(uuid)}.zip"
+
+
+def job_log_key(uuid: str) -> str:
+    """The log of a job. Raises UnsafeName."""
+    return f"JobLogs/{_uuid(uuid)}.txt"
+
+
+def job_artifact_key(uuid: str, attempt: int, sha256: str) -> str:
+    """A file that an attempt at a job left behind, by its content. Raises UnsafeName."""
+    return f"job_artifacts/{_uuid(uuid)}/{_id(attempt)}/{_hash(sha256)}"
+
+
 # Names are asked for again and again: which files there should be changes rarely.
 @functools.lru_cache(maxsize=8192)
 def check_key(key: str) -> str:
@@ -118,6 +144,12 @@ def check_content(key: str, sha256: str) -> None:
 def _hash(value: str) -> str:
     if not isinstance(value, str) or not _HASH.fullmatch(value):
         raise UnsafeName(f"{str(value)[:80]!r} is no SHA-256")
+    return value
+
+
+def _uuid(value: str) -> str:
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
+        raise UnsafeName(f"{str(value)[:80]!r} is no id of a job")
     return value
 
 
