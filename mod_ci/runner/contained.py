@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from mod_ci.runner import folders
 from mod_ci.runner.kept import core_dumps
@@ -37,6 +37,7 @@ class Cause(Enum):
     TIME_LIMIT = "time_limit"
     MEMORY_LIMIT = "memory_limit"
     OUTPUT_LIMIT = "output_limit"
+    DISK_LIMIT = "disk_limit"
     PROCESS_LIMIT = "process_limit"
     STOPPED = "stopped"
     NOT_STARTED = "not_started"
@@ -78,6 +79,26 @@ class Program:
 Sink = Callable[[bytes], None]
 
 
+@dataclass(frozen=True)
+class Command:
+    """The command line that a keeper starts, and what it watches."""
+
+    argv: Sequence[str]
+    cwd: Path
+    env: Mapping[str, str]
+    limits: Limits
+    stdin: Path | None = None
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """A running keeper: its process, the pipe that rules it, the pipe on which it reports."""
+
+    process: subprocess.Popen[bytes]
+    control: IO[bytes]
+    report: IO[bytes]
+
+
 def run(
     program: Program, stdout: Sink, stderr: Sink, stopping: Callable[[], bool] = lambda: False
 ) -> Ended:
@@ -86,42 +107,57 @@ def run(
     Both sinks are called with what it prints, as it is printed, from this thread. On
     return no process of it is left. Raises HostFailure when it could not be run at all.
     """
-    with contextlib.ExitStack() as stack:
-        keeper, control, report = start(program, stack)
-        with keeper:
-            try:
-                pipes = Pipes(keeper, report, (stdout, stderr), program.limits)
-                with pipes.selector:
-                    over = attend(control, pipes, program, stopping)
-            finally:
-                # Closing the control pipe is what ends the program, whatever happened here.
-                control.close()
-                finish(keeper)
-    return verdict(pipes.said, over, program.limits)
-
-
-def start(
-    program: Program, stack: contextlib.ExitStack
-) -> tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]:
-    """Start the keeper with the program; returns it, its control and its report."""
     limits = program.limits
-    launch = [*PYTHON, str(HERE / "launch.py"), *limits.for_launch(), *program.argv]
+    argv = [*PYTHON, str(HERE / "launch.py"), *limits.for_launch(), *program.argv]
     if program.sandbox is not None and program.view is not None:
-        launch = wrap(program.sandbox, launch, program.cwd, program.view)
+        argv = wrap(program.sandbox, argv, program.cwd, program.view)
+    with contextlib.ExitStack() as stack:
+        command = Command(argv, program.cwd, program.env, limits, program.stdin)
+        keeper = start(command, stack)
+        pipes = Pipes(keeper, (stdout, stderr), limits.output_bytes)
+
+        def look(*, measure: bool, stop: bool) -> Cause | None:
+            stopped = stopping if stop else (lambda: False)
+            return to_stop(pipes.printed, program, stopped, measure=measure)
+
+        def end(_cause: Cause) -> Iterator[float]:
+            # Closing the control pipe is what ends the program.
+            keeper.control.close()
+            yield KEEPER_GRACE_S
+
+        with tended(keeper, pipes):
+            over = attend(pipes, limits.time_s + KEEPER_GRACE_S, look, end)
+    return verdict(pipes.said, over, limits)
+
+
+@contextlib.contextmanager
+def tended(keeper: Keeper, pipes: "Pipes") -> Iterator[None]:
+    """Let the keeper end at the end of the block, whatever happens in it, and wait for it."""
+    with keeper.process, pipes.selector:
+        try:
+            yield
+        finally:
+            keeper.control.close()
+            finish(keeper.process)
+
+
+def start(command: Command, stack: contextlib.ExitStack) -> Keeper:
+    """Start a keeper with the command."""
+    limits = command.limits
     control_read, control_write = os.pipe()
     control = stack.enter_context(os.fdopen(control_write, "wb", buffering=0))
     report_read, report_write = os.pipe()
     report = stack.enter_context(os.fdopen(report_read, "rb", buffering=0))
-    keeper = [str(control_read), str(report_write), str(int(limits.time_s * 1000))]
-    keeper += [str(limits.memory_bytes), str(limits.processes)]
+    arguments = [str(control_read), str(report_write), str(int(limits.time_s * 1000))]
+    arguments += [str(limits.memory_bytes), str(limits.processes)]
     try:
         stdin = (
-            stack.enter_context(program.stdin.open("rb")) if program.stdin else subprocess.DEVNULL
+            stack.enter_context(command.stdin.open("rb")) if command.stdin else subprocess.DEVNULL
         )
         process = subprocess.Popen(  # noqa: S603  # running given programs is what a runner does
-            [*PYTHON, str(HERE / "keeper.py"), *keeper, *launch],
-            cwd=program.cwd,
-            env=dict(program.env),
+            [*PYTHON, str(HERE / "keeper.py"), *arguments, *command.argv],
+            cwd=command.cwd,
+            env=dict(command.env),
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -133,7 +169,7 @@ def start(
     finally:
         os.close(control_read)
         os.close(report_write)
-    return process, control, report
+    return Keeper(process, control, report)
 
 
 class Pipes:
@@ -142,17 +178,15 @@ class Pipes:
     printed: bytes so far. said: the report. reported: whether the report is complete.
     """
 
-    def __init__(
-        self,
-        keeper: subprocess.Popen[bytes],
-        report: IO[bytes],
-        sinks: tuple[Sink, Sink],
-        limits: Limits,
-    ) -> None:
+    def __init__(self, keeper: Keeper, sinks: tuple[Sink, Sink], most_printed: int) -> None:
         self.selector = selectors.DefaultSelector()
-        self.limits = limits
+        self.most_printed = most_printed
         self.printed, self.said, self.reported = 0, b"", False
-        streams = ((keeper.stdout, sinks[0]), (keeper.stderr, sinks[1]), (report, None))
+        streams = (
+            (keeper.process.stdout, sinks[0]),
+            (keeper.process.stderr, sinks[1]),
+            (keeper.report, None),
+        )
         for stream, sink in streams:
             if stream is not None:
                 self.selector.register(stream, selectors.EVENT_READ, sink)
@@ -174,38 +208,50 @@ class Pipes:
     def take(self, data: bytes, sink: Sink) -> None:
         """Hand on output, unless it is more than the program may put out."""
         self.printed += len(data)
-        if not self.limits.output_bytes or self.printed <= self.limits.output_bytes:
+        if not self.most_printed or self.printed <= self.most_printed:
             sink(data)
 
 
-def attend(
-    control: IO[bytes], pipes: Pipes, program: Program, stopping: Callable[[], bool]
-) -> Cause | None:
-    """Hand on output until the keeper reports; stop the program when it is to stop.
+class Look(Protocol):
+    """Says why a program is to be ended now, if it is."""
 
-    Returns why we stopped it, if we did.
+    def __call__(self, *, measure: bool, stop: bool) -> Cause | None:
+        """measure: look at what takes time. stop: obey requests to stop, too."""
+
+
+def attend(
+    pipes: Pipes, most_s: float, look: Look, end: Callable[[Cause], Iterator[float]]
+) -> Cause | None:
+    """Hand on output until the keeper reports, or for `most_s`; end the program when to.
+
+    `end` takes one step after the other, and says how long to wait before the next.
+    Returns why we ended it, if we did.
     """
     over: Cause | None = None
+    steps: Iterator[float] = iter(())
     measure_at = 0.0
-    give_up_at = time.monotonic() + program.limits.time_s + KEEPER_GRACE_S
-    while not pipes.reported and time.monotonic() < give_up_at:
+    give_up_at = time.monotonic() + most_s
+    while not pipes.reported:
+        now = time.monotonic()
+        if now >= give_up_at:
+            wait_s = next(steps, None)
+            if wait_s is None:
+                break
+            give_up_at = now + wait_s
         pipes.pump(LOOK_EVERY_S)
         if over is not None:
             continue
         now = time.monotonic()
-        over = to_stop(pipes.printed, program, stopping, measure=now >= measure_at)
+        over = look(measure=now >= measure_at, stop=True)
         if now >= measure_at:
             # A slow disk or many files must not make measuring the main work.
             measure_at = now + max(0.2, 10 * (time.monotonic() - now))
         if over is not None:
-            give_up_at = now + KEEPER_GRACE_S
-            control.close()
-    if over is None:
-        # What was printed just before the end is still in the pipes; nobody adds to it.
-        while pipes.pump(0):
-            pass
-        over = to_stop(pipes.printed, program, lambda: False, measure=True)
-    return over
+            steps, give_up_at = end(over), 0.0
+    # What was printed just before the end is still in the pipes; nobody adds to it.
+    while pipes.reported and pipes.pump(0):
+        pass
+    return over or look(measure=True, stop=False)
 
 
 def to_stop(

@@ -5,6 +5,7 @@
 One keeper stands between the runner and each program. It is the reaper of the program's
 descendants, so nothing escapes it by a new session or a double fork, and it outlives the
 runner by no more than the time it takes to kill: the control pipe closes with the runner.
+A byte on that pipe asks process 1 of the sandbox that was started to end (SIGTERM).
 It watches wall time, the memory of all descendants together (bytes, 0 for no limit) and
 how many they are (0 for no limit). When the program has ended, or was stopped, it kills
 what is left and writes one line to REPORT_FD:
@@ -124,7 +125,19 @@ def kill_all() -> None:
     reap()
 
 
-def watch(control: int, status: int, until: float, memory_limit: int, processes: int) -> str:
+def ask(child: int) -> None:
+    """Send SIGTERM to the processes below a child: bwrap's is process 1 of its sandbox."""
+    for pid, (parent, _) in table().items():
+        if parent == child:
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except OSError:
+                continue
+
+
+def watch(
+    control: int, status: int, until: float, memory_limit: int, processes: int, child: int
+) -> str:
     """Wait for the end of the program or for a reason to end it; returns the cause."""
     poll = select.poll()
     poll.register(control, select.POLLIN | select.POLLHUP)
@@ -137,7 +150,9 @@ def watch(control: int, status: int, until: float, memory_limit: int, processes:
         if status in ready:
             return "ended"
         if control in ready:
-            return "stopped"
+            if not os.read(control, 1):
+                return "stopped"
+            ask(child)
         reap()
         if memory_limit or processes:
             cause = too_much(memory_limit, processes)
@@ -145,10 +160,11 @@ def watch(control: int, status: int, until: float, memory_limit: int, processes:
                 return cause
 
 
-def start(program: list[str]) -> int:
-    """Start the program; returns the end of the pipe on which `launch.py` says how it goes."""
+def start(program: list[str]) -> tuple[int, int]:
+    """Start the program; returns its process and the pipe on which `launch.py` says how it goes."""
     status, write_end = os.pipe()
-    if os.fork() == 0:
+    child = os.fork()
+    if child == 0:
         try:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             os.dup2(write_end, STATUS_FD, inheritable=True)
@@ -157,7 +173,7 @@ def start(program: list[str]) -> int:
         finally:
             os._exit(127)
     os.close(write_end)
-    return status
+    return child, status
 
 
 def read_status(pipe: int) -> bytes:
@@ -180,10 +196,11 @@ def main(arguments: list[str]) -> None:
     os.set_inheritable(report, False)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     started = time.monotonic()
-    pipe = start(arguments[5:])
+    child, pipe = start(arguments[5:])
     said = b""
     while True:
-        cause = watch(control, pipe, started + time_limit_ms / 1000, memory_limit, processes)
+        until = started + time_limit_ms / 1000
+        cause = watch(control, pipe, until, memory_limit, processes, child)
         if cause != "ended":
             break
         piece = os.read(pipe, 4096)
