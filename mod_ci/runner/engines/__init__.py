@@ -7,13 +7,16 @@ that all engines keep alike, `probe` the proof that an engine is fit.
 from pathlib import Path
 
 from mod_ci.runner.engines.bwrap import Bubblewrap
+from mod_ci.runner.engines.containers import Containers
 from mod_ci.runner.engines.model import Engine, EngineMissing
 
-NAMES = ("bwrap",)
+NAMES = ("bwrap", "podman", "docker")
 
 
 def make(name: str, work: Path, images: Path | None = None) -> Engine:
     """Make an engine by its name, fit or not."""
+    if name != "bwrap":
+        return Containers(name, work / "boxes", images)
     return Bubblewrap(work / "boxes", images)
 
 

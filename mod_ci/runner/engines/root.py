@@ -48,18 +48,23 @@ def python(box: Box) -> list[str]:
     return [program, "-I", "-S", LAUNCH]
 
 
-def lay_out(box: Box, image: Path | None, root: Path, private: Path) -> list[Mount]:
-    """Make the root folder and the private folder of a box; returns what to mount, in order."""
+def lay_out(
+    box: Box, image: Path | None, root: Path, private: Path, *, stored: bool = False
+) -> list[Mount]:
+    """Make the root folder and the private folder of a box; returns what to mount, in order.
+
+    stored: the engine has the image itself.
+    """
     root.mkdir()
     private.mkdir(mode=0o777)
     private.chmod(0o1777)
     for place in ("proc", "dev", "run", "sys", *(place.strip("/") for place in PRIVATE)):
         (root / place).mkdir(parents=True, exist_ok=True)
-    mounts = [
-        *(of_image(image, root) if image else of_host(root, network=box.network)),
-        launcher(),
-        *box.mounts,
-    ]
+    mounts = [launcher(), *box.mounts]
+    if image is not None:
+        mounts = [*of_image(image, root), *mounts]
+    elif not stored:
+        mounts = [*of_host(root, network=box.network), *mounts]
     for mount in mounts:
         expect_own_place(mount, mounts)
         make_point(mount, root, private)

@@ -82,9 +82,11 @@ def play(engine: Engine, job: Path) -> Play:
             on_line(data)
 
         name = f"tests-{job.parent.name}"
-        place = Box(name, LABELS, mounts=(Mount(job, "/job", writable=True), *mounts))
+        place = Box(
+            name, LABELS, mounts=(Mount(job, "/job", writable=True), *mounts), folder="/job"
+        )
         end = engine.run(
-            replace(place, folder="/job", **(box or {})),
+            replace(place, **(box or {})),
             argv or ["sh", "-c", code],
             replace(BOUNDS, **bounds),
             line=line,

@@ -140,7 +140,7 @@ def test_no_engine_is_a_choice(tmp_path: Path) -> None:
 def test_an_engine_that_is_not_fit_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))  # no engine is in there
 
     with pytest.raises(EngineMissing, match="bwrap is not installed"):
         choose("auto", tmp_path)
