@@ -15,6 +15,7 @@ from mod_api.schemas.github import (
     GitHubStartSchema,
 )
 from mod_auth import github
+from mod_auth.scopes import Scope
 
 bp = Resource(
     "GitHub", __name__, url_prefix="/auth/github", description="Connecting an account with GitHub"
@@ -22,9 +23,9 @@ bp = Resource(
 
 
 @bp.get("")
-@requires(None)
+@requires(Scope.TOKENS_MANAGE)
 @bp.response(200, GitHubStartSchema, unit=False)
-@bp.fails(400, 401, 429, 503)
+@bp.fails(400, 401, 403, 429, 503)
 @bp.codes({503: "github_not_configured public_url_not_set"})
 def get_github_authorization() -> Any:
     """Get the GitHub authorization URL for this account."""
@@ -46,18 +47,22 @@ def return_from_github(code: str = "", state: str = "", error: str | None = None
     """
     if error is not None:
         raise Unprocessable("GitHub was not allowed to connect; start again.", "github_refused")
-    message = "Post code and state to /auth/github with your token."
+    message = "Post code and state to /auth/github with a token that has tokens:manage."
     return {"code": code, "state": state, "message": message}
 
 
 @bp.post("")
-@requires(None)
+@requires(Scope.TOKENS_MANAGE)
 @bp.body(GitHubConnectRequestSchema)
 @bp.response(200, GitHubConnectionSchema, unit=False)
-@bp.fails(400, 401, 413, 415, 422, 429, 503)
+@bp.fails(400, 401, 403, 413, 415, 422, 429, 503)
 @bp.codes({422: "github_refused", 503: "github_unavailable"})
 def connect_github(body: dict[str, str]) -> Any:
-    """Connect this token's account with the GitHub user who said yes."""
+    """Connect this token's account with the GitHub user who said yes.
+
+    Needs the scope `tokens:manage`: the GitHub user decides which runs all tokens of the account
+    may start, so a stolen token with less cannot change it.
+    """
     return github.connect(application.settings(), current_account(), **body)
 
 

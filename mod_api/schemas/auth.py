@@ -48,7 +48,8 @@ class TokenCreateRequestSchema(Schema):
             "uniqueItems": True,
             "default": [Scope.RUNS_READ.value, Scope.RESULTS_READ.value],
             "description": "Grant only what the client needs. tokens:manage lists and revokes the "
-            "account's tokens; runs:execute is for runners and is given to admins only.",
+            "account's tokens and connects it with GitHub; runs:execute is for runners and is "
+            "given to admins only.",
         },
     )
 

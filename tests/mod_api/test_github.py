@@ -51,7 +51,7 @@ def start(client, headers, repository: str = FORK, **more):
 
 
 def test_an_account_is_connected_in_three_requests(app, connected, hub, raw) -> None:
-    mine = factories.signed_in(Role.user)
+    mine = factories.signed_in(Role.user, Scope.TOKENS_MANAGE)
     hub.codes["the-code"] = (BACK, TOKEN)
 
     started = connected.get("/api/v1/auth/github", headers=mine).json
@@ -76,8 +76,29 @@ def test_an_account_is_connected_in_three_requests(app, connected, hub, raw) -> 
     assert connected.get("/api/v1/auth/github", headers=mine).json["github_login"] == "Ann-Lee"
 
 
+def test_a_token_that_does_not_manage_the_account_connects_nothing(
+    app, connected, hub, raw
+) -> None:
+    owner = factories.account(Role.user)
+    mine = factories.bearer(factories.token_for(owner, Scope.TOKENS_MANAGE))
+    others = factories.bearer(
+        factories.token_for(owner, *(one for one in Scope if one is not Scope.TOKENS_MANAGE))
+    )
+    hub.codes["the-code"] = (BACK, TOKEN)
+    body = {"code": "the-code", "state": state_for(connected, mine)}
+
+    answers = [
+        connected.get("/api/v1/auth/github", headers=others),
+        connected.post("/api/v1/auth/github", json=body, headers=others),
+    ]
+
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert raw.execute("SELECT github_login, github_token FROM user") == [(None, None)]
+    assert hub.asked == []
+
+
 def test_the_callback_alone_connects_nothing(app, connected, hub, raw) -> None:
-    mine = factories.signed_in(Role.user)
+    mine = factories.signed_in(Role.user, Scope.TOKENS_MANAGE)
     hub.codes["the-code"] = (BACK, TOKEN)
     state = state_for(connected, mine)
 
@@ -88,7 +109,7 @@ def test_the_callback_alone_connects_nothing(app, connected, hub, raw) -> None:
 
 
 def test_a_strangers_state_connects_nothing(sqlite_app, connected, hub) -> None:
-    mine, strange = factories.signed_in(Role.user), factories.signed_in(Role.user)
+    mine, strange = (factories.signed_in(Role.user, Scope.TOKENS_MANAGE) for _ in range(2))
     hub.codes["the-code"] = (BACK, TOKEN)
 
     answer = connected.post(
@@ -126,7 +147,7 @@ def test_a_callback_that_brings_no_code_says_so(
 
 @pytest.mark.parametrize("mood", ["error", "garbage", "redirect"])
 def test_a_github_that_does_not_answer_is_503(sqlite_app, connected, hub, mood) -> None:
-    mine = factories.signed_in(Role.user)
+    mine = factories.signed_in(Role.user, Scope.TOKENS_MANAGE)
     state = state_for(connected, mine)
     hub.mood = mood
 
@@ -139,7 +160,7 @@ def test_a_github_that_does_not_answer_is_503(sqlite_app, connected, hub, mood) 
 
 
 def test_a_code_that_github_does_not_take_is_422(sqlite_app, connected, hub) -> None:
-    mine = factories.signed_in(Role.user)
+    mine = factories.signed_in(Role.user, Scope.TOKENS_MANAGE)
 
     answer = connected.post(
         "/api/v1/auth/github",
@@ -151,7 +172,7 @@ def test_a_code_that_github_does_not_take_is_422(sqlite_app, connected, hub) -> 
 
 
 def test_without_settings_it_says_what_is_missing(sqlite_app, client, make_app) -> None:
-    mine = factories.signed_in(Role.user)
+    mine = factories.signed_in(Role.user, Scope.TOKENS_MANAGE)
     no_address = make_app(github_client_id="x", github_client_secret="y").test_client()
     no_client = make_app(public_url=PUBLIC).test_client()
 
