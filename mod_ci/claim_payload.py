@@ -53,7 +53,11 @@ def payload(
 
 
 def with_sizes(samples: Sequence[dict[str, Any]], repository: Repository) -> None:
-    """Fill in each sample's size in bytes; null where the file is in no storage."""
+    """Fill in each sample's size in bytes; null where no storage says that it has the file.
+
+    A claim is not refused because a storage is silent: the download tells a file that is missing
+    (404) from one that nobody can tell of (503).
+    """
     keys = {}
     for sample in samples:
         try:

@@ -5,6 +5,7 @@ from marshmallow import fields, validate
 from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import SHA256, Number, Pattern, TruncatedString, one_of, text
 from mod_api.schemas.pages import OffsetQuery
+from mod_sample.storage import StorageStatus
 
 EXTENSION = Pattern("^[a-zA-Z0-9]+$")
 SAMPLE_STATUSES = ["active", "inactive"]
@@ -34,6 +35,13 @@ class SampleSchema(Schema):
             "where that is not known. Not in lists.",
             "additionalProperties": True,
         }
+    )
+    media_info_status = one_of(
+        *StorageStatus,
+        metadata={
+            "description": "Where mediainfo's report is: `ok` where it was read, `degraded` where "
+            "the storage does not answer now, `missing` where there is none. Not in lists."
+        },
     )
     notes = TruncatedString(
         1000, allow_none=True, metadata={"description": "What those who uploaded it noted"}

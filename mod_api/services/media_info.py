@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from xml.parsers import expat
 
 from mod_api.services.outputs.file_names import media_key
-from mod_sample.storage import NotStored, Repository, StorageUnavailable
+from mod_sample.storage import NotStored, Repository, StorageStatus, StorageUnavailable
 
 MOST_BYTES = 1024 * 1024
 MOST_ELEMENTS = 5000
@@ -35,19 +35,22 @@ class _Refused(Exception):
     """XML of a shape that is not read."""
 
 
-def media_info(repository: Repository, sha: str) -> dict[str, Any]:
-    """`{"tracks": [{"type": "General", ...}, ...]}`, every value as text.
+def media_info(repository: Repository, sha: str) -> tuple[dict[str, Any], StorageStatus]:
+    """Return `{"tracks": [{"type": "General", ...}, ...]}`, every value as text, and where it is.
 
-    Empty where there is none, where it is broken, or where the storage does not answer in time.
+    The tracks are empty where the file is missing or broken, and where a storage that might have it
+    does not answer in time: then it is `degraded`.
     """
     key = media_key(sha)
     if key is None:
-        return {}
+        return {}, StorageStatus.MISSING
     try:
         data = repository.read(key, MOST_BYTES + 1, READ_S)
-    except (NotStored, StorageUnavailable):
-        return {}
-    return parse(data)
+    except NotStored:
+        return {}, StorageStatus.MISSING
+    except StorageUnavailable:
+        return {}, StorageStatus.DEGRADED
+    return parse(data), StorageStatus.OK
 
 
 def parse(data: bytes) -> dict[str, Any]:

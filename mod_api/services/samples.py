@@ -69,10 +69,11 @@ class SampleView:
 
 @dataclass(frozen=True)
 class SampleDetail:
-    """A media sample with what mediainfo said of it."""
+    """A media sample with what mediainfo said of it, and where that is stored."""
 
     sample: SampleView
     media_info: dict[str, Any]
+    media_info_status: str
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.sample, name)
@@ -107,7 +108,8 @@ def get_sample(sample_id: int, *, repository: Repository, base: str) -> SampleDe
         if not rows:
             raise NotFound("sample", sample_id)
         (sample,) = _views(rows, base)
-    return SampleDetail(sample, media_info(repository, sample.sha256))
+    tracks, status = media_info(repository, sample.sha256)
+    return SampleDetail(sample, tracks, status.value)
 
 
 @functools.cache

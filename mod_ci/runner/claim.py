@@ -57,7 +57,7 @@ class RegressionTest:
 
 @dataclass(frozen=True)
 class Sample:
-    """One media file. size_bytes is None when it is in no storage; extension has no dot."""
+    """One media file. size_bytes is None when it is not known; extension has no dot."""
 
     sample_id: int
     sha256: str

@@ -86,7 +86,7 @@ class Repository:
         }
 
     def sizes(self, keys: Iterable[str]) -> dict[str, int | None]:
-        """The size in bytes of each of `keys`, None where no storage has the file.
+        """The size in bytes of each of `keys`, None where no storage says that it has the file.
 
         For names that stand for their content, as a sample's does: a size that was seen is not
         asked for again.

@@ -1,5 +1,6 @@
 """Outputs and files while the bucket is down, slow, refusing or lying, and files come and go."""
 
+import io
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from google.oauth2 import service_account
 
-from mod_sample.storage import LocalBackend, Repository, result_key
+from mod_sample.storage import LocalBackend, Repository, media_info_key, result_key
 from mod_sample.storage.breaker import Breaker
 from mod_sample.storage.existence import Existence
 from mod_sample.storage.gcs import GcsBackend, Limits
@@ -27,6 +28,8 @@ from tests.mod_sample.storage.conftest import (  # noqa: F401  fixtures
     storage_server,
 )
 from tests.mod_sample.storage.proxy import Fault, Proxy
+from tests.patience import until
+from tests.runners import runner
 
 FAULTS = {
     "down": lambda: Fault(reset=True),
@@ -177,9 +180,8 @@ def test_a_failing_bucket_alone_is_asked_again_later_and_gives_no_address(
     assert (output["content"], output["truncated"], output["size_bytes"]) == ("", True, None)
 
     proxy.fault = None
-    threading.Event().wait(0.1)  # the pause after a failure
 
-    assert client.get(case.url("actual"), headers=reader).status_code == 200
+    until(lambda: client.get(case.url("actual"), headers=reader).status_code == 200)
 
 
 @pytest.mark.parametrize("fault", ["down", "cutting"])
@@ -252,3 +254,53 @@ def test_files_that_come_and_go_cause_no_error_of_ours(
     assert statuses["actual"] <= {200, 404}
     assert statuses["diff"] <= {200, 503}
     assert seen <= {"different", "missing_actual"}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_of_a_sample_whose_report_nobody_can_read_now_that_is_said(
+    client: FlaskClient,
+    case: Compared,
+    reader: dict[str, str],
+    in_storage: Any,
+    proxy: Proxy,  # noqa: F811  the fixture
+    fault: str,
+) -> None:
+    sample = factories.sample()
+    repository = in_storage(local=False)
+    report = b'<MediaInfo><track type="General"><Format>MPEG-TS</Format></track></MediaInfo>'
+    repository.put(media_info_key(sample.sha), io.BytesIO(report), "application/xml")
+
+    def told() -> tuple[dict[str, Any], str]:
+        answer = client.get(f"/api/v1/samples/{sample.id}", headers=reader)
+        assert answer.status_code == 200
+        return answer.json["media_info"], answer.json["media_info_status"]
+
+    whole = ({"tracks": [{"type": "General", "Format": "MPEG-TS"}]}, "ok")
+    assert told() == whole
+    proxy.fault = FAULTS[fault]()
+    assert told() == ({}, "degraded")
+    proxy.fault = None
+
+    until(lambda: told() == whole)
+
+
+@pytest.mark.parametrize("fault", ["down", "silent", "broken"])
+def test_a_claim_whose_sizes_nobody_knows_leads_to_downloads_that_ask_for_another_try(
+    client: FlaskClient,
+    sample_repository: Path,
+    in_storage: Any,
+    proxy: Proxy,  # noqa: F811  the fixture
+    fault: str,
+) -> None:
+    test = factories.regression_test()
+    factories.run(tests=[test])
+    in_storage(local=False)
+    proxy.fault = FAULTS[fault]()
+
+    held = runner(client).claim()
+
+    (sample,) = held.claim["samples"]
+    assert sample["size_bytes"] is None
+    answer = client.get(sample["url"], headers=held.headers)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]

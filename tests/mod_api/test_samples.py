@@ -56,7 +56,11 @@ def test_a_sample_shows_its_labels_notes_and_what_is_known_of_its_file(
         ]
     }
     listed = get("/samples")["data"][0]
-    assert {**listed, "media_info": found["media_info"]} == found
+    assert found["media_info_status"] == "ok"
+    assert {
+        **listed,
+        **{name: found[name] for name in ("media_info", "media_info_status")},
+    } == found
     get(f"/samples/{sample.id + 1}", 404)
 
 
@@ -124,8 +128,9 @@ def test_a_sample_without_stored_media_info_has_none(get: Get, sample_repository
     without, hostile = factories.sample(), factories.sample()
     media_info(sample_repository, hostile, BOMB)
 
-    assert get(f"/samples/{without.id}")["media_info"] == {}
-    assert get(f"/samples/{hostile.id}")["media_info"] == {}
+    for sample, status in ((without, "missing"), (hostile, "ok")):
+        found = get(f"/samples/{sample.id}")
+        assert (found["media_info"], found["media_info_status"]) == ({}, status)
 
 
 def test_samples_are_found_by_what_they_are(get: Get, raw: Raw) -> None:
