@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -352,15 +351,20 @@ def test_without_any_progress_runs_get_the_time_of_the_migration(
     given_schema.create(writer)
     writer.execute("INSERT INTO fork VALUES (1, 'x')")
     writer.execute(given_schema.RUN_OF_THE_SITE, ["t1"])
+    before = time_of(writer)
 
     upgrade(empty_database)
 
     (clock,) = ages(writer).values()
+    assert before <= clock <= time_of(writer)
+
+
+def time_of(writer: Raw) -> str:
+    """The database's own time, in UTC."""
     ((now,),) = writer.execute(
         "SELECT datetime('now')" if writer.is_sqlite else "SELECT UTC_TIMESTAMP()"
     )
-    elapsed = datetime.fromisoformat(str(now)) - datetime.fromisoformat(clock)
-    assert abs(elapsed.total_seconds()) < 300
+    return str(now)
 
 
 def test_the_existing_site_goes_on_inserting_runs(empty_database: str, writer: Raw) -> None:
@@ -490,9 +494,9 @@ def test_an_upgrade_of_an_empty_database_that_was_broken_off_can_be_run_again(
     ("origin", "changes"),
     [
         ("existing", 25),
-        pytest.param("existing", 1, marks=[pytest.mark.exhaustive, pytest.mark.timeout(3600)]),
-        pytest.param("empty", 1, marks=[pytest.mark.exhaustive, pytest.mark.timeout(3600)]),
-        pytest.param("0016", 1, marks=[pytest.mark.exhaustive, pytest.mark.timeout(3600)]),
+        pytest.param("existing", 1, marks=[pytest.mark.exhaustive, pytest.mark.timeout(1800)]),
+        pytest.param("empty", 1, marks=[pytest.mark.exhaustive, pytest.mark.timeout(1800)]),
+        pytest.param("0016", 1, marks=[pytest.mark.exhaustive, pytest.mark.timeout(1800)]),
     ],
 )
 def test_an_upgrade_that_is_killed_again_and_again_ends_with_the_same_schema(
@@ -512,17 +516,19 @@ def test_an_upgrade_that_is_killed_again_and_again_ends_with_the_same_schema(
         mariadb.fresh(name)
         raw.execute(f"USE `{name}`")
         start_without_tokens(origin, url, raw)
-        kills, allowed, before = 0, changes, ""
+        kills, allowed = 0, changes
+        reached: set[str] = set()
         while statement := killed_before(allowed, url, mariadb):
             kills += 1
-            assert kills < 1000
-            # Changes of one transaction are undone together: one at a time would never end.
-            allowed = allowed + 1 if statement == before else changes
-            before = statement
+            assert kills < 3000, statement
+            # Changes of one transaction are undone together, and some are made again by every try:
+            # one at a time would never come to what is behind them.
+            allowed = allowed + 1 if statement in reached else changes
+            reached.add(statement)
 
-        assert kills >= {"0016": 1}.get(origin, 150 // changes)
+        assert kills >= {"0016": 1}.get(origin, 125 // changes)
         assert schema(url) == undisturbed
-        assert version_of(raw) == "0019"
+        assert version_of(raw) == "0020"
         assert {t: len(found) for t, found in given_schema.contents(raw, ROWS_MADE).items()} == rows
         assert raw.execute("SELECT generation = 0 FROM rollup_state") == [(0,)]
     mariadb.drop(name)
