@@ -19,7 +19,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,9 +30,10 @@ import pymysql
 import redis
 from sqlalchemy.engine import URL, make_url
 
+from tests.patience import tries
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER_VARIABLE = "TEST_SESSION_FOLDER"
-START_SECONDS = 60
 SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin")
 ALL_BUT_TRIGGER = (
     "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, INDEX, ALTER, REFERENCES, "
@@ -183,10 +183,11 @@ def _start_keeper(name: str, folder: Path, address: Path) -> None:
             start_new_session=True,  # Ctrl-C is for the tests, which still need their server
         )
     (folder / f"{name}.keeper").write_text(str(keeper.pid))
-    while not address.exists():
+    for _ in tries(0.05):
+        if address.exists():
+            return
         if keeper.poll() is not None:
             raise ServerError(f"{name} did not start:\n{log.read_text(errors='replace')[-4000:]}")
-        time.sleep(0.05)
 
 
 def _keep(name: str, folder: Path, owner: int) -> None:
@@ -305,15 +306,14 @@ def _server(command: list[str]) -> subprocess.Popen[bytes]:
 def _wait_for(
     server: subprocess.Popen[bytes], ask: Callable[[], None], refused: type[Exception]
 ) -> None:
-    until = time.monotonic() + START_SECONDS
-    while True:
+    for _ in tries(0.05):
         try:
-            return ask()
+            ask()
         except refused:
-            if server.poll() is not None or time.monotonic() > until:
-                server.kill()
+            if server.poll() is not None:
                 raise
-            time.sleep(0.05)
+        else:
+            return
 
 
 def free_port() -> int:

@@ -54,3 +54,37 @@ def test_services_and_models_know_no_request(folder: str) -> None:
 
     assert files
     assert found == []
+
+
+# Time is the subject of these. Everything else observes what it waits for (tests/patience.py): a
+# test that waits for a number of seconds fails on a machine that has much else to do.
+MAY_LOOK_AT_THE_CLOCK = {
+    "tests/patience.py": "waits for what can be observed, with an end",
+    "tests/mod_api/test_limits.py": "a client waits as long as `Retry-After` tells it",
+    "tests/mod_api/streaming/test_cut_off.py": "a log grows while it is followed",
+    "tests/mod_test/rollup/foreign.py": "a program holds its transaction open for a while",
+    "tests/mod_test/rollup/test_freshness.py": "goes on for as long as FRESHNESS_SECONDS says",
+    "tests/mod_api/test_metrics.py": "a question that must not be asked cannot be waited for",
+    "tests/mod_sample/storage/test_gcs.py": "a clock that has moved on",
+}
+CLOCKS = {"sleep", "monotonic", "perf_counter", "process_time"}
+
+
+def test_tests_neither_sleep_nor_measure_seconds() -> None:
+    files = sorted((ROOT / "tests").rglob("*.py"))
+    looking = {
+        str(file.relative_to(ROOT))
+        for file in files
+        for module, name in uses(file)
+        if module in ("time", "asyncio") and name in CLOCKS
+    }
+
+    assert looking == set(MAY_LOOK_AT_THE_CLOCK)
+
+
+def uses(file: Path) -> Iterator[tuple[str, str]]:
+    """Every `from module import name` and `module.name` of a file."""
+    yield from imports(file)
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield node.value.id, node.attr

@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +20,7 @@ from flask import Flask
 from config import ROOT
 from tests import factories, servers
 from tests.mod_api.streaming.following import follow
+from tests.patience import PATIENCE_SECONDS, tries
 from tests.raw import Raw
 from tests.runners import Held, accepted, runner
 from tests.web_server import Reply, Server
@@ -114,21 +114,19 @@ def put_before(tmp_path: Path) -> Iterator[Callable[[Server], Front]]:
         command = [servers.program("nginx") or "", "-p", tmp_path, "-e", tmp_path / "error.log"]
         started.append(subprocess.Popen([*command, "-c", tmp_path / "nginx.conf"]))
         front = Front(port)
-        until = time.monotonic() + 30
-        while True:
+        for _ in tries():
             try:
                 front.ask("GET", "/")
             except OSError:
                 assert started[-1].poll() is None, (tmp_path / "error.log").read_text()
-                assert time.monotonic() < until
-                time.sleep(0.05)
             else:
-                return front
+                break
+        return front
 
     yield start
     for process in started:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_SECONDS)
     site.shutdown()
     site.server_close()
 
@@ -244,7 +242,7 @@ def test_files_that_are_larger_than_nginx_takes_by_itself_pass(
 
     told = requests.put(
         f"{address}{held.url}/results/{test.id}",
-        files=parts, headers={**held.headers, "Host": HOST}, timeout=60,
+        files=parts, headers={**held.headers, "Host": HOST}, timeout=PATIENCE_SECONDS,
     )  # fmt: skip
     accepted(held.finish())
     run = factories.run()
@@ -252,7 +250,7 @@ def test_files_that_are_larger_than_nginx_takes_by_itself_pass(
     log = requests.post(
         f"{address}/progress-reporter/{run.id}/{token}",
         data={"type": "logupload"}, files={"file": ("log.txt", content)},
-        headers={"Host": HOST}, timeout=60,
+        headers={"Host": HOST}, timeout=PATIENCE_SECONDS,
     )  # fmt: skip
 
     assert told.status_code == 200, told.text

@@ -2,9 +2,9 @@
 
 import contextlib
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from click.testing import Result
@@ -15,6 +15,7 @@ from database import db, giving_way
 from run import create_app
 from tests import given_schema, servers
 from tests.conftest import SETTINGS_DEFAULTS
+from tests.patience import until
 from tests.raw import Raw
 
 pytestmark = pytest.mark.slow
@@ -61,26 +62,39 @@ def sentence(result: Result) -> str:
 
 
 @contextlib.contextmanager
-def writing_beside(url: str) -> Iterator[list[float]]:
-    """The existing site writes meanwhile; how many seconds each time took."""
-    seconds: list[float] = []
+def writing_beside(url: str) -> Iterator[list[int]]:
+    """The existing site writes meanwhile; the numbers of its writes that are done."""
+    done: list[int] = []
     over = threading.Event()
 
     def write() -> None:
         with contextlib.closing(Raw(url)) as site:
             while not over.wait(0.02):
-                began = time.monotonic()
-                site.execute(given_schema.RUN_OF_THE_SITE, [f"beside-{len(seconds)}"])
-                site.execute("UPDATE test_result SET runtime = ?", [len(seconds)])
-                seconds.append(time.monotonic() - began)
+                site.execute(given_schema.RUN_OF_THE_SITE, [f"beside-{len(done)}"])
+                site.execute("UPDATE test_result SET runtime = ?", [len(done)])
+                done.append(len(done))
 
     with ThreadPoolExecutor() as pool:
         writing = pool.submit(write)
         try:
-            yield seconds
+            yield done
         finally:
             over.set()
             writing.result()
+
+
+@pytest.fixture
+def between_tries(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
+    """Replace the pauses between the tries of one change by something that is done."""
+
+    def replace(act: Callable[[], None]) -> None:
+        def pause(seconds: float) -> None:
+            if seconds:
+                act()
+
+        monkeypatch.setattr(giving_way, "time", SimpleNamespace(sleep=pause))
+
+    return replace
 
 
 @pytest.mark.parametrize(
@@ -91,36 +105,51 @@ def writing_beside(url: str) -> Iterator[list[float]]:
     ],
 )
 def test_an_upgrade_holds_nobody_up_says_who_holds_a_table_and_can_be_run_again(
-    url: str, reader: Raw, table: str, change: str, monkeypatch: pytest.MonkeyPatch
+    url: str,
+    reader: Raw,
+    table: str,
+    change: str,
+    between_tries: Callable[[Callable[[], None]], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(giving_way, "PAUSES", (0, 1, 1, 1))
     reader.execute(f"SELECT * FROM {table}")
     ((number,),) = reader.execute("SELECT CONNECTION_ID()")
+    let_through = []
 
-    with writing_beside(url) as seconds:
+    def let_others_write() -> None:
+        least = len(done) + 2  # one that waited, and one that began afterwards
+        until(lambda: len(done) >= least)
+        let_through.append(least)
+
+    between_tries(let_others_write)
+    with writing_beside(url) as done:
         stopped = told(url, "db", "upgrade")
     reader.execute("COMMIT")
     again = told(url, "db", "upgrade")
 
     assert change in sentence(stopped)
     assert f"probably connection {number} of " in sentence(stopped)
-    # Each of its two statements waits for one try at most, and not for all that are made.
-    assert max(seconds) < 2 * giving_way.WAIT_SECONDS + 1
+    assert len(let_through) >= 3
     assert again.exit_code == 0, again.output
 
 
 def test_an_upgrade_goes_on_when_a_long_transaction_has_ended(
-    url: str, reader: Raw, monkeypatch: pytest.MonkeyPatch
+    url: str, reader: Raw, between_tries: Callable[[Callable[[], None]], None]
 ) -> None:
-    monkeypatch.setattr(giving_way, "PAUSES", [0, *[0.2] * 50])
     reader.execute("SELECT * FROM test_result")
-    end = threading.Timer(3 * giving_way.WAIT_SECONDS, reader.execute, ["COMMIT"])
+    waited = []
 
-    end.start()
+    def end_at_last() -> None:
+        waited.append(1)
+        if len(waited) == 3:
+            reader.execute("COMMIT")
+
+    between_tries(end_at_last)
     upgraded = told(url, "db", "upgrade")
-    end.join()
 
     assert upgraded.exit_code == 0, upgraded.output
+    assert len(waited) >= 3
 
 
 def test_who_may_not_see_other_accounts_is_told_where_to_look(

@@ -4,19 +4,18 @@ import http.client
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psutil
 
 from config import ROOT
+from tests.patience import PATIENCE_SECONDS, tries
 from tests.servers import free_port
 
-START_SECONDS = 60
-STOP_SECONDS = 45
 DEFAULTS = {
     "SECRET_KEY": "only-for-tests-0123456789abcdefghijklmnopqrstuv",
     "RATE_LIMIT_READ": "off",
@@ -50,12 +49,10 @@ class Server:
                 stdout=output,
                 stderr=output,
             )
-        until = time.monotonic() + START_SECONDS
-        while not self.is_up():
-            if self._process.poll() is not None or time.monotonic() > until:
-                self.kill()
-                raise AssertionError(f"the server did not start:\n{self.told()[-4000:]}")
-            time.sleep(0.05)
+        for _ in tries(0.05):
+            if self.is_up():
+                break
+            assert self.is_running, f"the server did not start:\n{self.told()[-4000:]}"
         return self
 
     @property
@@ -68,14 +65,25 @@ class Server:
         except OSError:
             return False
 
-    def stop(self) -> float:
-        """Ask the server to end, and wait for it; how many seconds that took."""
+    def is_listening(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self) -> None:
+        """Ask the server to end, and wait for it."""
+        self.terminate()
+        self.wait()
+
+    def terminate(self) -> None:
+        """Ask the server to end."""
         assert self._process is not None
-        began = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(STOP_SECONDS)
+
+    def wait(self) -> None:
+        """Wait for a server that was asked to end."""
+        assert self._process is not None
+        self._process.wait(PATIENCE_SECONDS)
         self._process = None
-        return time.monotonic() - began
 
     def kill(self) -> None:
         """End the server and its workers, whatever they are doing."""
@@ -85,7 +93,7 @@ class Server:
         for child in _children(process.pid):
             child.kill()
         process.kill()
-        process.wait(STOP_SECONDS)
+        process.wait(PATIENCE_SECONDS)
 
     def restart(self) -> None:
         self.stop()

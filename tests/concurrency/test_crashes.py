@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from tests import factories
 from tests.concurrency.web import Http, Server, at_once, serving
+from tests.patience import tries, until
 from tests.runners import API, Runner
 
 pytestmark = pytest.mark.slow
@@ -41,10 +41,13 @@ def test_no_result_and_no_line_is_lost_or_doubled_when_the_server_is_killed(
     http = Http(server, persistent=True)
     held = Runner(http, factories.signed_in("admin", "runs:execute")).claim()
 
+    taken: list[int] = []
+
     def report(part: int) -> None:
         for test in tests[part::4]:
             answer = held.report(test.id, {test.output.id: content(test.id)})
             assert answer.status_code == 200, answer.data
+            taken.append(test.id)
 
     def log() -> None:
         offset = 0
@@ -58,8 +61,8 @@ def test_no_result_and_no_line_is_lost_or_doubled_when_the_server_is_killed(
             offset = answer.json["offset"]
 
     def kill() -> None:
-        for _ in range(KILLS):
-            time.sleep(0.4)
+        for number in range(1, KILLS + 1):
+            until(lambda: len(taken) >= number * TESTS // (KILLS + 1))  # noqa: B023  waited for
             server.kill()
             server.start()
 
@@ -91,19 +94,17 @@ def test_an_idempotent_post_that_met_a_kill_makes_one_run(server, raw) -> None:
 
     def post(number: int) -> None:
         keyed = {**headers, "Idempotency-Key": f"key-{number}"}
-        until = time.monotonic() + 90
-        while time.monotonic() < until:
+        for _ in tries(0.2):
             answer = http.post(f"{API}/runs", json=body, headers=keyed)
             if answer.status_code == 202:
                 made[number] = answer.json["run_id"]
                 return
             assert answer.status_code == 409, answer.data  # the killed one is held to be at work
-            time.sleep(0.2)
 
     threads = [threading.Thread(target=post, args=(number,)) for number in range(12)]
     for thread in threads:
         thread.start()
-        time.sleep(0.02)
+    until(lambda: raw.execute("SELECT count(*) FROM idempotency_key") > [(2,)])
     server.kill()
     # A minute later, when the keys of requests that died with their server are free again.
     raw.execute(

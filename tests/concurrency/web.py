@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import Any
 
 import requests
 
+from tests.patience import PATIENCE_SECONDS, tries
 from tests.servers import ROOT, free_port
 
-START_SECONDS = 60
 # What a client does again: the server is away, or asks for another try.
 AGAIN = (429, 500, 502, 503, 504)
 
@@ -48,14 +47,11 @@ class Server:
                 stderr=log,
                 start_new_session=True,
             )
-        until = time.monotonic() + START_SECONDS
-        while time.monotonic() < until:
+        for _ in tries(0.05):
             assert self.process.poll() is None, self.log.read_text()[-4000:]
             with contextlib.suppress(requests.RequestException):
                 if requests.get(f"{self.address}/api/v1/system/health", timeout=5).ok:
                     return
-            time.sleep(0.05)
-        raise TimeoutError(self.log.read_text()[-4000:])
 
     def kill(self) -> None:
         """End every process at once, as a power cut would."""
@@ -150,8 +146,7 @@ class Http:
             options = {"files": parts}
         elif content_type:
             headers["Content-Type"] = content_type
-        until = time.monotonic() + START_SECONDS
-        while True:
+        for _ in tries(0.05):
             try:
                 response = self._session().request(
                     method,
@@ -159,19 +154,17 @@ class Http:
                     headers=headers,
                     json=json,
                     params=query_string,
-                    timeout=60,
+                    timeout=PATIENCE_SECONDS,
                     **options,
                 )
             except requests.RequestException:
-                if not self.persistent or time.monotonic() > until:
+                if not self.persistent:
                     raise
             else:
                 again = self.persistent and response.status_code in AGAIN
-                if not again or time.monotonic() > until:
-                    return Answer(
-                        response.status_code, response.headers, response.content, response.json
-                    )
-            time.sleep(0.05)
+                if not again:
+                    break
+        return Answer(response.status_code, response.headers, response.content, response.json)
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):

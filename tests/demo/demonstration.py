@@ -16,11 +16,11 @@ import psutil
 import requests
 
 from config import ROOT
+from tests.patience import tries
 from tests.servers import free_port
 
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "instance", ".*cache", "__pycache__", "tests")
 READY = "Ctrl-C stops everything"
-PATIENCE_SECONDS = 150
 
 
 def copy_of_the_checkout(folder: Path) -> Path:
@@ -47,11 +47,10 @@ class Demonstration:
         return self.said.split("TOKEN=")[1].split()[0]
 
     def wait_until_said(self, text: str) -> None:
-        until = time.monotonic() + PATIENCE_SECONDS
-        while text not in self.said:
+        for _ in tries(0.1):
+            if text in self.said:
+                return
             assert self.process.poll() is None, self.said
-            assert time.monotonic() < until, self.said
-            time.sleep(0.1)
 
     def family(self) -> list[psutil.Process]:
         """The process and all that it has started."""

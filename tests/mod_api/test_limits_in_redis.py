@@ -3,7 +3,6 @@
 import contextlib
 import signal
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,6 +10,7 @@ import redis
 
 from tests import factories, servers
 from tests.mod_api.limits import READ, codes
+from tests.patience import tries
 from tests.runners import API
 
 
@@ -36,11 +36,10 @@ def own_redis(tmp_path):
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         with redis.Redis(port=port) as asked:
-            for _ in range(200):
+            for _ in tries():
                 with contextlib.suppress(redis.ConnectionError):
                     asked.ping()
                     break
-                time.sleep(0.05)
         yield f"redis://127.0.0.1:{port}", process
     finally:
         process.kill()

@@ -5,7 +5,6 @@ import gzip
 import hashlib
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import chain
@@ -25,6 +24,7 @@ from mod_test.rollup.settle import settle_marks
 from tests import factories
 from tests.mod_sample.storage.conftest import BUCKET, proxy, storage_server
 from tests.mod_sample.storage.proxy import Fault, Proxy
+from tests.patience import tries
 from tests.raw import Raw
 from tests.runners import LONG_AGO, Held, accepted, runner
 from tests.sql import counted
@@ -409,9 +409,9 @@ def test_where_the_bucket_does_not_answer_nothing_is_said_to_be_missing(
 
 def wait_for(ask: Callable[[], Any]) -> Any:
     """What is answered once it is something: it is made in the background."""
-    until = time.monotonic() + 20
-    while not (found := ask()) and time.monotonic() < until:
-        time.sleep(0.02)
+    for _ in tries():
+        if found := ask():
+            break
     return found
 
 

@@ -19,6 +19,7 @@ from mod_auth import sign_in as signing_in
 from mod_auth.models import Role
 from mod_auth.sign_in import sign_in
 from tests import factories
+from tests.patience import PATIENCE_SECONDS
 from tests.raw import Raw
 
 ROUNDS = 1200
@@ -217,7 +218,7 @@ def test_only_a_few_wait_for_their_turn_and_the_rest_are_refused_at_once(
 ) -> None:
     mine = factories.account()
     go_on = threading.Event()
-    monkeypatch.setattr(signing_in, "_verified", lambda *_: go_on.wait(20) and None)
+    monkeypatch.setattr(signing_in, "_verified", lambda *_: go_on.wait(PATIENCE_SECONDS) and None)
 
     def attempt(_: int) -> tuple[int, int | None]:
         with app.app_context(), pytest.raises((Unauthorized, Unavailable)) as caught:
@@ -226,7 +227,9 @@ def test_only_a_few_wait_for_their_turn_and_the_rest_are_refused_at_once(
 
     with ThreadPoolExecutor(16) as pool:
         attempts = [pool.submit(attempt, number) for number in range(16)]
-        refused_at_once = [one.result() for one in itertools.islice(as_completed(attempts, 10), 12)]
+        refused_at_once = [
+            one.result() for one in itertools.islice(as_completed(attempts, PATIENCE_SECONDS), 12)
+        ]
         are_waiting = sum(not one.done() for one in attempts)
         go_on.set()
         answers = Counter(one.result() for one in attempts)

@@ -2,7 +2,6 @@
 
 import itertools
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -20,6 +19,7 @@ from mod_auth.counters import MemoryStore, Store
 from mod_auth.shared_counters import RedisStore, SharedStore
 from mod_auth.throttle import Throttle, network_of, throttled_sign_in
 from tests import factories, servers
+from tests.patience import PATIENCE_SECONDS, until
 
 LIMIT = parse("3/15 minutes")
 RIGHT = factories.PASSWORD
@@ -215,7 +215,7 @@ def test_guesses_side_by_side_are_limited_as_those_in_a_row(
 
     def slow(email: str, password: str, *, rounds: int) -> Account:
         verified.append(email)
-        all_asked.wait(10)
+        all_asked.wait(PATIENCE_SECONDS)
         raise Unauthorized
 
     monkeypatch.setattr("mod_auth.throttle.sign_in", slow)
@@ -227,8 +227,10 @@ def test_guesses_side_by_side_are_limited_as_those_in_a_row(
 
     with ThreadPoolExecutor(12) as pool:
         asked = [pool.submit(guess, number) for number in range(12)]
-        refused = [one.result() for one in itertools.islice(as_completed(asked, 10), 9)]
-        all_asked.wait(10)
+        refused = [
+            one.result() for one in itertools.islice(as_completed(asked, PATIENCE_SECONDS), 9)
+        ]
+        all_asked.wait(PATIENCE_SECONDS)
         answers = Counter(one.result() for one in asked)
 
     assert refused == [503] * 9
@@ -241,7 +243,7 @@ def test_a_reservation_that_outlives_its_window_changes_nothing_in_the_next(
 ) -> None:
     store, short = throttle.store, parse("2/second")
     late = store.take("key", short, reserve=True)
-    time.sleep(late.retry_after)
+    until(lambda: store.look("key", short).reserved == 0)
     store.take("key", short, reserve=False)
 
     store.settle(late, is_used=False)

@@ -1,8 +1,7 @@
 """Faults of the database that pass by, under a post that its worker would never send again."""
 
 import contextlib
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -12,11 +11,12 @@ from sqlalchemy import event
 from database import db
 from tests import factories
 from tests.conftest import only_on_mariadb
+from tests.lock_waits import first_wait, until_it_waits_again
 from tests.mod_ci.test_workers import BYTES, DIGEST, Worker, of, rows
+from tests.patience import PATIENCE_SECONDS, until
 from tests.raw import Raw
 
 KINDS = ["equality", "upload", "finish"]
-PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -76,41 +76,6 @@ def posting(app, run, test_, kind: str) -> Iterator["Future[str]"]:
         yield pool.submit(post, app, run, test_, kind)
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what can be observed; InnoDB's own tables are not renewed while they are read more
-    often than every 0.1 s."""
-    pause = threading.Event()
-    for _ in range(int(PATIENCE_S / 0.25)):
-        if condition():
-            return
-        pause.wait(0.25)
-    raise AssertionError("it did not happen")
-
-
-Wait = tuple[int, object]
-
-
-def waiting(raw) -> list[Wait]:
-    """Who waits for a lock of this database's tables: their connections, and since when."""
-    return raw.execute(
-        "SELECT t.trx_mysql_thread_id, t.trx_wait_started FROM information_schema.innodb_trx t "
-        "JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id "
-        "WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()"
-    )
-
-
-def first_wait(raw) -> Wait:
-    """The wait of the post, once it waits."""
-    until(lambda: len(waiting(raw)) == 1)
-    (found,) = waiting(raw)
-    return found
-
-
-def until_it_waits_again(raw, first: Wait) -> None:
-    """The first try has failed: another one waits."""
-    until(lambda: waiting(raw) not in ([], [first]))
-
-
 @only_on_mariadb
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_post_whose_connection_is_killed_is_stored(
@@ -123,7 +88,7 @@ def test_a_post_whose_connection_is_killed_is_stored(
         raw.execute(f"KILL {first[0]}")
         until_it_waits_again(raw, first)
         another_raw.execute("COMMIT")
-        assert answer.result(PATIENCE_S) == "OK"
+        assert answer.result(PATIENCE_SECONDS) == "OK"
 
     check_stored(raw, run, test_, kind)
 
@@ -142,7 +107,7 @@ def test_a_post_that_waits_too_long_for_a_lock_is_stored(
         with posting(app, run, test_, kind) as answer:
             until_it_waits_again(raw, first_wait(raw))
             another_raw.execute("COMMIT")
-            assert answer.result(PATIENCE_S) == "OK"
+            assert answer.result(PATIENCE_SECONDS) == "OK"
     finally:
         raw.execute("SET GLOBAL innodb_lock_wait_timeout = DEFAULT")
         with app.app_context():
@@ -169,7 +134,7 @@ def test_a_post_that_is_a_deadlocks_victim_is_stored(
         another_raw.execute("SELECT id FROM test WHERE id = ? FOR UPDATE", [run.id])
         until_it_waits_again(raw, first)
         another_raw.execute("ROLLBACK")
-        assert answer.result(PATIENCE_S) == "OK"
+        assert answer.result(PATIENCE_SECONDS) == "OK"
 
     check_stored(raw, run, test_, kind)
 
@@ -191,7 +156,7 @@ def test_a_post_that_meets_a_locked_sqlite_database_is_stored(
         with posting(app, run, test_, kind) as answer, failures(app) as seen:
             until(lambda: bool(seen))
             raw.execute("COMMIT")
-            assert answer.result(PATIENCE_S) == "OK"
+            assert answer.result(PATIENCE_SECONDS) == "OK"
     finally:
         event.remove(engine, "begin", impatient)
         with app.app_context():

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import select
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests import factories
@@ -252,7 +254,7 @@ def test_an_upload_that_breaks_off_changes_nothing(
     with talking_to(server) as connection:
         connection.sendall(head("PATCH", f"{held.url}/log", **of(held, Upload_Offset="0"), **how))
         connection.sendall(data if framing == "length" else chunked(data, whole=False))
-    time.sleep(0.3)
+    until(lambda: established(server) == 0)
 
     assert held.append(0, line).json["offset"] == len(line)
     assert "Traceback" not in server.told()
@@ -273,7 +275,7 @@ def test_clients_that_send_nothing_or_slowly_do_not_keep_others_waiting(
         slow = [stack.enter_context(talking_to(server)) for _ in range(120)]
         for number, connection in enumerate(slow):
             connection.sendall(sent[number % 4])
-        time.sleep(0.5)
+        until(lambda: established(server) >= 120)
         while_they_wait = [server.get(HEALTH).status for _ in range(5)]
         told = [status_of(connection) for connection in slow]
 
@@ -282,23 +284,42 @@ def test_clients_that_send_nothing_or_slowly_do_not_keep_others_waiting(
     assert set(told[2::4] + told[3::4]) == {408}
 
 
+def established(server: Server) -> int:
+    """How many connections of clients the process that answers has."""
+    found = server.worker().net_connections("tcp")
+    return sum(one.laddr.port == server.port and one.status != psutil.CONN_LISTEN for one in found)
+
+
+def is_listening(process: psutil.Process) -> bool:
+    found = process.net_connections("tcp")
+    return any(one.status == psutil.CONN_LISTEN for one in found)
+
+
+def answered(connections: list[HTTPConnection]) -> list[HTTPConnection]:
+    """Those to which an answer has begun to come."""
+    by_socket = {connection.sock: connection for connection in connections}
+    return [by_socket[one] for one in select.select(by_socket, [], [], 0)[0]]
+
+
 @pytest.mark.slow
 def test_requests_that_wait_leave_threads_for_others(serve: Callable[..., Server]) -> None:
     server = serve(max_waiters=4)
     headers = {**factories.signed_in("admin", "runs:execute"), "Content-Type": "application/json"}
-    body = json.dumps({"platform": "linux", "runner_name": "r", "wait": 3}).encode()
-    waiting = [server.connect() for _ in range(80)]
-    for connection in waiting:
+    body = json.dumps({"platform": "linux", "runner_name": "r", "wait": 30}).encode()
+    asked = [server.connect() for _ in range(80)]
+    for connection in asked:
         connection.request("POST", f"{API}/attempts", body=body, headers=headers)
-    time.sleep(1)
+    until(lambda: len(answered(asked)) == 76)
     health = server.get(HEALTH).status
-    told = [connection.getresponse() for connection in waiting]
+    early = answered(asked)
+    refused = [connection.getresponse() for connection in early]
+    for _ in range(4):
+        factories.run()
+    served = [one.getresponse().status for one in asked if one not in early]
 
     assert health == 200
-    assert sorted({response.status for response in told}) == [204, 503]
-    assert {response.getheader("Retry-After") for response in told if response.status == 503} == {
-        "5"
-    }
+    assert {(one.status, one.getheader("Retry-After")) for one in refused} == {(503, "5")}
+    assert served == [201] * 4
 
 
 def test_more_clients_than_the_database_has_connections_for_are_all_answered(
@@ -351,12 +372,14 @@ def test_requests_in_flight_are_finished_before_the_server_ends(
                 "PATCH",
                 f"{held.url}/log",
                 **of(held, Upload_Offset="0", Content_Length=str(len(line) * 5000)),
+                Expect="100-continue",
             )
         )
+        assert status_of(connection) == 100  # the request is being worked on
         connection.sendall(line * 2500)
-        time.sleep(0.3)
-        server.worker().terminate()
-        time.sleep(0.3)
+        worker = server.worker()
+        worker.terminate()
+        until(lambda: not is_listening(worker))
         connection.sendall(line * 2500)
         status = status_of(connection)
 

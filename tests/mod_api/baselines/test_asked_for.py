@@ -21,6 +21,7 @@ from tests.mod_api.baselines.approvals import (
     reading,
 )
 from tests.mod_api.compared import BAD, GOOD, compared
+from tests.patience import PATIENCE_SECONDS
 from tests.raw import Raw
 
 
@@ -158,7 +159,7 @@ def test_of_equal_requests_side_by_side_one_is_taken(
         start = threading.Barrier(4)
 
         def one(by: dict[str, str]) -> Any:
-            start.wait(10)  # noqa: B023  both are used up within the loop
+            start.wait(PATIENCE_SECONDS)  # noqa: B023  both are used up within the loop
             return ask(app.test_client(), case, by)  # noqa: B023
 
         with ThreadPoolExecutor(4) as pool:

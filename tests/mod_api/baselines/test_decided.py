@@ -21,6 +21,7 @@ from tests.mod_api.baselines.approvals import (
     reading,
 )
 from tests.mod_api.compared import WORSE, another_run, compared
+from tests.patience import PATIENCE_SECONDS
 from tests.raw import Raw
 
 
@@ -30,7 +31,7 @@ def side_by_side(app: Flask, wanted: list[tuple[str, str, dict[str, str]]]) -> l
 
     def go(one: tuple[str, str, dict[str, str]]) -> Any:
         client = app.test_client()
-        start.wait(30)
+        start.wait(PATIENCE_SECONDS)
         return decide(client, *one)
 
     with ThreadPoolExecutor(len(wanted)) as pool:

@@ -2,12 +2,11 @@
 
 import http.client
 import json
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, tries
 from tests.web_server import Server
 
 
@@ -60,10 +59,7 @@ class Following:
 
     def _lines(self) -> Iterator[str]:
         # Comments keep a silent connection open for ever.
-        until = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            if time.monotonic() > until:
-                raise TimeoutError("The stream goes on for too long.")
+        for _ in tries(0):
             while self.pending:
                 yield self.pending.pop().decode("utf-8")
             # `readline` would read a body in chunks byte by byte.

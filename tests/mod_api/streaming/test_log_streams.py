@@ -1,7 +1,6 @@
 """A run's log, followed live through the server as it is run."""
 
 import socket
-import time
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +9,7 @@ from flask import Flask
 from mod_api.streaming import hub
 from tests import factories
 from tests.mod_api.streaming.following import Following, follow
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import tries, until
 from tests.raw import Raw
 from tests.runners import Held, Runner, accepted
 from tests.web_server import Server
@@ -147,9 +146,13 @@ def test_a_server_that_is_to_end_does_not_wait_for_its_streams_or_waiting_runner
         following.lines(1)
     next(events.frames())
 
-    took = server.stop()
+    server.terminate()
+    until(lambda: not server.is_listening())
+    # Whoever still followed or waited would get these.
+    append(held, lines(2, 2))
+    factories.run()
+    server.wait()
 
-    assert took < WAIT_SECONDS
     assert [following.rest() for following in followings] == [[]] * 20
     assert claim.getresponse().status == 204
     assert "Traceback" not in server.told()
@@ -324,10 +327,11 @@ def test_beyond_the_limit_streams_are_refused_and_each_that_ends_gives_its_place
 
 def admitted(server: Server, path: str, headers: dict[str, str]) -> Following:
     """A stream, asked for until a place is free: that a client left is noticed in a moment."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while (following := follow(server, path, headers)).status == 503 and time.monotonic() < until:
+    for _ in tries(0.05):
+        following = follow(server, path, headers)
+        if following.status != 503:
+            break
         following.close()
-        time.sleep(0.05)
     return following
 
 

@@ -8,8 +8,8 @@ import hashlib
 import io
 import json
 import re
+import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +20,8 @@ from typing import Any
 
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
+
+from tests.patience import PATIENCE_SECONDS
 
 TOKEN = "spci_" + "r" * 43
 
@@ -98,6 +100,14 @@ class StandIn:
         self.server.shutdown()
         self.server.server_close()
 
+    def restart(self) -> None:
+        """Be away until somebody has tried to connect, then listen again."""
+        self.close()
+        with socket.create_server(("127.0.0.1", self.port)) as away:
+            away.settimeout(PATIENCE_SECONDS)
+            away.accept()[0].close()
+        self.open()
+
     def trouble(self, pattern: str, times: int, act: Callable[["Handler"], bool]) -> None:
         """Let `act` see the next requests whose `METHOD path` matches; True: it answered."""
         with self.lock:
@@ -128,13 +138,6 @@ class StandIn:
         """The one attempt there is."""
         (held,) = self.attempts.values()
         return held
-
-    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
-        """Wait for something to become true; fails when it does not."""
-        until = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < until, "it did not come true"
-            time.sleep(0.02)
 
     def count(self, pattern: str) -> int:
         """Return how many requests matched."""

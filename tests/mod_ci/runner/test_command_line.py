@@ -9,6 +9,7 @@ import pytest
 
 from tests.mod_ci.runner.conftest import ROOT
 from tests.mod_ci.runner.standin import StandIn, offer, regression
+from tests.patience import PATIENCE_SECONDS, until
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -18,7 +19,7 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "mod_ci.runner", *arguments],
         cwd=ROOT, env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"} | env,
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=PATIENCE_SECONDS,
     )  # fmt: skip
 
 
@@ -72,10 +73,10 @@ def test_the_environment_gives_what_the_command_line_does_not(
 
 def test_two_runners_do_not_share_a_work_folder(server: StandIn, runner: Start) -> None:
     first = runner()
-    server.wait_until(lambda: len(server.headers) > 0)
+    until(lambda: len(server.headers) > 0)
 
     second = runner("--drain")
-    _, stderr = second.communicate(timeout=20)
+    _, stderr = second.communicate(timeout=PATIENCE_SECONDS)
 
     assert first.poll() is None
     assert second.returncode == 1
@@ -87,7 +88,7 @@ def test_a_runner_that_the_server_does_not_want_ends_and_says_so(
 ) -> None:
     server.fail("POST", 1, 403)
 
-    _, stderr = (process := runner()).communicate(timeout=20)
+    _, stderr = (process := runner()).communicate(timeout=PATIENCE_SECONDS)
 
     assert process.returncode == 1
     assert "403" in stderr
@@ -98,7 +99,7 @@ def test_a_token_that_others_can_read_is_warned_of(
 ) -> None:
     token_file.chmod(0o644)
 
-    _, stderr = runner("--drain").communicate(timeout=20)
+    _, stderr = runner("--drain").communicate(timeout=PATIENCE_SECONDS)
 
     assert "can be read by others" in stderr
     assert "spci_" not in stderr
@@ -109,7 +110,7 @@ def test_a_token_that_only_the_runners_group_can_read_is_as_documented(
 ) -> None:
     token_file.chmod(0o640)
 
-    _, stderr = runner("--drain").communicate(timeout=20)
+    _, stderr = runner("--drain").communicate(timeout=PATIENCE_SECONDS)
 
     assert "can be read by others" not in stderr
 
@@ -117,7 +118,7 @@ def test_a_token_that_only_the_runners_group_can_read_is_as_documented(
 def test_a_missing_token_is_named(runner: Start, token_file: Path) -> None:
     token_file.unlink()
 
-    _, stderr = (process := runner()).communicate(timeout=20)
+    _, stderr = (process := runner()).communicate(timeout=PATIENCE_SECONDS)
 
     assert process.returncode == 1
     assert "token" in stderr.splitlines()[-1]
@@ -129,11 +130,11 @@ def test_what_a_killed_runner_left_is_removed(
 ) -> None:
     server.queue.append(offer([regression(1, "-c 'echo begun; sleep 60'")], {1: b"media\n"}))
     first = runner()
-    server.wait_until(lambda: bool(server.attempts) and b"begun" in server.only().log)
+    until(lambda: bool(server.attempts) and b"begun" in server.only().log)
     first.kill()
     first.wait()
     assert list((tmp_path / "runner-1" / "runs").iterdir())
 
-    assert runner("--drain").wait(30) == 0
+    assert runner("--drain").wait(PATIENCE_SECONDS) == 0
 
     assert list((tmp_path / "runner-1" / "runs").iterdir()) == []

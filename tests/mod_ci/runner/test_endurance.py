@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from mod_ci.runner import attempt, stages
+from mod_ci.runner.lease import Lease
+from mod_ci.runner.log_sender import LogSender
 from mod_ci.runner.loop import serve
 from mod_ci.runner.options import Options
 from mod_ci.runner.shutdown import Shutdown
 from tests.mod_ci.runner.standin import Handler, StandIn, offer, regression
+from tests.patience import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.slow
 
@@ -62,12 +64,8 @@ def test_a_server_that_restarts_in_the_middle_of_a_run_gets_every_result(
     def restart() -> None:
         for _ in range(2):
             results = len(server.only().results) if server.attempts else 0
-            server.wait_until(
-                lambda least=results: server.attempts and len(server.only().results) > least
-            )
-            server.close()
-            time.sleep(0.5)
-            server.open()
+            until(lambda least=results: server.attempts and len(server.only().results) > least)
+            server.restart()
 
     restarting = threading.Thread(target=restart)
     restarting.start()
@@ -85,24 +83,29 @@ def test_a_server_that_restarts_in_the_middle_of_a_run_gets_every_result(
 def test_a_server_that_is_away_at_the_end_gets_the_whole_log_before_the_run_is_finished(
     server: StandIn, serve_all: Serve, monkeypatch: pytest.MonkeyPatch, *, failing: bool
 ) -> None:
-    for module in (attempt, stages):
-        monkeypatch.setattr(module, "FLUSH_S", 2.0)
-    until = 0.0
+    away, gave_up = threading.Event(), threading.Event()
+    flush = LogSender.flush
+
+    def noted(sender: LogSender, timeout_s: float) -> bool:
+        is_sent = flush(sender, PATIENCE_SECONDS if gave_up.is_set() else min(timeout_s, 0.5))
+        if not is_sent:
+            gave_up.set()
+        return is_sent
+
+    monkeypatch.setattr(LogSender, "flush", noted)
 
     def leave(handler: Handler) -> bool:
-        nonlocal until
-        until = time.monotonic() + 3.0
+        away.set()
         if failing:
             handler.answer(400, {})
         return failing
 
     def is_away(handler: Handler) -> bool:
-        """Until its time has come and a heartbeat finds it, or until it is told of the end."""
-        nonlocal until
+        """Until a heartbeat comes after the log could not be sent, or the end is told."""
         what = handler.path.rsplit("/")[-1]
-        if what == "finish" or (what == "heartbeat" and time.monotonic() > until):
-            until = 0.0
-        if not until:
+        if what == "finish" or (what == "heartbeat" and gave_up.is_set()):
+            away.clear()
+        if not away.is_set():
             return False
         handler.answer(503, {}, Retry_After="0")
         return True
@@ -114,6 +117,7 @@ def test_a_server_that_is_away_at_the_end_gets_the_whole_log_before_the_run_is_f
     serve_all()
 
     held = server.only()
+    assert gave_up.is_set()
     assert [finish["reason"] for finish in held.finishes] == [
         "internal_error" if failing else "completed"
     ]
@@ -121,25 +125,18 @@ def test_a_server_that_is_away_at_the_end_gets_the_whole_log_before_the_run_is_f
     assert held.lines[-1].endswith("400" if failing else "Handing in")
 
 
-def test_retry_after_is_obeyed(server: StandIn, serve_all: Serve) -> None:
-    seen: list[float] = []
-
-    def busy(handler) -> bool:
-        seen.append(time.monotonic())
-        handler.answer(503, {}, Retry_After="2")
-        return True
-
-    def fine(_handler) -> bool:
-        seen.append(time.monotonic())
-        return False
-
-    server.trouble("PUT .*/results/1$", 1, busy)
-    server.trouble("PUT .*/results/1$", 1, fine)
+def test_retry_after_is_obeyed(
+    server: StandIn, serve_all: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(Lease, "sleep", lambda _, seconds: pauses.append(seconds))
+    server.fail("PUT .*/results/1$", 1, 503, Retry_After="70")
     server.queue.append(offer([regression(1, "")], {1: b"media\n"}))
 
     serve_all()
 
-    assert seen[1] - seen[0] >= 2
+    assert [pause for pause in pauses if 70 <= pause <= 71]
+    assert server.only().results[1]["exit_code"] == 0
 
 
 def test_a_canceled_run_stops_at_once_and_keeps_its_log(server: StandIn, serve_all: Serve) -> None:
@@ -280,11 +277,11 @@ def test_sigterm_ends_a_run_in_order(server: StandIn, runner: Start) -> None:
     tests = [regression(1, "-c 'echo begun; sleep 60'"), regression(2, "-c 'sleep 60'")]
     server.queue.append(offer(tests, {1: b"media\n"}))
     process = runner()
-    server.wait_until(lambda: bool(server.attempts) and b"begun" in server.only().log)
+    until(lambda: bool(server.attempts) and b"begun" in server.only().log)
 
     process.terminate()
 
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE_SECONDS) == 0
     held = server.only()
     assert held.finishes == [{"reason": "runner_shutdown"}]
     assert held.results == {}
@@ -295,17 +292,17 @@ def test_sigterm_while_waiting_for_work_is_the_end(server: StandIn, runner: Star
     release = threading.Event()
 
     def wait(_handler) -> bool:
-        release.wait(60)
+        release.wait(PATIENCE_SECONDS)
         return False
 
     server.trouble("POST /api/v1/attempts$", 100, wait)
     process = runner()
-    server.wait_until(lambda: len(server.headers) > 0)
+    until(lambda: len(server.headers) > 0)
 
     process.terminate()
 
     try:
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
     finally:
         release.set()
 
@@ -316,7 +313,7 @@ def test_a_second_signal_ends_at_once_and_leaves_nothing_running(
     mark = str(6_000_000_000 + time.monotonic_ns() % 1_000_000_000)
     server.queue.append(offer([regression(1, f"-c 'sleep {mark}'")], {1: b"media\n"}))
     process = runner("--sandbox", "off")
-    server.wait_until(lambda: mark in commands())
+    until(lambda: mark in commands())
     # An end in order has to be told to the server, also over the connections that are open now.
     told = threading.Event()
 
@@ -328,11 +325,11 @@ def test_a_second_signal_ends_at_once_and_leaves_nothing_running(
     server.trouble("POST .*/finish$", 1_000, break_off)
 
     process.send_signal(signal.SIGINT)
-    assert told.wait(20)
+    assert told.wait(PATIENCE_SECONDS)
     process.send_signal(signal.SIGINT)
 
-    assert process.wait(20) == 1
-    server.wait_until(lambda: mark not in commands())
+    assert process.wait(PATIENCE_SECONDS) == 1
+    until(lambda: mark not in commands())
 
 
 def commands() -> str:
@@ -353,7 +350,7 @@ def test_after_sigkill_another_runner_finishes_with_nothing_lost_or_doubled(
     tests = [regression(number, f"-c 'sleep 0.3; echo {number}'") for number in range(1, 9)]
     server.queue.append(offer(tests, {1: b"media\n"}))
     first = runner(name="first")
-    server.wait_until(lambda: bool(server.attempts) and len(server.only().results) >= 2)
+    until(lambda: bool(server.attempts) and len(server.only().results) >= 2)
 
     first.kill()
     first.wait()
@@ -364,7 +361,7 @@ def test_after_sigkill_another_runner_finishes_with_nothing_lost_or_doubled(
         server.queue.append(offer(left, {1: b"media\n"}, earlier_log=bytes(held.log)))
     second = runner("--once", name="second")
 
-    assert second.wait(60) == 0
+    assert second.wait(PATIENCE_SECONDS) == 0
     done = [*server.attempts[1].results, *server.attempts[2].results]
     assert sorted(done) == list(range(1, 9))
     assert server.attempts[2].finishes == [{"reason": "completed"}]

@@ -11,6 +11,7 @@ import pytest
 from mod_ci.runner.limits import MIB, Limits
 from mod_ci.runner.sandbox import Sandbox, choose
 from tests.mod_ci.runner.standin import StandIn, offer, regression
+from tests.patience import until
 
 Execute = Callable[..., dict]
 
@@ -264,8 +265,8 @@ def test_a_killed_runner_leaves_no_test_behind(
     mark = f"9{time.monotonic_ns()}"
     server.queue.append(offer([regression(1, f"-c 'setsid sleep {mark}'")], {1: b"media\n"}))
     process = runner("--sandbox", "off" if sandbox is None else "bwrap")
-    server.wait_until(lambda: len(marked(mark)) > 0)
+    until(lambda: len(marked(mark)) > 0)
 
     process.send_signal(signal.SIGKILL)
 
-    server.wait_until(lambda: marked(mark) == [])
+    until(lambda: marked(mark) == [])

@@ -1,17 +1,19 @@
 """A bucket that is away or slow: what is said meanwhile, and how often it is asked."""
 
 import io
+import itertools
+from types import SimpleNamespace
 
 import pytest
 
-from mod_sample.storage import HealthStatus, Repository, StorageUnavailable, health
+from mod_sample.storage import HealthStatus, Repository, StorageUnavailable, gcs, health
 from mod_sample.storage.breaker import Breaker
 from mod_sample.storage.gcs import GcsBackend, Limits
 from mod_sample.storage.side_by_side import ask_all
 from tests.mod_sample.storage.conftest import BUCKET, named
 from tests.mod_sample.storage.places import DEGRADED, OK, put_local, put_remote
 from tests.mod_sample.storage.proxy import Fault
-from tests.patience import until
+from tests.patience import PATIENCE_SECONDS, until
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,10 @@ def test_health_names_each_storage_and_what_is_wrong_with_it(repository, proxy):
     assert all(each.message for each in sick)
 
 
-def test_a_bucket_that_answers_late_is_degraded(repository, proxy):
-    proxy.fault = Fault(delay_s=0.6)
+def test_a_bucket_that_answers_late_is_degraded(repository, monkeypatch):
+    clock = itertools.count(step=0.6 * PATIENCE_SECONDS)
+    monkeypatch.setattr(gcs, "time", SimpleNamespace(monotonic=lambda: next(clock)))
 
-    assert health(repository, timeout=1.0)[1].status is HealthStatus.DEGRADED
+    found = health(repository, timeout=PATIENCE_SECONDS)[1]
+
+    assert (found.status, found.message) == (HealthStatus.DEGRADED, "answered after 72.0 s")
