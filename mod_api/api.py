@@ -16,9 +16,13 @@ from mod_api.routes import (
     audit,
     auth,
     baselines,
+    ci_server,
     docs,
     downloads,
     github,
+    job_logs,
+    job_results,
+    jobs,
     logs,
     outputs,
     regression_tests,
@@ -49,6 +53,7 @@ RESOURCES = (
     system.bp,
     audit.bp,
 )
+JOBS = (jobs.bp, job_results.bp, job_logs.bp)
 
 
 def init_api(app: Flask, settings: Settings) -> None:
@@ -66,10 +71,12 @@ def init_api(app: Flask, settings: Settings) -> None:
     api = Api(app)
     describe(api)
     api.register_converter(IdConverter, id_schema)
-    for resource in RESOURCES:
+    for resource in (*RESOURCES, *JOBS) if settings.jobs else RESOURCES:
         api.register_blueprint(resource, url_prefix=PREFIX + (resource.url_prefix or ""))
     app.register_blueprint(workers.bp)
     app.register_blueprint(root.bp)
+    if settings.jobs:
+        app.register_blueprint(ci_server.bp)
     app.register_blueprint(docs.bp, url_prefix=PREFIX)
     errors.install(app)
     app.extensions["openapi"] = api.spec

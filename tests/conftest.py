@@ -37,6 +37,8 @@ SETTINGS_DEFAULTS: dict[str, Any] = {
     "rate_limit_write": None,
     "rate_limit_auth": None,
     "rate_limit_runner": None,
+    "rate_limit_submit": None,
+    "jobs": True,
     "password_rounds": 1000,
     # No slow machine outlives it; a test of a lease that ends says so.
     "lease_seconds": 3600,

@@ -83,6 +83,9 @@ def tables() -> list[sa.Table]:
             sa.Index("ix_job_queue", "namespace", "state", "is_held", "priority", "share_tag", "id"),
             sa.Index("ix_job_lease", "namespace", "lease_expires_at"),
             sa.Index("ix_job_account", "account_id", "id"),
+            sa.Index(
+                "ix_job_share", "account_id", "state", "is_held", "priority", "share_tag", "id"
+            ),
             sa.Index("ix_job_created", "namespace", "created_at", "id"),
             sa.Index("ix_job_expires", "expires_at"),
             **OPTIONS,
@@ -183,6 +186,7 @@ def tables() -> list[sa.Table]:
             sa.Column("finish_tag", sa.Double, nullable=False),
             count("queued"),
             count("running"),
+            count("most_running"),
             **OPTIONS,
         ),
         sa.Table(

@@ -20,7 +20,9 @@ from mod_auth.accounts import Account
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
 from mod_auth.tokens import Caller
-from mod_ci import attempts
+from mod_ci import attempts, job_attempts
+from mod_ci.attempts import AttemptCredential
+from mod_ci.job_attempts import JobCredential
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -94,25 +96,34 @@ def open_to_all(rate: Rate | None = None, **documented: Any) -> Callable[[View],
     return _guarded(lambda: limits.check(rate), {"security": [], **documented})
 
 
-def requires_attempt(view: View) -> View:
-    """The operation is an attempt's own: only its credential opens it, and only for it."""
+def requires_attempt(*kinds: str) -> Callable[[View], View]:
+    """The operation is an attempt's own: only its credential opens it, and only for it.
+
+    `kinds`: "run", "job". The credential's beginning says which kind of attempt it is (ADR 040).
+    """
 
     def allow() -> None:
         attempt_id = (request.view_args or {}).get("attempt_id")
         credential = _bearer()
-        known = None
-        if request.method not in resource.READS:  # what writes asks again, under the run's lock
+        known: AttemptCredential | JobCredential | None = None
+        kind = "job" if credential.startswith(job_attempts.CREDENTIAL_PREFIX) else "run"
+        if kind not in kinds:
+            raise Unauthorized(attempts.NOT_VALID)
+        if kind == "job":
+            with reading():
+                known = job_attempts.authenticate(attempt_id, credential)
+        elif request.method not in resource.READS:  # what writes asks again, under the run's lock
             known = attempts.recalled(attempt_id, credential)
-        if known is None:
+        if known is None and kind == "run":
             with reading():
                 known = attempts.authenticate(attempt_id, credential)
         if known is None:
             raise Unauthorized(attempts.NOT_VALID)
         g.attempt = known
-        g.rate_key = f"attempt:{known.attempt_id}"
+        g.rate_key = f"{'job-' if kind == 'job' else ''}attempt:{known.attempt_id}"
         limits.check(Rate.runner)
 
-    return _guarded(allow, {"security": [{"attemptCredential": []}]})(view)
+    return _guarded(allow, {"security": [{"attemptCredential": []}]})
 
 
 def authenticate() -> Caller:

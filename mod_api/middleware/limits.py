@@ -1,7 +1,7 @@
 """Rate limits per verified token, else per address, by kind of request.
 
-The kinds are `read`, `write`, `auth` and `runner`; their limits are settings. The check runs after
-authentication (docs/semantics.md, order of refusal), so it is called, not automatic.
+Each kind's limit is a setting. The check runs after authentication (docs/semantics.md, order of
+refusal), so it is called, not automatic.
 """
 
 import enum
@@ -29,6 +29,7 @@ class Rate(enum.StrEnum):
     write = "write"
     auth = "auth"
     runner = "runner"
+    submit = "submit"
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -37,6 +38,7 @@ def install(app: Flask, settings: Settings) -> None:
         Rate.read: settings.rate_limit_read,
         Rate.write: settings.rate_limit_write,
         Rate.runner: settings.rate_limit_runner,
+        Rate.submit: settings.rate_limit_submit,
     }
     store = open_store(settings.redis_url) if settings.has_limits else None
     app.extensions["rate_limits"] = {kind: parse(text) for kind, text in texts.items() if text}

@@ -99,7 +99,7 @@ def follow_log(headers: dict[str, Any], run_id: int, **asked: Any) -> Any:
     event only tells where the client is: first where the stream starts at the log's end, and later
     where filters left lines out. A queued run is waited for.
     """
-    return _streamed(
+    return streamed(
         lambda: streams.follow_log(
             run_id,
             app=application.current(),
@@ -123,7 +123,7 @@ def follow_run(headers: dict[str, Any], run_id: int) -> Any:
 
     A client that reconnects with Last-Event-ID misses nothing and gets nothing twice.
     """
-    return _streamed(
+    return streamed(
         lambda: run_events.follow(
             run_id,
             app=application.current(),
@@ -134,16 +134,17 @@ def follow_run(headers: dict[str, Any], run_id: int) -> Any:
     )
 
 
-def _streamed(open_stream: Any) -> Response:
+def streamed(open_stream: Any, media_type: str = frames.MEDIA_TYPE) -> Response:
+    """The response that a stream is; 204 where there is nothing more to follow."""
     stream: Stream | None = open_stream()
     if stream is None:
         return Response(status=204)
     if request.method == "HEAD":
         stream.close()
-        return Response(mimetype=frames.MEDIA_TYPE, headers=frames.HEADERS)
+        return Response(content_type=media_type, headers=frames.HEADERS)
     return Response(
         stream,
-        mimetype=frames.MEDIA_TYPE,
+        content_type=media_type,
         headers=frames.HEADERS,
         direct_passthrough=True,
     )

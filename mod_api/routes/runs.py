@@ -90,7 +90,7 @@ def create_run(headers: dict[str, Any], body: dict[str, Any]) -> Any:
                 by=starter, settings=application.settings(), base=base_url(), **body
             )
             if key is not None:
-                key.answered_with(run.run_id)
+                key.answered_with(run_id=run.run_id)
             return run
 
         return written(work)

@@ -8,13 +8,16 @@ from mod_api.schemas.fields import (
     Number,
     Pattern,
     PreSerialized,
+    StrictBoolean,
     Timestamp,
+    Unique,
     id_list,
     one_of,
     text,
 )
+from mod_api.schemas.jobs import OUTCOMES, JobSourceSchema, JobSpecSchema
 from mod_api.schemas.runs import PLATFORMS
-from mod_ci.models import EndReason, Stage
+from mod_ci.models import EndReason, JobStage, Stage
 from mod_test.models import Outcome
 
 MOST_OUTPUTS = 100
@@ -40,6 +43,12 @@ class ClaimRequestSchema(Schema):
     runner_name = text(100, pattern=Pattern("^[A-Za-z0-9._-]+$"), required=True)
     wait = Number(
         least=0, most=30, load_default=0, metadata={"description": "Seconds to wait for work"}
+    )
+    kinds = fields.List(
+        one_of("run", "job"),
+        load_default=lambda: ["run"],
+        validate=[validate.Length(min=1), Unique()],
+        metadata={"description": "What is taken; of both, what is asked for first is tried first"},
     )
 
 
@@ -111,7 +120,31 @@ class ClaimedLimitsSchema(Schema):
     )
 
 
+class ClaimedJobSchema(JobSpecSchema):
+    job_id = fields.UUID(required=True)
+    namespace = fields.String(
+        required=True, metadata={"description": "What names of boxes and folders begin with"}
+    )
+    name = fields.String(required=True, allow_none=True)
+
+
+class ClaimedJobLimitsSchema(Schema):
+    """The most that a job may have, whatever it or its `ci.toml` asks for."""
+
+    time_ms = Number(least=1, required=True)
+    memory_bytes = Number(least=1, required=True)
+    max_upload_bytes = Number(least=1, required=True)
+
+
+class ClaimedSourceSchema(JobSourceSchema):
+    url = fields.String(required=True)
+
+
 class ClaimSchema(Schema):
+    """A claimed run has `run`, `tests`, `samples` and `limits`; a job `job`, `source` and
+    `job_limits`."""
+
+    kind = one_of("run", "job", required=True)
     attempt_id = Number(least=1, required=True)
     attempt = Number(least=1, required=True, attribute="number")
     credential = fields.String(required=True, metadata={"description": "Shown this once"})
@@ -119,16 +152,25 @@ class ClaimSchema(Schema):
     deadline_at = Timestamp(required=True)
     log_offset = Number(least=0, required=True)
     log_interval_ms = Number(least=0, required=True)
-    limits = fields.Nested(ClaimedLimitsSchema, required=True)
-    run = fields.Nested(ClaimedRunSchema, required=True)
-    tests = PreSerialized(fields.Nested(ClaimedTestSchema), required=True)
-    samples = PreSerialized(fields.Nested(ClaimedSampleSchema), required=True)
+    limits = fields.Nested(ClaimedLimitsSchema)
+    run = fields.Nested(ClaimedRunSchema)
+    tests = PreSerialized(fields.Nested(ClaimedTestSchema))
+    samples = PreSerialized(fields.Nested(ClaimedSampleSchema))
+    job = fields.Nested(ClaimedJobSchema)
+    source = fields.Nested(ClaimedSourceSchema)
+    job_limits = fields.Nested(ClaimedJobLimitsSchema)
 
 
 class HeartbeatSchema(Schema):
-    stage = one_of(*[stage.value for stage in Stage])
+    stage = one_of(
+        *dict.fromkeys([stage.value for kind in (Stage, JobStage) for stage in kind]),
+        metadata={"description": "Of a run or of a job, each has its own"},
+    )
     message = text(1000)
-    running = id_list(most=500)
+    running = id_list(most=500, metadata={"description": "Of a run: the tests that are executed"})
+    running_test = text(
+        4096, allow_none=True, metadata={"description": "Of a job: the test that is executed"}
+    )
 
 
 class StandingSchema(Schema):
@@ -192,3 +234,50 @@ class FinishSchema(Schema):
     type = one_of(*TYPES)
     message = text(1000)
     stack = fields.List(text(2000), validate=validate.Length(max=50))
+    outcome = one_of(
+        *OUTCOMES, metadata={"description": "Of a completed job: how its command ended"}
+    )
+    exit_code = Number(least=-2_147_483_648, most=2_147_483_647, allow_none=True)
+    signal = text(20, allow_none=True)
+    is_report_whole = StrictBoolean(
+        allow_none=True, metadata={"description": "Null where no report was expected"}
+    )
+
+
+class ReportedTestSchema(Schema):
+    number = Number(least=1, most=100_000, required=True)
+    nodeid = text(4096, least=1, required=True)
+    outcome = one_of("passed", "failed", "error", "skipped", required=True)
+    is_flaky = StrictBoolean(load_default=False)
+    duration_ms = Number(least=0, most=2_147_483_647, load_default=None, allow_none=True)
+    message = text(65_536, load_default=None, allow_none=True)
+
+
+class ReportedTestsSchema(Schema):
+    tests = fields.List(
+        fields.Nested(ReportedTestSchema), required=True, validate=validate.Length(max=1000)
+    )
+
+
+class ReadReportSchema(Schema):
+    name = text(1024, least=1, required=True)
+    kind = one_of("junit", "cobertura", "lcov", "ctrf", required=True)
+    error = text(1000, allow_none=True)
+    cut = text(1000, allow_none=True)
+
+
+class CoveredFileSchema(Schema):
+    file = text(1024, least=1, required=True)
+    lines = Number(least=0, most=2_147_483_647, required=True)
+    covered_lines = Number(least=0, most=2_147_483_647, required=True)
+    branches = Number(least=0, most=2_147_483_647, load_default=None, allow_none=True)
+    covered_branches = Number(least=0, most=2_147_483_647, load_default=None, allow_none=True)
+
+
+class ReportsSchema(Schema):
+    reports = fields.List(
+        fields.Nested(ReadReportSchema), load_default=list, validate=validate.Length(max=200)
+    )
+    coverage = fields.List(
+        fields.Nested(CoveredFileSchema), load_default=list, validate=validate.Length(max=5000)
+    )

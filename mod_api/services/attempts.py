@@ -11,7 +11,6 @@ from database import reading, written
 from errors import Invalid, NotFound, OffsetMismatch, Unavailable
 from mod_api.services.logs.log_sources import path_of
 from mod_api.services.outputs import caption_changes
-from mod_api.services.waiting import wait_for
 from mod_auth.tokens import Caller
 from mod_ci import attempts, claim_payload, open_runs, queue, results
 from mod_ci.attempts import AttemptCredential, LeaseState
@@ -49,37 +48,35 @@ class Answer:
 
 
 def claim(
-    *,
     by: Caller,
     settings: Settings,
     repository: Repository,
     api: str,
+    *,
     platform: str,
     runner_name: str,
-    wait: int,
 ) -> dict[str, Any] | None:
-    """The next run of a platform with all that its runner needs; None when none comes in `wait` s.
+    """The next run of a platform with all that its runner needs; None where none waits.
 
     Raises Unauthorized and Forbidden as the caller's token reads now, also for a blocked account,
-    and Unavailable when too many wait.
+    and Unavailable where the run's files cannot be reached.
     """
     if platform not in settings.runner_platforms:
         with reading():
             queue.make_sure_of(by)
         return None
-
-    def look() -> dict[str, Any] | None:
-        # Without a lock: on SQLite only one may write at a time, and all waiters look each second.
-        with reading():
-            some_wait = bool(open_runs.oldest_waiting(Platform(platform)))
-        return _claim(by, settings, api, platform, runner_name) if some_wait else None
-
     taken = _claim(by, settings, api, platform, runner_name)
-    if taken is None and wait:
-        taken = wait_for(look, wait, most=settings.max_waiters)
     if taken is not None:
         _complete(taken, settings, repository)
     return taken
+
+
+def some_wait(platform: str, settings: Settings) -> bool:
+    """Return whether a claim may find a run: without a lock, since on SQLite only one may write at
+    a time, and all waiters look again and again. Call it while reading."""
+    if platform not in settings.runner_platforms:
+        return False
+    return bool(open_runs.oldest_waiting(Platform(platform)))
 
 
 def heartbeat(
@@ -89,8 +86,12 @@ def heartbeat(
     stage: str | None = None,
     message: str | None = None,
     running: list[int] | None = None,
+    **of_jobs: Any,
 ) -> Answer:
-    """Renew the lease. Raises Conflict `lease_lost` or `run_ended`."""
+    """Renew the lease. Raises Conflict `lease_lost` or `run_ended`, Invalid for what is a job's."""
+    refuse(of_jobs, "job")
+    if stage is not None and stage not in set(Stage):
+        raise Invalid.fields(stage="Is no stage of a run.")
     lease = attempts.heartbeat(
         hold,
         lease_seconds=settings.lease_seconds,
@@ -110,9 +111,21 @@ def append_log(hold: AttemptCredential, offset: int, data: bytes, *, settings: S
         raise Invalid.fields(body=f"At most {MOST_APPENDED} bytes are taken at once.")
     with reading():
         lease = attempts.check_for_log(hold, settings.lease_seconds)
+    appended = append(settings, hold.run_id, offset, data)
+    answer = _answer(_renewed_if_due(hold, lease, settings), settings, hold.run_id)
+    return Answer(
+        answer.canceled, answer.lease, answer.log_interval_ms, appended.offset, appended.full
+    )
+
+
+def append(settings: Settings, subject: int | str, offset: int, data: bytes) -> log_append.Appended:
+    """Append whole lines to the log of a run or a job.
+
+    Raises Invalid for what is not whole lines, OffsetMismatch with the true offset, Unavailable.
+    """
     try:
-        appended = log_append.append(
-            path_of(settings, hold.run_id), offset, data, limit_bytes=settings.log_limit
+        return log_append.append(
+            path_of(settings, subject), offset, data, limit_bytes=settings.log_limit
         )
     except log_append.OffsetMismatch as error:
         raise OffsetMismatch(
@@ -122,10 +135,6 @@ def append_log(hold: AttemptCredential, offset: int, data: bytes, *, settings: S
         raise Invalid.fields(body=f"Must be whole lines: {error}") from error
     except OSError as error:
         raise Unavailable("The log could not be written.", retry_after=5) from error
-    answer = _answer(_renewed_if_due(hold, lease, settings), settings, hold.run_id)
-    return Answer(
-        answer.canceled, answer.lease, answer.log_interval_ms, appended.offset, appended.full
-    )
 
 
 def keep_artifact(
@@ -225,16 +234,24 @@ def finish(
     type: str | None = None,
     message: str | None = None,
     stack: list[str] | None = None,
+    **of_jobs: Any,
 ) -> Answer:
     """End the attempt.
 
     Raises Conflict `lease_lost` or `run_ended`, and Invalid without a type that is needed.
     """
+    refuse(of_jobs, "job")
     why = EndReason(reason)
     if why.is_infrastructure_failure and type is None:
         raise Invalid.fields(type="Is needed with this reason.")
     lease = attempts.finish(hold, why, error_type=type, message=message, stack=stack or ())
     return _answer(lease, settings, hold.run_id)
+
+
+def refuse(given: Mapping[str, Any], kind: str) -> None:
+    """Raise Invalid for what only attempts at the other kind of work tell."""
+    if given:
+        raise Invalid.fields(**dict.fromkeys(given, f"Is told of a {kind} only."))
 
 
 def sample_key(sample_id: int) -> str:
@@ -271,6 +288,7 @@ def _claim(
         api=api,
     )
     return {
+        "kind": "run",
         "attempt_id": claimed.attempt_id,
         "number": claimed.number,
         "credential": claimed.credential,
@@ -316,9 +334,9 @@ def _answer(lease: LeaseState, settings: Settings, run_id: int) -> Answer:
     return Answer(lease.canceled, shown, log_interval_ms(settings, run_id))
 
 
-def log_interval_ms(settings: Settings, run_id: int) -> int:
+def log_interval_ms(settings: Settings, subject: int | str) -> int:
     """Return how often a runner should append: often while somebody watches, seldom otherwise."""
-    watched = follower_marker.is_watched(path_of(settings, run_id))
+    watched = follower_marker.is_watched(path_of(settings, subject))
     return WATCHED_INTERVAL_MS if watched else UNWATCHED_INTERVAL_MS
 
 

@@ -1,4 +1,4 @@
-"""Idempotency keys: the same key and body answers with the same run, for 24 hours.
+"""Idempotency keys: the same key and body answers with the same run or job, for 24 hours.
 
 The key is taken in a unit of work of its own before the request's work begins, so that a second
 request sees that the first is still at work.
@@ -24,16 +24,25 @@ KEPT = timedelta(hours=24)
 AT_WORK = timedelta(seconds=60)
 
 
+_UNANSWERED = (IdempotencyKey.run_id.is_(None), IdempotencyKey.job_id.is_(None))
+
+
 @dataclass
 class Taken:
-    """A key that this request holds; `run_id` is set where an earlier one was answered already."""
+    """A key that this request holds; one of the ids is set where an earlier one was answered
+    already."""
 
     key_id: int
     since: datetime
     run_id: int | None = None
+    job_id: int | None = None
 
-    def answered_with(self, run_id: int) -> None:
-        """Remember the answer; call it in the unit of work that made the run.
+    @property
+    def is_answered(self) -> bool:
+        return self.run_id is not None or self.job_id is not None
+
+    def answered_with(self, *, run_id: int | None = None, job_id: int | None = None) -> None:
+        """Remember the answer; call it in the unit of work that made the run or job.
 
         Raises Conflict when this request took so long that another has taken the key over.
         """
@@ -42,9 +51,9 @@ class Taken:
             .where(
                 IdempotencyKey.id == self.key_id,
                 IdempotencyKey.created_at == self.since,
-                IdempotencyKey.run_id.is_(None),
+                *_UNANSWERED,
             )
-            .values(run_id=run_id)
+            .values(run_id=run_id, job_id=job_id)
             .execution_options(synchronize_session=False)
         )
         if not kept.rowcount:  # type: ignore[attr-defined]  # an UPDATE's
@@ -66,7 +75,7 @@ def taken(account_id: int, key: str | None, body: Mapping[str, Any]) -> Iterator
     try:
         yield held
     except BaseException:
-        if held.run_id is None:
+        if not held.is_answered:
             written(lambda: _give_back(held))
         raise
 
@@ -102,8 +111,8 @@ def _look_up(account_id: int, key_hash: str, digest: str) -> Taken:
         raise Unprocessable(
             "This Idempotency-Key was used with another body.", "idempotency_key_reused"
         )
-    if known.run_id is not None:
-        return Taken(known.id, known.created_at, known.run_id)
+    if known.run_id is not None or known.job_id is not None:
+        return Taken(known.id, known.created_at, known.run_id, known.job_id)
     if known.created_at > moment - AT_WORK:
         raise _at_work()
     known.created_at = moment
@@ -117,7 +126,7 @@ def _give_back(held: Taken) -> None:
         .where(
             IdempotencyKey.id == held.key_id,
             IdempotencyKey.created_at == held.since,
-            IdempotencyKey.run_id.is_(None),
+            *_UNANSWERED,
         )
         .execution_options(synchronize_session=False)
     )

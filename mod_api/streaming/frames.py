@@ -23,6 +23,6 @@ def frame(event: str, data: dict[str, Any], *, id: str | None = None) -> bytes:
     return f"{head}event: {event}\ndata: {text}\n\n".encode()
 
 
-def end(run_id: int, status: str) -> bytes:
+def end(run_id: int | str, status: str) -> bytes:
     """The last event of every stream."""
     return frame("end", {"run_id": run_id, "status": status}, id=END)

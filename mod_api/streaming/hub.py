@@ -1,7 +1,7 @@
 """The hub of all streams of one event loop: their feeds and the checks that go on meanwhile.
 
-One statement each asks for the state of every followed run and for the validity of every token
-in use, so that a thousand followers cost the database as much as one.
+One statement each asks for the state of every followed run, of every followed job, and for the
+validity of every token in use, so that a thousand followers cost the database as much as one.
 """
 
 import asyncio
@@ -27,9 +27,13 @@ AnyFeed = TypeVar("AnyFeed", bound=Feed)
 T = TypeVar("T")
 
 
+# What is followed: a run by its id, or a job by its uuid.
+Subject = int | str
+
+
 @dataclass(frozen=True)
 class RunState:
-    """The state of a run as its streams need it. `is_final`: not even its log goes on any more."""
+    """The state of a run or job as streams need it. `is_final`: not even its log goes on."""
 
     status: str
     has_ended: bool
@@ -43,7 +47,7 @@ GONE = RunState("canceled", has_ended=True, is_final=True)
 class Checks:
     """The two queries of a hub: each gets all that is followed and answers for all, in a thread."""
 
-    run_states: Callable[[list[int]], dict[int, RunState]]
+    run_states: Callable[[list[Subject]], dict[Subject, RunState]]
     live_tokens: Callable[[list[int]], set[int]]
 
 
@@ -52,21 +56,22 @@ class Hub:
     """The streams of one event loop. Used from that loop only."""
 
     checks: Checks
-    states: dict[int, RunState] = field(default_factory=dict)
-    revoked: set[int] = field(default_factory=set)
+    states: dict[Subject, RunState] = field(default_factory=dict)
+    revoked: set[int | None] = field(default_factory=set)
     is_ending: bool = False
 
     def __post_init__(self) -> None:
         self._feeds: dict[Hashable, Feed] = {}
-        self._runs: Counter[int] = Counter()
-        self._followers: dict[int, set[asyncio.Task[Any] | None]] = {}
+        self._runs: Counter[Subject] = Counter()
+        self._followers: dict[int | None, set[asyncio.Task[Any] | None]] = {}
         self._task: asyncio.Task[None] | None = None
         # Reading back in a log is file work; a few threads are enough for all followers.
         self.pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="stream")
 
     @contextlib.contextmanager
-    def following(self, run_id: int, token_id: int) -> Iterator[None]:
-        """Keep an eye on a run and a token for as long as the `with` lasts."""
+    def following(self, run_id: Subject, token_id: int | None) -> Iterator[None]:
+        """Keep an eye on a run or job and a token for as long as the `with` lasts. Without a token
+        nobody can revoke it."""
         self._runs[run_id] += 1
         followers = self._followers.setdefault(token_id, set())
         follower = asyncio.current_task()
@@ -88,7 +93,7 @@ class Hub:
                 self._task.cancel()
                 self._task = None
 
-    def is_over(self, token_id: int) -> bool:
+    def is_over(self, token_id: int | None) -> bool:
         """Return whether the streams of this token are to end now."""
         return self.is_ending or token_id in self.revoked
 
@@ -111,7 +116,7 @@ class Hub:
             if feed.leave():
                 del self._feeds[key]
 
-    async def state(self, run_id: int) -> RunState:
+    async def state(self, run_id: Subject) -> RunState:
         """The newest known state of a followed run; asked for at once the first time."""
         while run_id not in self.states:
             try:
@@ -143,7 +148,7 @@ class Hub:
         for feed in list(self._feeds.values()):
             feed.wake()
 
-    async def _stop(self, token_ids: set[int]) -> None:
+    async def _stop(self, token_ids: set[int | None]) -> None:
         """Break off what has not ended by itself: its client does not take what is sent."""
         until = time.monotonic() + END_SECONDS
         while time.monotonic() < until and not token_ids.isdisjoint(self._followers):
@@ -153,16 +158,16 @@ class Hub:
                 if follower is not None:
                     follower.cancel()
 
-    async def _ask_runs(self, run_ids: list[int]) -> None:
+    async def _ask_runs(self, run_ids: list[Subject]) -> None:
         known = await self.in_thread(lambda: self.checks.run_states(run_ids))
         for run_id in run_ids:
             if run_id in self._runs:
                 self.states[run_id] = known.get(run_id, GONE)
 
     async def _ask_tokens(self) -> None:
-        asked = list(self._followers)
+        asked = [token_id for token_id in self._followers if token_id is not None]
         live = await self.in_thread(lambda: self.checks.live_tokens(asked))
-        self.revoked = set(asked) - live
+        self.revoked = {token_id for token_id in asked if token_id not in live}
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Do work that may block in one of a few threads."""

@@ -1,4 +1,4 @@
-"""A run's log as a stream: what is there, then what comes, each line once."""
+"""A log as a stream: what is there, then what comes, each line once."""
 
 import time
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from typing import Any
 
 from mod_api.streaming import frames
 from mod_api.streaming.feed import Feed
-from mod_api.streaming.hub import Checks, Hub
+from mod_api.streaming.hub import Checks, Hub, RunState, Subject
 from mod_api.streaming.keep_alive_timer import KeepAliveTimer
 from mod_api.streaming.stream import Follower, Stream
 from mod_test.logs import follower_marker
@@ -41,7 +41,7 @@ class Part:
 class Followed:
     """Which lines of which log: `sample_of` maps regression tests to media samples."""
 
-    run_id: int
+    run_id: Subject
     started_at: datetime
     filters: Filters
     sample_of: dict[int, int]
@@ -59,7 +59,21 @@ class Followed:
             "regression_id": regression_id,
         }
 
-    def framed(self, lines: list[LogLine], end: int) -> Part:
+    @property
+    def hello(self) -> bytes:
+        """What a stream begins with."""
+        return frames.HELLO
+
+    def position(self, offset: int) -> bytes:
+        """An event that only tells the client where it is."""
+        return frames.frame("position", {"run_id": self.run_id}, id=str(offset))
+
+    def ended(self, state: RunState) -> bytes:
+        """The last event of the stream."""
+        return frames.end(self.run_id, state.status)
+
+    def framed(self, lines: list[LogLine], end: int, log: LogSource) -> Part:
+        """The lines as events, and where they end; `log` has their bytes."""
         content = b"".join(
             frames.frame("line", self.shown(line), id=str(line.next_offset)) for line in lines
         )
@@ -89,7 +103,7 @@ class LogFeed(Feed):
         self._noted_at = 0.0
         self.may_grow = False
         self._start = self._end = -1
-        self._framed: dict[Filters, Part | None] = {}
+        self._framed: dict[tuple[type[Followed], Filters], Part | None] = {}
 
     async def look(self) -> bool:
         if self.may_grow and time.monotonic() - self._noted_at > NOTE_EVERY_SECONDS:
@@ -112,9 +126,10 @@ class LogFeed(Feed):
         """The piece for a follower at the former end; None for others."""
         if offset != self._start or not 0 <= self._end - self._start <= HEAD_BYTES:
             return None
-        if followed.filters not in self._framed:
-            self._framed[followed.filters] = self._frame(offset, followed)
-        return self._framed[followed.filters]
+        shape = (type(followed), followed.filters)
+        if shape not in self._framed:
+            self._framed[shape] = self._frame(offset, followed)
+        return self._framed[shape]
 
     def close(self) -> None:
         self.tailer.close()
@@ -129,7 +144,7 @@ class LogFeed(Feed):
             limit=HEAD_LINES,
             bounds=HEAD_BOUNDS,
         )
-        return followed.framed(batch.lines, batch.offset) if batch.at_end else None
+        return followed.framed(batch.lines, batch.offset, self.tailer) if batch.at_end else None
 
 
 class LogStream(Stream):
@@ -161,13 +176,13 @@ class LogStream(Stream):
             log: LogSource = self._archived or feed.tailer
             offset = log.size() if self._offset is None else self._offset
             keep_alive_timer = KeepAliveTimer(self.follower.keep_alive)
-            yield frames.HELLO
+            yield self._followed.hello
             # Without an id the client would start at another end when it comes back.
             told = offset if self._offset is not None else None
             while not hub.is_over(token_id):
                 if told is None:
                     told = offset
-                    yield self._position(offset)
+                    yield self._followed.position(offset)
                 changed = feed.changed
                 state = await hub.state(run_id)
                 feed.may_grow = not state.is_final
@@ -180,16 +195,12 @@ class LogStream(Stream):
                 if not at_end:
                     continue
                 if state.is_final:
-                    yield frames.end(run_id, state.status)
+                    yield self._followed.ended(state)
                     return
                 if not await keep_alive_timer.until(changed):
                     # Lines that the filters leave out need not be read again after a cut.
-                    yield frames.KEEP_ALIVE if told == offset else self._position(offset)
+                    yield frames.KEEP_ALIVE if told == offset else self._followed.position(offset)
                     told = offset
-
-    def _position(self, offset: int) -> bytes:
-        """An event that only tells the client where it is."""
-        return frames.frame("position", {"run_id": self._followed.run_id}, id=str(offset))
 
     async def _next(
         self, hub: Hub, feed: LogFeed, log: LogSource, offset: int, is_final: bool
@@ -212,6 +223,6 @@ class LogStream(Stream):
                 limit=CATCH_UP_LINES,
                 bounds=CATCH_UP_BOUNDS,
             )
-            return self._followed.framed(batch.lines, batch.offset), batch.at_end
+            return self._followed.framed(batch.lines, batch.offset, log), batch.at_end
 
         return await hub.in_thread(read)

@@ -11,12 +11,13 @@ from mod_api.streaming.hub import Checks, Hub, hub_of_this_loop
 
 @dataclass(frozen=True)
 class Follower:
-    """Whose stream it is. `keep_alive`: after so many silent seconds a comment is sent.
+    """Whose stream it is; without a token it is a local user's. `keep_alive`: after so many silent
+    seconds a comment is sent.
 
     `release` gives the follower's place back; it is called once, whatever happens.
     """
 
-    token_id: int
+    token_id: int | None
     keep_alive: float
     release: Callable[[], None]
 

@@ -1,4 +1,4 @@
-"""The cursor of a log page: a byte offset, good for one run and one question only."""
+"""The cursor of a log page: a byte offset, good for one log and one question only."""
 
 from mod_test.cursors import BadCursor, open_sealed, seal
 from mod_test.logs.filters import Filters
@@ -7,13 +7,20 @@ from mod_test.logs.pages import Order
 _KIND = "log"
 
 
-def seal_offset(offset: int, *, run_id: int, order: Order, filters: Filters, key: bytes) -> str:
-    """The cursor (at most 255 characters) with which reading goes on from `offset`."""
+def seal_offset(
+    offset: int, *, run_id: int | str, order: Order, filters: Filters, key: bytes
+) -> str:
+    """The cursor (at most 255 characters) with which reading goes on from `offset`.
+
+    `run_id` is a run's, or the uuid of a job.
+    """
     payload = {"run": run_id, "at": offset, "order": order, "filters": filters.digest()}
     return seal(_KIND, payload, key)
 
 
-def open_offset(cursor: str, *, run_id: int, order: Order, filters: Filters, key: bytes) -> int:
+def open_offset(
+    cursor: str, *, run_id: int | str, order: Order, filters: Filters, key: bytes
+) -> int:
     """The byte offset in the cursor.
 
     Raises BadCursor for a cursor that was made up or altered, and for one of another run,

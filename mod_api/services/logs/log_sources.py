@@ -1,4 +1,4 @@
-"""The source of a run's log: the growing file, or the object in the bucket, read by ranges."""
+"""The source of a log: the growing file, or the object in the bucket, read by ranges."""
 
 import errno
 from pathlib import Path
@@ -10,6 +10,7 @@ from mod_sample.storage import (
     OutOfRange,
     Repository,
     StorageUnavailable,
+    job_log_key,
     log_key,
 )
 from mod_test.logs.source import FileLog, LogSource
@@ -42,43 +43,50 @@ class StoredLog:
             raise Unavailable("The log's storage does not answer.", retry_after=5) from error
 
 
-def path_of(settings: Settings, run_id: int) -> Path:
-    """The file to which a run's log is appended."""
-    return (settings.sample_repository or INSTANCE / "repository") / log_key(run_id)
+def key_of(subject: int | str) -> str:
+    """The name of the log of a run (its id) or of a job (its uuid) in the storage."""
+    return log_key(subject) if isinstance(subject, int) else job_log_key(subject)
+
+
+def path_of(settings: Settings, subject: int | str) -> Path:
+    """The file to which the log of a run (its id) or of a job (its uuid) is appended."""
+    return (settings.sample_repository or INSTANCE / "repository") / key_of(subject)
 
 
 def open_log(
-    settings: Settings, repository: Repository, run_id: int, *, is_final: bool
+    settings: Settings, repository: Repository, subject: int | str, *, is_final: bool
 ) -> LogSource | None:
-    """The log of a run; None while it goes on and nothing has arrived.
+    """The log of a run or job; None while it goes on and nothing has arrived.
 
-    Raises NotFound `log_not_found` with `checked` for an ended run without a log in any storage,
+    Raises NotFound `log_not_found` with `checked` for an ended one without a log in any storage,
     Unavailable when the storage that may have it does not answer.
     """
     try:
-        return FileLog.open(path_of(settings, run_id))
+        return FileLog.open(path_of(settings, subject))
     except FileNotFoundError:
         pass
     except OSError as error:
         if error.errno in NO_FILE:
-            raise _not_found(repository, run_id) from error
+            raise _not_found(repository, subject) from error
         raise Unavailable("The log's storage does not answer.", retry_after=5) from error
-    stored = repository.locate([log_key(run_id)])[log_key(run_id)]
+    key = key_of(subject)
+    stored = repository.locate([key])[key]
     if stored.size is not None:
-        return StoredLog(repository, log_key(run_id), stored.size)
+        return StoredLog(repository, key, stored.size)
     if not stored.known:
         raise Unavailable("The log's storage does not answer.", retry_after=5)
     if not is_final:
         return None
-    raise _not_found(repository, run_id)
+    raise _not_found(repository, subject)
 
 
-def _not_found(repository: Repository, run_id: int) -> NotFound:
+def _not_found(repository: Repository, subject: int | str) -> NotFound:
+    kind = "run" if isinstance(subject, int) else "job"
     return NotFound(
         "log",
-        run_id,
-        f"Log file for run {run_id} does not exist in any storage backend.",
+        subject,
+        f"Log file for {kind} {subject} does not exist in any storage backend.",
         code="log_not_found",
-        run_id=run_id,
         checked=[backend.name for backend in repository.backends()],
+        **{f"{kind}_id": subject},
     )

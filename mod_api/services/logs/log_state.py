@@ -1,16 +1,17 @@
-"""Whether more of a run's log can come: asked for one run or for all that are followed."""
+"""Whether more of a log can come: asked for one run or for all runs and jobs that are followed."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, func, select
+from sqlalchemy import Select, and_, bindparam, case, func, or_, select
 
 from database import fetch, fetch_values, now, utc_after
 from mod_api.streaming.hub import RunState
 from mod_auth.models import AccountRecord, ApiToken, User
 from mod_ci.attempts import LOG_GOES_ON, LOG_GRACE_SECONDS
-from mod_ci.models import Attempt
+from mod_ci.models import Attempt, EndReason, JobAttempt
+from mod_job.models import Job, JobState
 from mod_test.models import Run
 from mod_test.run_rows import STATUS, RunRow, joined
 from mod_test.verdict import RunStatus
@@ -56,6 +57,53 @@ def _states() -> Select[Any]:
 
 
 _STATES = _states()
+
+
+def job_states(uuids: Sequence[str]) -> dict[str, RunState]:
+    """The state of each job in one statement; a job that is gone is left out.
+
+    As runs: one that ended under its runner stays open for the grace of its log.
+    """
+    return {
+        row.uuid: RunState(
+            str(row.conclusion or row.shown_state),
+            has_ended=row.state is JobState.ended,
+            is_final=row.state is JobState.ended and not row.still_appends,
+        )
+        for row in fetch(_JOB_STATES, {"uuids": list(uuids)})
+    }
+
+
+def _job_states() -> Select[Any]:
+    newest = (
+        select(func.max(JobAttempt.id))
+        .where(JobAttempt.job_id == Job.id)
+        .correlate(Job)
+        .scalar_subquery()
+    )
+    by_others = or_(
+        JobAttempt.end_reason == EndReason.canceled,
+        JobAttempt.end_reason == EndReason.deadline_exceeded,
+    )
+    still_appends = and_(by_others, Job.ended_at >= utc_after(-LOG_GRACE_SECONDS))
+    shown = case(
+        (and_(Job.state == JobState.running, Job.lease_expires_at < utc_after(0)), "queued"),
+        else_=Job.state,
+    )
+    return (
+        select(
+            Job.uuid,
+            Job.state,
+            Job.conclusion,
+            shown.label("shown_state"),
+            func.coalesce(still_appends, False).label("still_appends"),
+        )
+        .outerjoin(JobAttempt, JobAttempt.id == newest)
+        .where(Job.uuid.in_(bindparam("uuids", expanding=True)))
+    )
+
+
+_JOB_STATES = _job_states()
 
 
 def live_tokens(token_ids: Sequence[int]) -> set[int]:

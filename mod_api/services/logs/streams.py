@@ -15,7 +15,7 @@ from mod_api.services.logs.log_sources import StoredLog, open_log, path_of
 from mod_api.services.logs.logs import filters_of
 from mod_api.services.runs.runs import get_row
 from mod_api.streaming import frames
-from mod_api.streaming.hub import Checks, RunState
+from mod_api.streaming.hub import Checks, RunState, Subject
 from mod_api.streaming.log_stream import Followed, LogStream
 from mod_api.streaming.stream import Follower
 from mod_sample.storage import Repository
@@ -54,7 +54,7 @@ places = StreamSlots()
 
 
 @contextmanager
-def new_follower(token_id: int, settings: Settings) -> Iterator[Follower]:
+def new_follower(token_id: int | None, settings: Settings) -> Iterator[Follower]:
     """A follower with a place, which is given back when what is done with it fails.
 
     Taken before anything is read, so that to be sent away costs little. Raises Unavailable.
@@ -68,11 +68,20 @@ def new_follower(token_id: int, settings: Settings) -> Iterator[Follower]:
 
 
 def checks(app: Flask) -> Checks:
-    """Return the checks of runs and tokens that a loop makes outside of any request."""
+    """Return the checks of runs, jobs and tokens that a loop makes outside of any request."""
 
-    def run_states(run_ids: list[int]) -> dict[int, RunState]:
-        with app.app_context(), settled_reading():
-            return log_state.states(run_ids)
+    def run_states(subjects: list[Subject]) -> dict[Subject, RunState]:
+        found: dict[Subject, RunState] = {}
+        runs = [one for one in subjects if isinstance(one, int)]
+        jobs = [one for one in subjects if isinstance(one, str)]
+        with app.app_context():
+            if runs:
+                with settled_reading():
+                    found.update((one, state) for one, state in log_state.states(runs).items())
+            if jobs:
+                with reading():
+                    found.update((one, state) for one, state in log_state.job_states(jobs).items())
+        return found
 
     def live_tokens(token_ids: list[int]) -> set[int]:
         with app.app_context(), reading():
@@ -116,7 +125,7 @@ def follow_log(
         log = open_log(settings, repository, run_id, is_final=state.is_final)
         offset = int(last_event_id) if last_event_id else 0 if from_beginning else None
         if last_event_id and offset:
-            _check_offset(log, offset)
+            check_offset(log, offset)
         if isinstance(log, FileLog):
             log.close()
         followed = Followed(
@@ -135,7 +144,7 @@ def follow_log(
         )
 
 
-def _check_offset(log: LogSource | None, offset: int) -> None:
+def check_offset(log: LogSource | None, offset: int) -> None:
     """No offset that we gave out is behind the log's end; which lines follow it is always clear."""
     if log is None or offset > log.size():
         raise Invalid.fields(**{"Last-Event-ID": "Is no id of an event of this log."})

@@ -1,0 +1,1 @@
+"""Jobs: submitting them, acting on them, reading what became of them."""
