@@ -14,7 +14,7 @@ from server import refusals
 WRITE_BUFFER_BYTES = 32 * 1024
 # Of a request before its body; the parser keeps all of it.
 HEAD_BYTES = 64 * 1024
-# On a connection that came as the server began to end, its only request is waited for so long.
+# When the server ends, the first request of a new connection is waited for so long.
 LAST_HEAD_SECONDS = 1.0
 
 
@@ -24,9 +24,9 @@ class Protocol(HttpToolsProtocol):
     A connection on which no whole head of a request arrives within `patience` seconds is closed.
     Both are set by `limited`. A head that grows beyond HEAD_BYTES is refused with 431.
 
-    A server that ends tells its connections once to end after their answers. One that was accepted
-    in that moment hears nothing: it is ended here, or it would keep the server for as long as a
-    connection may be idle.
+    A server that ends tells its connections once to end after their answers. One that has not asked
+    for anything yet may still do so within LAST_HEAD_SECONDS, and so may one that was accepted in
+    that moment and hears nothing: otherwise it would keep the server for as long as it may be idle.
     """
 
     most_connections = 2000
@@ -65,6 +65,18 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
         if shutting_down.is_set() and self.cycle is not None:
             self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """End the connection after its answers; one that has not asked yet may do so for a moment.
+
+        Whoever has just connected has a request on its way, and could not tell a closed connection
+        from a lost answer.
+        """
+        if self.cycle is None and self._head is not None:
+            self._head_arrived()
+            self._await_head()
+        else:
+            super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(refusals.INVALID)

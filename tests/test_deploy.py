@@ -25,6 +25,7 @@ DEPLOY = ROOT / "deploy"
 PAPER = ROOT / "docs" / "deploy.md"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 TIMERS = sorted((DEPLOY / "systemd").glob("*.timer"))
+SOCKET = DEPLOY / "systemd" / "ci-web.socket"
 COMPOSE_FILES = [DEPLOY / "compose.yaml", DEPLOY / "compose.database.yaml"]
 
 
@@ -331,13 +332,25 @@ def test_the_runners_unit_is_otherwise_as_hardened_as_the_others() -> None:
     assert others - own == FORBIDS_SANDBOX
 
 
+def test_the_sockets_are_where_the_settings_say_that_the_server_listens() -> None:
+    settings = dict(
+        re.findall(
+            r"^(\w+)=(.*)$", (DEPLOY / "systemd" / "ci.env.example").read_text(), re.MULTILINE
+        )
+    )
+    web = f"{settings.get('HOST', Settings.host)}:{settings.get('PORT', Settings.port)}"
+
+    assert lines_of(SOCKET, "ListenStream") == [web, settings["METRICS_ADDRESS"]]
+    assert SOCKET.name in lines_of(DEPLOY / "systemd" / "ci-web.service", "Requires")
+
+
 def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
     analyzer = shutil.which("systemd-analyze")
     if analyzer is None:
         pytest.skip("systemd is not installed")
-    for unit in (*UNITS, *TIMERS):
+    for unit in (*UNITS, *TIMERS, SOCKET):
         text = unit.read_text("utf-8").replace("/srv/ci", str(ROOT))
-        assert str(ROOT) in text or unit in TIMERS
+        assert str(ROOT) in text or unit not in UNITS
         (tmp_path / unit.name).write_text(text)
     checked = subprocess.run(
         [analyzer, "verify", *map(str, sorted(tmp_path.iterdir()))], capture_output=True, text=True
