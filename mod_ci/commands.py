@@ -5,20 +5,20 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from database import reading
+from mod_ci import job_queue, stored_files
 from mod_ci import queue as services
-from mod_ci import stored_files
 from mod_sample.storage import Repository, copy_missing
 
 DAY_SECONDS = 24 * 3600
 
-queue = AppGroup("queue", help="The queue of runs.")
+queue = AppGroup("queue", help="The queues of runs and jobs.")
 repository = AppGroup("repository", help="The stored files.")
 
 
 @queue.command("expire")
 def expire() -> None:
-    """Write down the leases that have expired; runs that were lost three times are canceled."""
-    count = services.expire()
+    """Write down the leases that have expired; what was lost three times is ended."""
+    count = services.expire() + job_queue.expire()
     click.echo(f"Leases that had expired: {count}.")
 
 

@@ -108,15 +108,13 @@ def heartbeat(
     held = _lock(hold, canceled_is_an_answer=True)
     if held is None:
         return LeaseState(canceled=True, lease_expires_at=None)
-    job, _, attempt = held
+    job, attempt = held
     if tells_test:
         attempt.running_test = running_test
     if stage is not None and (attempt.stage is None or attempt.stage.step < stage.step):
         attempt.stage = stage
         state.note(job, "stage", message or STAGE_MESSAGES[stage], attempt_id=attempt.id)
-    job.lease_expires_at = state.database_now() + timedelta(seconds=lease_seconds)
-    db.session.flush()
-    return LeaseState(canceled=False, lease_expires_at=job.lease_expires_at)
+    return _renew(job, lease_seconds)
 
 
 def check_for_log(hold: JobCredential, lease_seconds: int) -> LeaseState:
@@ -155,12 +153,14 @@ def check_for_log(hold: JobCredential, lease_seconds: int) -> LeaseState:
     return LeaseState(False, row.lease_expires_at, is_beat_due=is_used_up)
 
 
-def keep_tests(hold: JobCredential, tests: Sequence[Mapping[str, Any]]) -> LeaseState:
+def keep_tests(
+    hold: JobCredential, tests: Sequence[Mapping[str, Any]], *, lease_seconds: int
+) -> LeaseState:
     """Keep what these tests came to; a number that is told again replaces what was told.
 
     Raises Conflict, and Invalid for more tests than are taken.
     """
-    job, _, attempt = _held(hold)
+    job, attempt = _held(hold)
     numbers = [test["number"] for test in tests]
     if numbers and max(numbers) > MOST_TESTS:
         raise Invalid.fields(tests=f"At most {MOST_TESTS} tests are taken.")
@@ -174,8 +174,7 @@ def keep_tests(hold: JobCredential, tests: Sequence[Mapping[str, Any]]) -> Lease
     else:
         for test in tests:
             _count(job, JobTestOutcome(test["outcome"]), bool(test.get("is_flaky")))
-    db.session.flush()
-    return LeaseState(False, job.lease_expires_at)
+    return _renew(job, lease_seconds)
 
 
 def _count(job: Job, outcome: JobTestOutcome, is_flaky: bool, number: int = 1) -> None:
@@ -197,10 +196,12 @@ def _count_anew(job: Job, attempt: JobAttempt) -> None:
         _count(job, outcome, is_flaky, number)
 
 
-def keep_file(hold: JobCredential, name: str, *, size: int, sha256: str) -> LeaseState:
+def keep_file(
+    hold: JobCredential, name: str, *, size: int, sha256: str, lease_seconds: int
+) -> LeaseState:
     """Write down a file that is stored by its content. Raises Conflict, and Invalid beyond 200
     files or 100 MiB."""
-    job, _, attempt = _held(hold)
+    job, attempt = _held(hold)
     of_attempt = (JobArtifact.job_id == job.id, JobArtifact.attempt == attempt.number)
     name_hash = hashlib.sha256(name.encode()).hexdigest()
     db.session.execute(delete(JobArtifact).where(*of_attempt, JobArtifact.name_hash == name_hash))
@@ -221,16 +222,18 @@ def keep_file(hold: JobCredential, name: str, *, size: int, sha256: str) -> Leas
             sha256=sha256,
         )
     )
-    return LeaseState(False, job.lease_expires_at)
+    return _renew(job, lease_seconds)
 
 
 def keep_reports(
     hold: JobCredential,
     reports: Sequence[Mapping[str, Any]],
     coverage: Sequence[Mapping[str, Any]],
+    *,
+    lease_seconds: int,
 ) -> LeaseState:
     """Write down which files were read as reports, and how much of which file was covered."""
-    job, _, attempt = _held(hold)
+    job, attempt = _held(hold)
     for report in reports:
         name_hash = hashlib.sha256(report["name"].encode()).hexdigest()
         db.session.execute(
@@ -258,7 +261,7 @@ def keep_reports(
     ]
     if rows:
         db.session.execute(insert(JobCoverage), rows)
-    return LeaseState(False, job.lease_expires_at)
+    return _renew(job, lease_seconds)
 
 
 def finish(
@@ -277,14 +280,13 @@ def finish(
 
     Finishing twice with the same reason is harmless. Raises Conflict `lease_lost` or `job_ended`.
     """
-    known = fetch_first(
-        select(JobAttempt.end_reason, JobAttempt.credential_hash).where(
-            JobAttempt.id == hold.attempt_id
-        )
-    )
-    if known and known.end_reason is reason and known.credential_hash == hold.credential_hash:
+    found, attempt = state.lock(hold.job_id), _attempt(hold)
+    if attempt.end_reason is reason:
         return LeaseState(False, None)
-    job, share, attempt = _held(hold)
+    if found is None:
+        raise Unauthorized(NOT_VALID)
+    job, share = found
+    _decide(hold, job, attempt, share)
     attempt.error_type, attempt.error_stack = error_type, stack
     job_queue.close(job, attempt, reason, message=message)
     if reason is EndReason.completed and outcome is not None:
@@ -308,7 +310,7 @@ def finish(
     return LeaseState(False, None)
 
 
-def _held(hold: JobCredential) -> tuple[Job, JobShare, JobAttempt]:
+def _held(hold: JobCredential) -> tuple[Job, JobAttempt]:
     held = _lock(hold)
     if held is None:
         raise AssertionError("unreachable: canceled is no answer here")
@@ -317,37 +319,73 @@ def _held(hold: JobCredential) -> tuple[Job, JobShare, JobAttempt]:
 
 def _lock(
     hold: JobCredential, *, canceled_is_an_answer: bool = False
-) -> tuple[Job, JobShare, JobAttempt] | None:
-    """Lock the job and make sure that this attempt holds it.
+) -> tuple[Job, JobAttempt] | None:
+    """Lock the job's row and make sure that this attempt holds it; as `_decide`, which decides.
 
-    None when it was canceled, and that is an answer. A job past its deadline is ended. Raises
-    Conflict `lease_lost` or `job_ended`, and Unauthorized.
+    Only what ends a job needs the share of its account, too, which is locked before the job.
     """
-    found = state.lock(hold.job_id)
+    attempt = _attempt(hold)
+    share = None
+    if attempt.deadline_at < state.database_now():
+        found = state.lock(hold.job_id)
+        job, share = found if found is not None else (None, None)
+    else:
+        job = db.session.get(Job, hold.job_id, with_for_update=True, populate_existing=True)
+    if job is None:
+        raise Unauthorized(NOT_VALID)
+    # It may have been ended while the job's lock was waited for.
+    db.session.refresh(attempt)
+    is_held = _decide(hold, job, attempt, share, canceled_is_an_answer=canceled_is_an_answer)
+    return (job, attempt) if is_held else None
+
+
+def _attempt(hold: JobCredential) -> JobAttempt:
+    """The attempt's row. Raises Unauthorized where the credential does not open it any more."""
     attempt = db.session.get(JobAttempt, hold.attempt_id, populate_existing=True)
-    if found is None or attempt is None:
+    if attempt is None or not hmac.compare_digest(attempt.credential_hash, hold.credential_hash):
         raise Unauthorized(NOT_VALID)
-    if not hmac.compare_digest(attempt.credential_hash, hold.credential_hash):
-        raise Unauthorized(NOT_VALID)
-    job, share = found
+    return attempt
+
+
+def _decide(
+    hold: JobCredential,
+    job: Job,
+    attempt: JobAttempt,
+    share: JobShare | None,
+    *,
+    canceled_is_an_answer: bool = False,
+) -> bool:
+    """Return whether this attempt holds the locked job.
+
+    False when it was canceled, and that is an answer. A job past its deadline is ended, where its
+    `share` is locked, too. Raises Conflict `lease_lost` or `job_ended`.
+    """
     moment = state.database_now()
     if job.attempts != hold.number or job.state is JobState.queued:
         raise _lost()
     if job.state is JobState.ended:
+        if attempt.end_reason in (EndReason.lease_expired, EndReason.runner_shutdown):
+            raise _lost()
         if job.conclusion is Conclusion.canceled and canceled_is_an_answer:
-            return None
+            return False
         raise _ended(job.conclusion)
     if job.lease_expires_at is None or job.lease_expires_at < moment:
         raise _lost()
-    if attempt.deadline_at < moment:
+    if share is not None and attempt.deadline_at < moment:
         job_queue.close(job, attempt, EndReason.deadline_exceeded)
         _end_late(job, share, attempt)
         # The refusal that follows rolls this unit of work back; the job's end must outlive it.
         keep()
         if canceled_is_an_answer:
-            return None
+            return False
         raise _ended(job.conclusion)
-    return job, share, attempt
+    return True
+
+
+def _renew(job: Job, lease_seconds: int) -> LeaseState:
+    job.lease_expires_at = state.database_now() + timedelta(seconds=lease_seconds)
+    db.session.flush()
+    return LeaseState(canceled=False, lease_expires_at=job.lease_expires_at)
 
 
 def _end_late(job: Job, share: JobShare, attempt: JobAttempt) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import Integer, Select, bindparam, func, select, union_all, update
 
 from database import db, fetch, fetch_first, fetch_value, fetch_values, reading, utc_now, written
 from mod_auth import token_recheck
@@ -21,9 +21,41 @@ from mod_job.shares import IN_ORDER
 
 # An attempt may take so much longer than the command: to unpack, install and collect.
 AROUND_THE_COMMAND_S = 1800
-# So often another claim may take what was found before it is locked.
-TRIES = 5
+# So often other claims may take all that an account has open while one waits for its share.
+TRIES = 20
+MOST_EXPIRED = 10
 LOST = "The runner stopped answering."
+
+# Composed once: waiting runners and every claim ask for these.
+_NAMESPACE = bindparam("namespace", type_=Job.namespace.type)
+_MOST = bindparam("most", type_=Integer)
+_OPEN = (Job.namespace == _NAMESPACE, Job.state == JobState.queued, Job.is_held.is_(False))
+_FIRST = select(Job.account_id).where(*_OPEN).order_by(*IN_ORDER).limit(1)
+_FIRST_OF_ACCOUNT = (
+    select(Job)
+    .where(Job.account_id == bindparam("account_id", type_=Integer), *_OPEN)
+    .order_by(*IN_ORDER)
+    .limit(1)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_EXPIRED = (
+    select(Job.id)
+    .where(Job.namespace == _NAMESPACE, Job.lease_expires_at < utc_now())
+    .order_by(Job.lease_expires_at)
+    .limit(_MOST)
+)
+
+
+def _waiting() -> Select[tuple[int]]:
+    """How many jobs a claim would find, counted up to a limit."""
+    found = select(Job.id).where(*_OPEN).limit(_MOST).subquery("open")
+    expired = _EXPIRED.subquery("expired")
+    both = union_all(select(found.c.id), select(expired.c.id)).subquery("both")
+    return select(func.count()).select_from(both)
+
+
+_WAITING = _waiting()
 
 
 @dataclass(frozen=True)
@@ -48,36 +80,48 @@ def claim(
 ) -> JobClaim | None:
     """Take the first waiting job in the queue's order, or None when there is none.
 
-    Jobs that their runners have lost wait again on the way. Raises Unauthorized and Forbidden as
-    the caller's token reads now.
+    Jobs that their runners have lost wait again on the way. Begins its own units of work: each
+    locks the share of one account, so that two claims never wait for each other. Raises
+    Unauthorized and Forbidden as the caller's token reads now.
     """
-    known = token_recheck.check(fetch(*token_recheck.statement(caller)), caller, Scope.RUNS_EXECUTE)
-    for job_id in _expired(namespace):
-        _give_up(job_id)
-    for _ in range(TRIES):
-        first = fetch_first(
-            select(Job.account_id).where(*_open(namespace)).order_by(*IN_ORDER).limit(1)
+
+    def take() -> JobClaim | _Again | None:
+        now = token_recheck.check(
+            fetch(*token_recheck.statement(caller)), caller, Scope.RUNS_EXECUTE
         )
+        expired = fetch_values(_EXPIRED, {"namespace": namespace, "most": MOST_EXPIRED})
+        if expired:
+            return _Again(expired)
+        first = fetch_first(_FIRST, {"namespace": namespace})
         if first is None:
             return None
         share = shares.locked(first.account_id)
-        job = db.session.scalars(
-            select(Job)
-            .where(Job.account_id == share.account_id, *_open(namespace))
-            .order_by(*IN_ORDER)
-            .limit(1)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        ).first()
-        if job is not None:
-            return _take(job, share, runner_name, known.account, lease_seconds, time_limit)
+        wanted = {"namespace": namespace, "account_id": share.account_id}
+        job = db.session.scalars(_FIRST_OF_ACCOUNT, wanted).first()
+        if job is None:
+            return _Again()
+        return _take(job, share, runner_name, now.account, lease_seconds, time_limit)
+
+    for _ in range(TRIES):
+        taken = written(take)
+        if not isinstance(taken, _Again):
+            return taken
+        for job_id in taken.expired:
+            written(functools.partial(_give_up, job_id))
     return None
 
 
-def some_wait(namespace: str) -> bool:
-    """Return whether a claim would find a job: one plain read."""
-    is_open = exists().where(*_open(namespace))
-    return bool(fetch_value(select(is_open))) or bool(_expired(namespace))
+@dataclass(frozen=True)
+class _Again:
+    """Nothing was taken this time, but another look may find something."""
+
+    expired: Sequence[int] = ()
+
+
+def count_waiting(namespace: str, most: int) -> int:
+    """Return how many jobs wait that a claim would find, or that many: one plain read."""
+    found: int = fetch_value(_WAITING, {"namespace": namespace, "most": most})
+    return found
 
 
 def expire() -> int:
@@ -121,19 +165,6 @@ def close(job: Job, attempt: JobAttempt, reason: EndReason, *, message: str | No
         )
         attempt.running_test = None
     db.session.flush()
-
-
-def _open(namespace: str) -> tuple[ColumnElement[bool], ...]:
-    return Job.namespace == namespace, Job.state == JobState.queued, Job.is_held.is_(False)
-
-
-def _expired(namespace: str) -> Sequence[int]:
-    return fetch_values(
-        select(Job.id)
-        .where(Job.namespace == namespace, Job.lease_expires_at < utc_now())
-        .order_by(Job.lease_expires_at)
-        .limit(10)
-    )
 
 
 def _give_up(job_id: int) -> bool:

@@ -23,17 +23,27 @@ def locked(account_id: int, *, most_running: int | None = None) -> JobShare:
     Whoever changes a job's state locks its account's share first, then the job: two changes never
     wait for each other crosswise. `most_running`: how many jobs of it may run at once from now on.
     """
-    db.session.execute(
-        insert(JobShare)
-        .prefix_with("OR IGNORE", dialect="sqlite")
-        .prefix_with("IGNORE", dialect="mysql")
-        .prefix_with("IGNORE", dialect="mariadb")
-        .values(account_id=account_id, finish_tag=0.0, queued=0, running=0, most_running=1)
-    )
-    share = db.session.get_one(JobShare, account_id, with_for_update=True, populate_existing=True)
+    share = _locked(account_id)
+    if share is None:
+        # Only then: an INSERT that finds the row there would share its lock with another one, and
+        # both would wait for the other to let go.
+        db.session.execute(
+            insert(JobShare)
+            .prefix_with("OR IGNORE", dialect="sqlite")
+            .prefix_with("IGNORE", dialect="mysql")
+            .prefix_with("IGNORE", dialect="mariadb")
+            .values(account_id=account_id, finish_tag=0.0, queued=0, running=0, most_running=1)
+        )
+        share = _locked(account_id)
+    if share is None:
+        raise RuntimeError("the share that was made is gone")
     if most_running is not None:
         share.most_running = most_running
     return share
+
+
+def _locked(account_id: int) -> JobShare | None:
+    return db.session.get(JobShare, account_id, with_for_update=True, populate_existing=True)
 
 
 def tag_for(share: JobShare) -> float:

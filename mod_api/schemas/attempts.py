@@ -48,7 +48,7 @@ class ClaimRequestSchema(Schema):
         one_of("run", "job"),
         load_default=lambda: ["run"],
         validate=[validate.Length(min=1), Unique()],
-        metadata={"description": "What is taken; of both, what is asked for first is tried first"},
+        metadata={"description": "What is taken; of both each is tried first in turn"},
     )
 
 
@@ -261,7 +261,8 @@ class ReportedTestsSchema(Schema):
 
 class ReadReportSchema(Schema):
     name = text(1024, least=1, required=True)
-    kind = one_of("junit", "cobertura", "lcov", "ctrf", required=True)
+    kind = one_of("junit", "cobertura", "lcov", "ctrf", "reportlog", required=True)
+    tests = Number(least=0, most=2_147_483_647, load_default=None, allow_none=True)
     error = text(1000, allow_none=True)
     cut = text(1000, allow_none=True)
 

@@ -3,17 +3,22 @@
 import functools
 import json
 import re
+import threading
+import time
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from sqlalchemy import Engine
+
 from config import Settings
-from database import reading, written
+from database import db, reading, written
 from errors import Invalid, Unavailable
 from mod_api.services.attempts import MOST_APPENDED, Answer, append, log_interval_ms, refuse
 from mod_api.services.logs.log_sources import path_of
 from mod_auth.tokens import Caller
-from mod_ci import job_attempts, job_queue
+from mod_ci import job_attempts, job_queue, queue
 from mod_ci.attempts import LeaseState
 from mod_ci.job_attempts import JobCredential
 from mod_ci.models import EndReason, JobStage
@@ -27,6 +32,8 @@ from mod_sample.storage import (
 )
 from mod_test.logs import append as log_append
 
+GLANCE_SECONDS = 0.1
+MOST_SEEN = 32
 LONGEST_NAME = 1024
 CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 
@@ -37,16 +44,15 @@ def claim(by: Caller, settings: Settings, api: str, *, runner_name: str) -> dict
     Raises Unauthorized and Forbidden as the caller's token reads now.
     """
     if not settings.jobs:
+        with reading():
+            queue.make_sure_of(by)
         return None
-    claimed = written(
-        functools.partial(
-            job_queue.claim,
-            runner_name,
-            caller=by,
-            namespace=settings.ci_container_prefix,
-            lease_seconds=settings.lease_seconds,
-            time_limit=settings.job_time_limit,
-        )
+    claimed = job_queue.claim(
+        runner_name,
+        caller=by,
+        namespace=settings.ci_container_prefix,
+        lease_seconds=settings.lease_seconds,
+        time_limit=settings.job_time_limit,
     )
     if claimed is None:
         return None
@@ -85,9 +91,36 @@ def claim(by: Caller, settings: Settings, api: str, *, runner_name: str) -> dict
     }
 
 
+class Glance:
+    """The last look at a queue of jobs, shared by all requests of this process that wait.
+
+    However many wait, the database is asked ten times a second; of the jobs that were seen each
+    waiter is sent to claim one, so that thirty-two do not run for the same.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._until = 0.0
+        self._left = 0
+
+    def take(self, namespace: str) -> bool:
+        """Return whether a claim may find a job that no other waiter was sent for."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                with reading():
+                    self._left = job_queue.count_waiting(namespace, MOST_SEEN)
+                self._until = time.monotonic() + GLANCE_SECONDS
+            self._left -= 1
+            return self._left >= 0
+
+
+_glances: "weakref.WeakKeyDictionary[Engine, Glance]" = weakref.WeakKeyDictionary()
+
+
 def some_wait(settings: Settings) -> bool:
-    """Return whether a claim may find a job. Call it while reading."""
-    return settings.jobs and job_queue.some_wait(settings.ci_container_prefix)
+    """Return whether a claim may find a job."""
+    glance = _glances.setdefault(db.engine, Glance())
+    return settings.jobs and glance.take(settings.ci_container_prefix)
 
 
 def heartbeat(
@@ -137,7 +170,9 @@ def keep_tests(
     numbers = [test["number"] for test in tests]
     if len(set(numbers)) != len(numbers):
         raise Invalid.fields(tests="A number is there twice.")
-    return _answer(job_attempts.keep_tests(hold, tests), settings, hold)
+    return _answer(
+        job_attempts.keep_tests(hold, tests, lease_seconds=settings.lease_seconds), settings, hold
+    )
 
 
 def keep_file(
@@ -161,7 +196,11 @@ def keep_file(
             repository.keep(received, job_artifact_key(hold.job_uuid, hold.number, sha256))
     except StorageUnavailable as error:
         raise Unavailable(f"The file could not be stored: {error}", retry_after=5) from error
-    lease = written(lambda: job_attempts.keep_file(hold, name, size=size, sha256=sha256))
+    lease = written(
+        lambda: job_attempts.keep_file(
+            hold, name, size=size, sha256=sha256, lease_seconds=settings.lease_seconds
+        )
+    )
     return _answer(lease, settings, hold)
 
 
@@ -176,7 +215,8 @@ def keep_reports(
     names = [file["file"] for file in coverage]
     if len(set(names)) != len(names):
         raise Invalid.fields(coverage="A file is there twice.")
-    return _answer(job_attempts.keep_reports(hold, reports, coverage), settings, hold)
+    lease = job_attempts.keep_reports(hold, reports, coverage, lease_seconds=settings.lease_seconds)
+    return _answer(lease, settings, hold)
 
 
 def finish(

@@ -39,23 +39,22 @@ waiters = Waiters()
 
 
 def wait_for(
-    look: Callable[[], T | None], seconds: float, *, most: int, pause: float | None = None
+    look: Callable[[], T | None], seconds: float, *, most: int, pause: float = POLL_SECONDS
 ) -> T | None:
     """What `look` finds, looked for again and again for at most `seconds`; None when nothing came.
 
-    `pause`: seconds between two looks, more or less; without it one.
+    `pause`: seconds between two looks, more or less.
     `look` must leave no transaction open. A server that is to end does not wait any longer. Raises
     Unavailable when `most` requests wait already.
     """
     until = time.monotonic() + seconds
-    between = pause or POLL_SECONDS
     found = look()
     if found is not None or seconds <= 0:
         return found
     waiters.enter(most)
     try:
         while found is None and time.monotonic() < until:
-            rest = between * random.uniform(0.7, 1.3)  # noqa: S311  spreads the pollers
+            rest = pause * random.uniform(0.7, 1.3)  # noqa: S311  spreads the pollers
             if shutting_down.wait(max(0.0, min(rest, until - time.monotonic()))):
                 break
             found = look()
