@@ -22,6 +22,8 @@ DEFAULTS = {
     "RATE_LIMIT_WRITE": "off",
     "RATE_LIMIT_AUTH": "off",
     "RATE_LIMIT_RUNNER": "off",
+    "RATE_LIMIT_SUBMIT": "off",
+    "JOBS": "on",
     "PASSWORD_ROUNDS": "1000",
     "LEASE_SECONDS": "3600",  # no slow machine outlives it
     "HOST": "127.0.0.1",

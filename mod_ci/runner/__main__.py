@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from shutil import which
 
+from mod_ci.runner import engines
 from mod_ci.runner.cache import WorkDir, WorkDirTaken, taken
 from mod_ci.runner.client import Refused
+from mod_ci.runner.engines.model import Engine, EngineMissing
 from mod_ci.runner.limits import MIB, Limits
 from mod_ci.runner.loop import read_token, serve, warn_of_readers
 from mod_ci.runner.options import Options
@@ -30,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line; every option may come from the environment as RUNNER_..."""
     found = argparse.ArgumentParser(
         prog="python -m mod_ci.runner",
-        description="Takes runs from the queue, executes their regression tests, reports them.",
+        description="Takes runs and jobs from the queue, executes their tests, reports them.",
         epilog="Each option may also be given in the environment: --work-dir as RUNNER_WORK_DIR, "
         "lists separated by a colon. The command line wins.",
     )
@@ -57,7 +59,23 @@ def parser() -> argparse.ArgumentParser:
         help="memory of a test with all its processes (default: %(default)s MiB)")  # fmt: skip
     add("--output-limit", type=positive, default=256, metavar="MIB",
         help="what a test may print and write (default: %(default)s MiB)")  # fmt: skip
-    add("--once", action="store_true", help="exit after one run")
+    add(
+        "--kinds",
+        type=kinds,
+        default=("run",),
+        metavar="KIND[,KIND]",
+        help="what to take: run, job or both (default: run)",
+    )
+    add(
+        "--images",
+        type=Path,
+        metavar="PATH",
+        help="unpacked root folders that jobs may name as images",
+    )
+    add("--engine", choices=("auto", *engines.NAMES), default="auto",
+        help="what makes the boxes of jobs: auto takes the first that really limits them "
+        "(default: %(default)s)")  # fmt: skip
+    add("--once", action="store_true", help="exit after one run or job")
     add("--drain", action="store_true", help="exit when nothing is queued")
     add("--sandbox", choices=("auto", "bwrap", "off"), default="auto",
         help="auto takes bwrap where it works, bwrap insists (default: %(default)s)")  # fmt: skip
@@ -77,6 +95,14 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return value
+
+
+def kinds(text: str) -> tuple[str, ...]:
+    """The kinds of work that are taken, in the order in which they are asked for."""
+    found = tuple(dict.fromkeys(text.split(",")))
+    if not set(found) <= {"run", "job"}:
+        raise argparse.ArgumentTypeError("must be run, job, or run,job")
+    return found
 
 
 def host_name() -> str:
@@ -109,7 +135,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         found.error("--server: an http or https URL is needed")
     if args.token_file is None:
         found.error("--token-file is needed")
-    if (args.build is None) == (args.extractor is None):
+    if "run" in args.kinds and (args.build is None) == (args.extractor is None):
         found.error("one of --build and --extractor is needed, and only one")
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", args.name):
         found.error("--name: 1 to 100 characters of A-Z, a-z, 0-9, dot, underscore, hyphen")
@@ -134,13 +160,23 @@ def sandbox_of(args: argparse.Namespace, work: WorkDir) -> Sandbox | None:
     return choose(args.sandbox, hidden=hidden, shown=shown)
 
 
+def engine_of(args: argparse.Namespace, work: WorkDir) -> Engine | None:
+    """The engine for jobs, where they are taken; raises EngineMissing with why there is none."""
+    if "job" not in args.kinds:
+        return None
+    engine = engines.choose(args.engine, work.path, args.images)
+    logger.info("Jobs run in boxes of %s", engine.name if engine else "nothing")
+    return engine
+
+
 def options_of(args: argparse.Namespace, work: WorkDir) -> Options:
     """The options; says what is worth knowing about them. Raises SandboxMissing, OSError."""
     read_token(args.token_file)
     warn_of_readers(args.token_file)
     sandbox = sandbox_of(args, work)
-    if sandbox is None:
+    if sandbox is None and "run" in args.kinds:
         logger.warning("Tests run without a sandbox: they see this host and its network")
+    engine = engine_of(args, work)
     if os.geteuid() == 0:
         logger.warning("This runner is root; an account of its own is safer")
     return Options(
@@ -165,6 +201,8 @@ def options_of(args: argparse.Namespace, work: WorkDir) -> Options:
         once=args.once,
         drain=args.drain,
         sandbox=sandbox,
+        kinds=args.kinds,
+        engine=engine,
     )
 
 
@@ -183,7 +221,7 @@ def main(argv: Sequence[str]) -> int:
             options = options_of(args, work)
             logger.info("Runner %s asks %s for work", options.name, options.server)
             serve(options, shutdown)
-    except (Refused, WorkDirTaken, SandboxMissing, OSError) as error:
+    except (Refused, WorkDirTaken, SandboxMissing, EngineMissing, OSError) as error:
         logger.error("%s", error)  # noqa: TRY400  # a message for a person, not a traceback
         return 1
     return 0

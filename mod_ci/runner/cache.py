@@ -5,7 +5,8 @@ work-dir/
   git/            mirrors
   builds/         by commit (or merged tree) and command
   samples/        by SHA-256
-  runs/           what the run of this moment needs; emptied at each start
+  packages/       of jobs: pytest, and trees by the hash of requirement files
+  runs/           what the run or job of this moment needs; emptied at each start
 """
 
 import fcntl
@@ -43,6 +44,11 @@ class WorkDir:
         return self.path / "samples"
 
     @property
+    def packages(self) -> Path:
+        """Trees of packages for jobs."""
+        return self.path / "packages"
+
+    @property
     def runs(self) -> Path:
         """The run of this moment."""
         return self.path / "runs"
@@ -55,7 +61,7 @@ def taken(path: Path) -> Iterator[WorkDir]:
     Two runners in one folder would evict and clean up what the other is using.
     """
     work = WorkDir(path.resolve())
-    for folder in (work.path, work.mirrors, work.builds, work.samples, work.runs):
+    for folder in (work.path, work.mirrors, work.builds, work.samples, work.packages, work.runs):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (work.path / "lock").open("w") as lock:
         try:
@@ -73,7 +79,7 @@ def keep_within(work: WorkDir, most_bytes: int) -> list[str]:
     Only between runs: nothing is in use then.
     """
     entries = []
-    for folder in (work.mirrors, work.builds, work.samples):
+    for folder in (work.mirrors, work.builds, work.samples, work.packages):
         for path in folder.iterdir():
             size = size_of(path)
             entries.append((path.lstat().st_mtime, size, path))

@@ -77,12 +77,25 @@ class AskedLimits:
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A run that is ours until the lease is lost.
+class AskedJob:
+    """The job to execute. spec: what its submission asked for; time_s and memory_bytes: the most
+    that it may have. The archive is fetched like a sample."""
 
-    credential opens this attempt only. lease_s and remaining_s (to the run's deadline)
-    are seconds from received_at, which is of time.monotonic(): the two clocks of server
-    and runner need not agree.
+    job_id: str
+    namespace: str
+    spec: dict[str, Any]
+    time_s: float
+    memory_bytes: int
+    source: Sample
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """Work that is ours until the lease is lost.
+
+    credential opens this attempt only. lease_s and remaining_s (to the deadline) are seconds
+    from received_at, which is of time.monotonic(): the two clocks of server and runner need
+    not agree.
     """
 
     attempt_id: int
@@ -93,10 +106,23 @@ class Claim:
     received_at: float
     log_offset: int
     log_interval_ms: int
+
+
+@dataclass(frozen=True)
+class Claim(Claimed):
+    """A run to execute."""
+
     run: Run
     tests: tuple[RegressionTest, ...]
     samples: tuple[Sample, ...]
     limits: AskedLimits = AskedLimits()
+
+
+@dataclass(frozen=True)
+class JobClaim(Claimed):
+    """A job to execute."""
+
+    job: AskedJob
 
 
 def moment(text: str) -> datetime:
@@ -104,21 +130,26 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def from_answer(answer: dict[str, Any]) -> Claim:
+def from_answer(answer: dict[str, Any]) -> Claim | JobClaim:
     """The claim in a 201 of `POST /attempts`; raises BadClaim when something is missing."""
     try:
         lease = answer["lease"]
         # Both are of the server's clock, so their difference is right whatever ours says.
         remaining = moment(answer["deadline_at"]) - moment(lease["expires_at"])
+        common: dict[str, Any] = {
+            "attempt_id": int(answer["attempt_id"]),
+            "attempt": int(answer["attempt"]),
+            "credential": str(answer["credential"]),
+            "lease_s": float(lease["seconds"]),
+            "remaining_s": remaining.total_seconds() + float(lease["seconds"]),
+            "received_at": time.monotonic(),
+            "log_offset": int(answer["log_offset"]),
+            "log_interval_ms": int(answer["log_interval_ms"]),
+        }
+        if answer.get("kind") == "job":
+            return JobClaim(**common, job=job_from(answer))
         return Claim(
-            attempt_id=int(answer["attempt_id"]),
-            attempt=int(answer["attempt"]),
-            credential=str(answer["credential"]),
-            lease_s=float(lease["seconds"]),
-            remaining_s=remaining.total_seconds() + float(lease["seconds"]),
-            received_at=time.monotonic(),
-            log_offset=int(answer["log_offset"]),
-            log_interval_ms=int(answer["log_interval_ms"]),
+            **common,
             run=run_from(answer["run"]),
             tests=tuple(test_from(test) for test in answer["tests"]),
             samples=tuple(sample_from(sample) for sample in answer["samples"]),
@@ -126,6 +157,28 @@ def from_answer(answer: dict[str, Any]) -> Claim:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadClaim(f"the claim's answer is not understood: {error!r}") from error
+
+
+def job_from(answer: dict[str, Any]) -> AskedJob:
+    """The job of a claim."""
+    job, source, limits = dict(answer["job"]), answer["source"], answer["job_limits"]
+    job_id, namespace = str(job.pop("job_id")), str(job.pop("namespace"))
+    job.pop("name", None)
+    return AskedJob(
+        job_id=job_id,
+        namespace=namespace,
+        spec=job,
+        time_s=int(limits["time_ms"]) / 1000,
+        memory_bytes=int(limits["memory_bytes"]),
+        source=Sample(
+            sample_id=0,
+            sha256=str(source["sha256"]).lower(),
+            extension="zip",
+            name="source",
+            size_bytes=int(source["size_bytes"]),
+            url=str(source["url"]),
+        ),
+    )
 
 
 def limits_from(limits: dict[str, Any]) -> AskedLimits:

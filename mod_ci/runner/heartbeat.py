@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from typing import Any
 
 from mod_ci.runner.client import NoAnswer, Refused, pause_after, pauses
 from mod_ci.runner.lease import Stopped
@@ -14,7 +15,12 @@ LEAST_INTERVAL_S = 1.0
 
 
 class Heart:
-    """Sends heartbeats from its own thread; any thread may say what is going on."""
+    """Sends heartbeats from its own thread; any thread may say what is going on.
+
+    longest_s: the longest time between two, however long the lease.
+    """
+
+    longest_s = 3600.0
 
     def __init__(self, attempt: Attempt) -> None:
         self.attempt = attempt
@@ -60,10 +66,14 @@ class Heart:
             self.running.discard(regression_id)
         self.news.set()
 
+    def doing(self) -> dict[str, Any]:
+        """What is being executed, in the protocol's words."""
+        return {"running": sorted(self.running)}
+
     def beat(self) -> None:
         """One heartbeat with the state of this moment."""
         with self.lock:
-            state = (self.stage, self.message, frozenset(self.running))
+            state = (self.stage, self.message, self.doing())
         heartbeat(self.attempt, *state)
 
     def live(self) -> None:
@@ -72,7 +82,7 @@ class Heart:
         wait_s = 0.0
         while not self.stopped.is_set():
             lease = self.attempt.lease
-            self.news.wait(min(lease.seconds / 4, wait_s or lease.seconds))
+            self.news.wait(min(lease.seconds / 4, wait_s or lease.seconds, self.longest_s))
             self.news.clear()
             if self.stopped.is_set() or (lease.ending is not None and lease.ending.final):
                 return
@@ -91,3 +101,24 @@ class Heart:
                 # A defect on one side; the next call of the work itself meets and reports it.
                 logger.exception("The heartbeat is refused")
                 self.stopped.wait(lease.seconds / 4)
+
+
+class JobHeart(Heart):
+    """The heart of an attempt at a job: it tells which test its project says it has begun.
+
+    It beats often, since a job that prints nothing would not hear otherwise that it was canceled.
+    """
+
+    longest_s = 3.0
+    test: str | None = None
+
+    def doing(self) -> dict[str, Any]:
+        """The test that runs, in the protocol's words."""
+        return {"running_test": self.test}
+
+    def at(self, test: str | None) -> None:
+        """Say which test runs now, or that none does."""
+        with self.lock:
+            is_new, self.test = self.test != test, test
+        if is_new:
+            self.news.set()

@@ -1,4 +1,4 @@
-"""The runner's life: claim a run, carry it out, claim the next."""
+"""The runner's life: claim a run or a job, carry it out, claim the next."""
 
 import logging
 import queue
@@ -9,8 +9,9 @@ from pathlib import Path
 
 from mod_ci.runner.attempt import carry_out
 from mod_ci.runner.cache import keep_within
-from mod_ci.runner.claim import BadClaim, Claim
+from mod_ci.runner.claim import BadClaim, Claim, JobClaim
 from mod_ci.runner.client import NoAnswer, Refused, pause_after, pauses
+from mod_ci.runner.jobs.attempt import carry_out_job
 from mod_ci.runner.options import Options
 from mod_ci.runner.protocol import claim
 from mod_ci.runner.shutdown import Shutdown
@@ -22,7 +23,7 @@ LEAST_WAIT_S = 2.0
 # After a signal, a claim under way may still be answered; a run handed out is given back.
 CLAIM_GRACE_S = 2.0
 
-Answer = Claim | None | Exception
+Answer = Claim | JobClaim | None | Exception
 
 
 def serve(options: Options, shutdown: Shutdown) -> None:
@@ -30,9 +31,10 @@ def serve(options: Options, shutdown: Shutdown) -> None:
 
     Raises Refused when the server does not want this runner, OSError without a token.
     """
+    kinds = options.kinds
     while not shutdown.requested:
         asked_at = time.monotonic()
-        claimed = next_claim(options, shutdown)
+        claimed = next_claim(options, shutdown, kinds)
         if claimed is None:
             if options.drain:
                 return
@@ -40,21 +42,28 @@ def serve(options: Options, shutdown: Shutdown) -> None:
                 # A server that does not wait (it is full, or paused) is not to be besieged.
                 shutdown.asked.wait(next(pauses(2 * LEAST_WAIT_S)))
             continue
-        carry_out(claimed, options, shutdown)
+        if isinstance(claimed, JobClaim):
+            carry_out_job(claimed, options, shutdown)
+        else:
+            carry_out(claimed, options, shutdown)
+        # By turns, so that neither kind of work waits for the other's queue to be empty.
+        kinds = (*kinds[1:], *kinds[:1])
         for name in keep_within(options.work, options.cache_bytes):
             logger.info("Removed from the cache: %s", name)
         if options.once:
             return
 
 
-def next_claim(options: Options, shutdown: Shutdown) -> Claim | None:
-    """The next run; None when there is none, or when the runner is to stop.
+def next_claim(
+    options: Options, shutdown: Shutdown, kinds: tuple[str, ...]
+) -> Claim | JobClaim | None:
+    """The next run or job; None when there is none, or when the runner is to stop.
 
     Goes on through a server that is away and through a token that is being exchanged.
     """
     pause = pauses()
     while not shutdown.requested:
-        answer = ask(options, read_token(options.token_file), shutdown)
+        answer = ask(options, read_token(options.token_file), shutdown, kinds)
         match answer:
             case NoAnswer():
                 wait_s = pause_after(answer, next(pause))
@@ -71,14 +80,14 @@ def next_claim(options: Options, shutdown: Shutdown) -> Claim | None:
     return None
 
 
-def ask(options: Options, token: str, shutdown: Shutdown) -> Answer:
+def ask(options: Options, token: str, shutdown: Shutdown, kinds: tuple[str, ...]) -> Answer:
     """One claim, in a thread of its own so that a signal need not wait for its answer."""
     answers: queue.Queue[Answer] = queue.Queue()
     wait_s = 0 if options.drain else WAIT_S
 
     def work() -> None:
         try:
-            answers.put(claim(options.server, token, options.platform, options.name, wait_s))
+            answers.put(claim(options.server, token, options.platform, options.name, wait_s, kinds))
         except Exception as error:  # noqa: BLE001  # handed to the loop's own thread
             answers.put(error)
 

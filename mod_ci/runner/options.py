@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mod_ci.runner.cache import WorkDir
+from mod_ci.runner.engines.model import Engine
 from mod_ci.runner.limits import Limits
 from mod_ci.runner.sandbox import Sandbox
 
@@ -12,7 +13,8 @@ from mod_ci.runner.sandbox import Sandbox
 class Options:
     """All that is configured; see `python -m mod_ci.runner --help`.
 
-    Exactly one of build (a shell command) and extractor (a path) is given. cache_bytes:
+    Where runs are taken, exactly one of build (a shell command) and extractor (a path) is
+    given; where jobs are, engine makes their boxes. kinds: what is taken. cache_bytes:
     how much of all caches together stays between runs. once: one run. drain: until
     nothing is queued.
     """
@@ -32,3 +34,5 @@ class Options:
     once: bool = False
     drain: bool = False
     sandbox: Sandbox | None = None
+    kinds: tuple[str, ...] = ("run",)
+    engine: Engine | None = None

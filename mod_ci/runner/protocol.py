@@ -1,11 +1,12 @@
 """The calls of `docs/runner-protocol.md`, each a function."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import IO, Any, TypeVar
+from urllib.parse import quote
 
 from mod_ci.runner import claim as claims
-from mod_ci.runner.claim import Claim
+from mod_ci.runner.claim import Claim, JobClaim
 from mod_ci.runner.client import NoAnswer, Refused, pause_after, pauses, send
 from mod_ci.runner.lease import Ending, Lease, Stopped
 from mod_ci.runner.multipart import Multipart
@@ -30,16 +31,20 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Finish:
-    """How an attempt ends: a reason of the protocol, with its type, message and stack."""
+    """How an attempt ends: a reason of the protocol, with its type, message and stack.
+
+    of_job: how the command of a job ended, in the protocol's words.
+    """
 
     reason: str
     type: str | None = None
     message: str = ""
     stack: Sequence[str] = ()
+    of_job: Mapping[str, Any] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
         """The JSON of it, within the protocol's bounds and without secrets."""
-        body: dict[str, Any] = {"reason": self.reason}
+        body: dict[str, Any] = {"reason": self.reason, **self.of_job}
         if self.type is not None:
             body["type"] = self.type
         if self.message:
@@ -50,9 +55,13 @@ class Finish:
         return body
 
 
-def claim(server: str, token: str, platform: str, name: str, wait_s: int) -> Claim | None:
-    """Ask for a run; None when there is none. Raises NoAnswer, Refused, BadClaim."""
-    body = {"platform": platform, "runner_name": name, "wait": wait_s}
+def claim(
+    server: str, token: str, platform: str, name: str, wait_s: int, kinds: Sequence[str]
+) -> Claim | JobClaim | None:
+    """Ask for work of these kinds; None when there is none. Raises NoAnswer, Refused, BadClaim."""
+    body: dict[str, Any] = {"platform": platform, "runner_name": name, "wait": wait_s}
+    if list(kinds) != ["run"]:  # which servers before jobs were there take for granted
+        body["kinds"] = list(kinds)
     url = f"{server}/api/v1/attempts"
     answer = send("POST", url, token, json=body, timeout_s=wait_s + 30.0)
     return claims.from_answer(answer) if answer else None
@@ -81,7 +90,7 @@ def ending_of(refusal: Refused) -> Ending | None:
     """What a refusal says about the lease, if anything."""
     if refusal.status == 401 or (refusal.status, refusal.code) == (409, "lease_lost"):
         return Ending.LOST
-    if (refusal.status, refusal.code) == (409, "run_ended"):
+    if refusal.status == 409 and refusal.code in ("run_ended", "job_ended"):
         return Ending.CANCELED
     return None
 
@@ -103,9 +112,11 @@ def insist(lease: Lease, ask: Callable[[], T]) -> T:
                 raise
 
 
-def heartbeat(attempt: Attempt, stage: str, message: str, running: Iterable[int]) -> dict[str, Any]:
-    """Say that this attempt lives, in which stage it is and which tests it executes."""
-    body: dict[str, Any] = {"running": sorted(running)}
+def heartbeat(
+    attempt: Attempt, stage: str, message: str, doing: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Say that this attempt lives, in which stage it is and what it executes."""
+    body = dict(doing)
     if stage:
         body |= {"stage": stage, "message": cut(clean(redact(message)), 1000)}
     return call(attempt, "POST", "heartbeat", json=body, timeout_s=10.0)
@@ -126,6 +137,22 @@ def put_result(
         headers = {"Content-Type": body.content_type}
         return call(attempt, "PUT", what, data=body.rewound(), headers=headers, timeout_s=300.0)
     return call(attempt, "PUT", what, json=body, timeout_s=300.0)
+
+
+def put_tests(attempt: Attempt, tests: Sequence[Mapping[str, Any]]) -> None:
+    """Report tests of a job that have ended."""
+    call(attempt, "PUT", "tests", json={"tests": list(tests)}, timeout_s=60.0)
+
+
+def put_file(attempt: Attempt, name: str, file: IO[bytes]) -> None:
+    """Send a file that a job left behind; `name` is its path below the project."""
+    headers = {"Content-Type": "application/octet-stream"}
+    call(attempt, "PUT", f"files/{quote(name)}", data=file, headers=headers, timeout_s=300.0)
+
+
+def put_reports(attempt: Attempt, told: Mapping[str, Any]) -> None:
+    """Say which files of a job were read as reports, and the coverage they told."""
+    call(attempt, "PUT", "reports", json=dict(told), timeout_s=60.0)
 
 
 def put_artifact(attempt: Attempt, kind: str, file: IO[bytes]) -> None:

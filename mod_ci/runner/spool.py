@@ -34,13 +34,15 @@ class Spool:
         regression_id: int | None = None,
     ) -> None:
         """Add messages, each a line of its own. Never raises: a run goes on without a log."""
-        now = datetime.now(UTC)
-        data = format_lines(now, level, source, messages, regression_id)
+        self._append(format_lines(datetime.now(UTC), level, source, messages, regression_id))
+
+    def _append(self, data: bytes) -> None:
         with self.lock:
             if self.closed or not data:
                 return
             if self.size + len(data) > self.most_bytes:
-                data = format_lines(now, "warning", "worker", ["The log is too long; it ends here"])
+                end = ["The log is too long; it ends here"]
+                data = format_lines(datetime.now(UTC), "warning", "worker", end)
                 self.closed = True
             try:
                 # A write that was cut short by a full disk is overwritten by the next.
@@ -48,6 +50,11 @@ class Spool:
                     self.size += len(data)
             except OSError as error:
                 logger.warning("The log cannot be written: %s", error)
+
+    def write_raw(self, line: bytes) -> None:
+        """Add a line exactly as a job has printed it, without its newline. Never raises."""
+        head = format_lines(datetime.now(UTC), "info", "test_runner", [""]).removesuffix(b"\n")
+        self._append(head + line + b"\n")
 
     def stop(self) -> None:
         """Take no more lines: nobody would get them."""

@@ -1,0 +1,1 @@
+"""Jobs: a stranger's project is unpacked, its requirements installed, its tests run in a box."""

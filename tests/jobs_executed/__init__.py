@@ -1,0 +1,1 @@
+"""Jobs through the front door: a real server, a real runner, real boxes."""
