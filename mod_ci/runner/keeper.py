@@ -7,8 +7,8 @@ descendants, so nothing escapes it by a new session or a double fork, and it out
 runner by no more than the time it takes to kill: the control pipe closes with the runner.
 A byte on that pipe asks process 1 of the sandbox that was started to end (SIGTERM).
 It watches wall time, the memory of all descendants together (bytes, 0 for no limit) and
-how many they are (0 for no limit). When the program has ended, or was stopped, it kills
-what is left and writes one line to REPORT_FD:
+how many they are, each thread counted as the kernel does (0 for no limit). When the
+program has ended, or was stopped, it kills what is left and writes one line to REPORT_FD:
 
     CAUSE ELAPSED_MS STATUS...
 
@@ -40,8 +40,8 @@ def prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl failed")
 
 
-def table() -> dict[int, tuple[int, int]]:
-    """All living processes: pid to (parent, resident bytes)."""
+def table() -> dict[int, tuple[int, int, int]]:
+    """All living processes: pid to (parent, resident bytes, threads)."""
     found = {}
     for name in os.listdir("/proc"):  # noqa: PTH208  # pathlib doubles this program's start
         if not name.isdigit():
@@ -53,22 +53,22 @@ def table() -> dict[int, tuple[int, int]]:
         except OSError:
             continue  # it ended meanwhile
         if len(fields) > 21 and fields[0] not in (b"Z", b"X"):
-            found[int(name)] = (int(fields[1]), int(fields[21]) * PAGE_BYTES)
+            found[int(name)] = (int(fields[1]), int(fields[21]) * PAGE_BYTES, int(fields[17]))
     return found
 
 
-def descendants() -> dict[int, int]:
-    """The living descendants of this process: pid to resident bytes."""
+def descendants() -> dict[int, tuple[int, int]]:
+    """The living descendants of this process: pid to (resident bytes, threads)."""
     processes = table()
     children: dict[int, list[int]] = {}
-    for pid, (parent, _) in processes.items():
+    for pid, (parent, *_) in processes.items():
         children.setdefault(parent, []).append(pid)
-    found: dict[int, int] = {}
+    found: dict[int, tuple[int, int]] = {}
     waiting = [os.getpid()]
     while waiting:
         for pid in children.get(waiting.pop(), []):
             if pid not in found:
-                found[pid] = processes[pid][1]
+                found[pid] = processes[pid][1:]
                 waiting.append(pid)
     return found
 
@@ -88,12 +88,12 @@ def proportional(pid: int, resident: int) -> int:
 def too_much(memory_limit: int, processes: int) -> str | None:
     """Which limit the descendants are over, if any."""
     found = descendants()
-    if processes and len(found) > processes:
+    if processes and sum(threads for _, threads in found.values()) > processes:
         return "process_limit"
-    if not memory_limit or sum(found.values()) <= memory_limit:
+    if not memory_limit or sum(resident for resident, _ in found.values()) <= memory_limit:
         return None
     # Resident pages count shared ones once per process; only the exact sum convicts.
-    exact = sum(proportional(pid, resident) for pid, resident in found.items())
+    exact = sum(proportional(pid, resident) for pid, (resident, _) in found.items())
     return "memory_limit" if exact > memory_limit else None
 
 
@@ -127,7 +127,7 @@ def kill_all() -> None:
 
 def ask(child: int) -> None:
     """Send SIGTERM to the processes below a child: bwrap's is process 1 of its sandbox."""
-    for pid, (parent, _) in table().items():
+    for pid, (parent, *_) in table().items():
         if parent == child:
             try:
                 os.kill(pid, signal.SIGTERM)

@@ -15,7 +15,8 @@ class Limits:
     """Limits of one program and all that it starts; 0 is no limit.
 
     time_s: wall time. memory_bytes: all processes together. output_bytes: what it prints
-    and the files it leaves, together. processes: how many at once. files: how many it
+    and the files it leaves, together. processes: how many at once, threads
+    counted. files: how many it
     leaves. core_bytes: of a core dump, which comes on top; 0 for none.
     """
 

@@ -23,6 +23,21 @@ SECRETS = (
 # What is one folder of the program's own in its sandbox.
 PRIVATE = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  # mount points, not files
 
+# Files of the kernel that the host's root may write without any capability, which a runner that
+# is root is in its sandbox, too. bubblewrap covers them only where it may write to the folders.
+OF_KERNEL = (
+    "sys",
+    "sysrq-trigger",
+    "irq",
+    "bus",
+    "fs",
+    "acpi",
+    "scsi",
+    "driver",
+    "mtrr",
+    "pressure",
+)
+
 # Name resolution lives in /run on many hosts; a build may need it.
 RESOLVERS = ("/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager")
 
@@ -110,7 +125,7 @@ def wrap(sandbox: Sandbox, argv: Sequence[str], cwd: Path, view: View) -> list[s
     """The command line that runs `argv` in the sandbox, in folder `cwd`."""
     args = [sandbox.bwrap, "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
     args += ["--share-net"] if view.network else []
-    args += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run"]
+    args += ["--ro-bind", "/", "/", "--dev", "/dev", *proc(), "--tmpfs", "/run"]
     if view.network:
         for place in RESOLVERS:
             args += ["--ro-bind-try", place, place]
@@ -126,6 +141,15 @@ def wrap(sandbox: Sandbox, argv: Sequence[str], cwd: Path, view: View) -> list[s
     for index, word in enumerate(tuple(args)):
         args += ["--remount-ro", args[index + 1]] if word == "--tmpfs" else []
     return [*args, "--chdir", str(cwd), "--", *argv]
+
+
+def proc() -> list[str]:
+    """The arguments for a `/proc` through which nothing of the host can be changed."""
+    args = ["--proc", "/proc"]
+    for name in OF_KERNEL:
+        path = Path("/proc", name)
+        args += ["--ro-bind", str(path), str(path)] if path.exists() else []
+    return args
 
 
 def curtains(sandbox: Sandbox) -> list[str]:

@@ -28,7 +28,7 @@ from mod_ci.runner.engines.model import (
     Stop,
 )
 from mod_ci.runner.limits import Limits
-from mod_ci.runner.sandbox import PRIVATE
+from mod_ci.runner.sandbox import PRIVATE, proc
 
 # Below the keeper there are bwrap and the launcher, beside what they run.
 OF_OURS = 2
@@ -114,7 +114,7 @@ class Bubblewrap:
         args += ["--die-with-parent", "--as-pid-1", "--cap-drop", "ALL", "--hostname", "box"]
         args += ["--uid", str(root.UID), "--gid", str(root.GID), "--clearenv"]
         args += ["--setenv", "PATH", root.PATHS]
-        args += ["--ro-bind", str(folder / "root"), "/", "--dev", "/dev", "--proc", "/proc"]
+        args += ["--ro-bind", str(folder / "root"), "/", "--dev", "/dev", *proc()]
         for place in PRIVATE:
             args += ["--bind", str(folder / "tmp"), place]
         args += ["--remount-ro", "/dev"]

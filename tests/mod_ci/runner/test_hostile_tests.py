@@ -247,7 +247,8 @@ def test_a_sandboxed_test_sees_neither_token_nor_caches_nor_network(
 ) -> None:
     code = (
         f"cat {tmp_path}/token; ls {tmp_path}/work/samples && echo LEAK; ls /run | grep . "
-        '&& echo LEAK; for f in /usr/x /dev/x /run/x "$input"; do true >> "$f" && echo LEAK; done; '
+        '&& echo LEAK; for f in /usr/x /dev/x /run/x "$input" /proc/sys/kernel/core_pattern '
+        '/proc/irq/default_smp_affinity; do true >> "$f" && echo LEAK; done; '
         'grep -v "lo:" /proc/net/dev | grep : && echo LEAK; cat "$input"'
     )
 
