@@ -194,7 +194,7 @@ def _keep(name: str, folder: Path, owner: int) -> None:
     """What a keeper does: start the server, tell where it is, stop it when the session is over."""
     signal.signal(signal.SIGTERM, _leave)
     session = psutil.Process(owner)
-    start: dict[str, Callable[[Path], tuple[subprocess.Popen[bytes], dict[str, object]]]] = {
+    start: dict[str, Callable[[Path], tuple[subprocess.Popen[bytes], dict[str, Any]]]] = {
         "mariadb": _start_mariadb,
         "redis": _start_redis,
     }
@@ -216,7 +216,18 @@ def _leave(number: int, frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def _start_mariadb(folder: Path) -> tuple[subprocess.Popen[bytes], dict[str, object]]:
+@contextlib.contextmanager
+def own_mariadb(folder: Path) -> Iterator[MariaDB]:
+    """A server for one test alone, whose settings it may change."""
+    server, address = _start_mariadb(folder)
+    try:
+        yield MariaDB(**address)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _start_mariadb(folder: Path) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
     data = folder / "data"
     user = getpass.getuser()
     subprocess.run(
@@ -278,7 +289,7 @@ def _socket(folder: Path) -> Path:
     return path if len(str(path)) < 100 else Path("/tmp") / f"{folder.parent.name}.socket"  # noqa: S108
 
 
-def _start_redis(folder: Path) -> tuple[subprocess.Popen[bytes], dict[str, object]]:
+def _start_redis(folder: Path) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
     port = free_port()
     command = f"redis-server --bind 127.0.0.1 --port {port} --appendonly no --save".split()
     command[0] = program("redis-server") or ""
