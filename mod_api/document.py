@@ -16,6 +16,7 @@ from mod_api.application import PREFIX
 from mod_api.contract_texts import operations
 from mod_api.schemas.attempts import ResultReportSchema
 from mod_api.schemas.fields import Timestamp
+from mod_api.schemas.jobs import JobRequestSchema
 
 COMMITTED = ROOT / "openapi-ci-api.yaml"
 TITLE = "CCExtractor CI System API"
@@ -85,6 +86,7 @@ def describe(api: Api) -> None:
     api.ma_plugin.converter.add_attribute_function(_format_of_moment)
     # A body or a part of one, which is described by hand and refers to it.
     api.spec.components.schema("ResultReport", schema=ResultReportSchema)
+    api.spec.components.schema("JobRequest", schema=JobRequestSchema)
     api.spec.components.security_scheme(
         "attemptCredential",
         {

@@ -32,6 +32,13 @@ UNDOCUMENTED = {
     ("GET", f"{PREFIX}/openapi.yaml"),
     ("GET", f"{PREFIX}/openapi.json"),
     ("POST", "/progress-reporter/{run_id}/{token}"),
+    ("POST", "/submit"),
+    ("POST", "/submit-stream"),
+    ("POST", "/submit-async"),
+    ("GET", "/jobs"),
+    ("GET", "/jobs/{job_id}"),
+    ("GET", "/jobs/{job_id}/stream"),
+    ("DELETE", "/jobs/{job_id}"),
 }
 ANY_SCOPE = {
     ("DELETE", "/auth/tokens/current"),
@@ -72,7 +79,9 @@ class Route:
 
 
 def routes() -> Iterator[Route]:
-    app = create_app(Settings(secret_key="only for a look at the URL map, signs nothing"))
+    app = create_app(
+        Settings(secret_key="only for a look at the URL map, signs nothing", jobs=True)
+    )
     paths = read(render(app.extensions["openapi"]))["paths"]
     for rule in app.url_map.iter_rules():
         path = re.sub(r"<(?:[^:<>]+:)?([a-z_]+)>", r"{\1}", rule.rule)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from flask import Flask
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import case, func, select, union
+from sqlalchemy import String, bindparam, case, func, select, type_coerce, union
 from sqlalchemy.exc import SQLAlchemyError
 
 import metrics
@@ -17,6 +17,7 @@ from database import epoch_ms, fetch, utc_now
 from mod_api.services.system.probe import Probe
 from mod_ci import lost_leases
 from mod_ci.open_runs import among
+from mod_job.models import Job, JobState
 from mod_test.models import Platform, Run, RunRecord, TestStatus
 from mod_test.rollup.kept import CONCERNED, IS_KEPT
 from mod_test.rollup.settle import settled_reading
@@ -39,6 +40,8 @@ class State:
     oldest_seconds: dict[str, float]
     runs: dict[str, int]
     lost_leases: dict[str, int]
+    jobs: dict[str, int]
+    oldest_job_seconds: float
 
 
 def probe(app: Flask) -> Probe[State]:
@@ -46,7 +49,7 @@ def probe(app: Flask) -> Probe[State]:
 
     def ask() -> State:
         with app.app_context(), settled_reading():
-            return state()
+            return state(app.extensions["settings"].ci_container_prefix)
 
     return Probe("metrics", ask)
 
@@ -59,8 +62,11 @@ def exposition(database: Probe[State]) -> bytes:
     return metrics.exposition(_Asked(database))
 
 
-def state() -> State:
-    """Return the metrics of this moment. Begin a reading unit of work before."""
+def state(namespace: str = "") -> State:
+    """Return the metrics of this moment, of jobs those of `namespace`.
+
+    Begin a reading unit of work before.
+    """
     platforms = [platform.value for platform in Platform]
     waiting = dict.fromkeys(platforms, 0)
     oldest = dict.fromkeys(platforms, 0.0)
@@ -77,7 +83,13 @@ def state() -> State:
         for status, count in fetch(DERIVED):
             runs[status] += count
     lost = dict.fromkeys(platforms, 0) | lost_leases.counts()
-    return State(waiting, oldest, runs, lost)
+    jobs: dict[str, int] = dict.fromkeys(["queued", "running"], 0)
+    oldest_job = 0.0
+    for state_of_job, count, age_ms in fetch(JOBS_BY_STATE, {"namespace": namespace}):
+        jobs[state_of_job] += count
+        if state_of_job == JobState.queued:
+            oldest_job = max(0.0, float(age_ms) / 1000)
+    return State(waiting, oldest, runs, lost, jobs, oldest_job)
 
 
 class _Asked(Collector):
@@ -111,6 +123,23 @@ class _Asked(Collector):
                 labels=["platform"],
             ),
             found.oldest_seconds,
+        )
+        yield _by(
+            GaugeMetricFamily(
+                "ci_queue_depth", "Runs or jobs that wait for a runner.", labels=["kind"]
+            ),
+            {"run": sum(found.waiting.values()), "job": found.jobs[JobState.queued.value]},
+        )
+        yield _by(
+            GaugeMetricFamily(
+                "ci_queue_oldest_seconds",
+                "How long the run or job that waits longest has existed; 0 when none waits.",
+                labels=["kind"],
+            ),
+            {"run": max(found.oldest_seconds.values()), "job": found.oldest_job_seconds},
+        )
+        yield GaugeMetricFamily(
+            "ci_jobs_running", "Jobs that runners hold.", value=found.jobs[JobState.running.value]
         )
         yield _by(GaugeMetricFamily("ci_runs", "Runs by status.", labels=["status"]), found.runs)
         yield _by(
@@ -159,4 +188,19 @@ DERIVED = (
     among(OTHERS, status_of_run(Last).label("verdict"), func.count())
     .where(Last.status == TestStatus.completed)
     .group_by("verdict")
+)
+# One whose lease has expired waits again, though nobody may have written that down.
+_STATE_OF_JOB = case(
+    (Job.lease_expires_at < utc_now(), JobState.queued.value), else_=type_coerce(Job.state, String)
+)
+JOBS_BY_STATE = (
+    select(
+        _STATE_OF_JOB.label("shown_state"),
+        func.count(),
+        epoch_ms(utc_now()) - epoch_ms(func.min(Job.created_at)),
+    )
+    .where(
+        Job.namespace == bindparam("namespace"), Job.state.in_([JobState.queued, JobState.running])
+    )
+    .group_by("shown_state")
 )
