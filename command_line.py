@@ -25,6 +25,7 @@ COMMANDS = {
     "accounts": "mod_auth.commands:accounts",
     "check": "mod_api.commands:check",
     "demo": "demo.commands:demo",
+    "jobs": "mod_api.job_commands:jobs",
     "logs": "mod_api.log_commands:logs",
     "queue": "mod_ci.commands:queue",
     "repository": "mod_ci.commands:repository",

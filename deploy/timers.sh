@@ -19,6 +19,7 @@ every() {
 while true; do
     every 60 flask --app run logs keep
     every 1440 flask --app run repository sweep
+    every 1440 flask --app run jobs expire
     if [ -n "$GCS_BUCKET" ]; then every 1440 flask --app run repository sync; fi
     every 10080 flask --app run rollup verify
     sleep 60

@@ -33,6 +33,7 @@ ARGUMENTS = {
     "db stamp": ["head"],
     "db upgrade": [],
     "demo seed": [],
+    "jobs expire": [],
     "logs keep": [],
     "queue expire": [],
     "repository sweep": [],

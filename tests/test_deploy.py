@@ -241,7 +241,7 @@ def test_compose_and_systemd_do_what_the_paper_has_on_its_schedule() -> None:
         for timer in TIMERS
     }
 
-    assert len(wanted) == 5
+    assert len(wanted) == 6
     assert in_compose == wanted
     assert timed == wanted
     assert set(FLASK.findall(TIMERS_SH)) == set(wanted)

@@ -13,7 +13,7 @@ from config import ROOT
 from tests.patience import tries
 
 DAY_S = 24 * 3600
-ALL = {"queue expire", "logs keep", "repository sweep", "rollup verify"}
+ALL = {"queue expire", "jobs expire", "logs keep", "repository sweep", "rollup verify"}
 PROGRAMS = {
     "flask": 'echo "$3 $4" >>"$RAN"; [ "$4" != "$ENDLESS" ] || exec /bin/sleep 60',
     "sleep": "exec /bin/sleep 0.02",
@@ -80,13 +80,13 @@ def test_leases_are_looked_after_while_something_takes_long(timers: Timers) -> N
 
 
 def test_a_restart_runs_nothing_that_is_not_due(timers: Timers) -> None:
-    assert set(timers.run(all_kept(timers, 3))) == ALL
+    assert set(timers.run(all_kept(timers, 4))) == ALL
 
     assert set(timers.run(minutes(20))) == {"queue expire"}
 
 
 def test_what_is_due_is_run_however_often_it_was_restarted(timers: Timers) -> None:
-    timers.run(all_kept(timers, 3))
+    timers.run(all_kept(timers, 4))
     timers.age("rollup verify", 8 * DAY_S)
     timers.age("repository sweep", DAY_S - 600)
 
@@ -98,8 +98,8 @@ def test_what_is_due_is_run_however_often_it_was_restarted(timers: Timers) -> No
 def test_what_was_broken_off_is_run_again(timers: Timers) -> None:
     timers.run(lambda ran: "rollup verify" in ran, ENDLESS="verify")
 
-    assert "rollup verify" in timers.run(all_kept(timers, 3))
+    assert "rollup verify" in timers.run(all_kept(timers, 4))
 
 
 def test_folder_and_bucket_are_compared_where_there_is_a_bucket(timers: Timers) -> None:
-    assert "repository sync" in timers.run(all_kept(timers, 4), GCS_BUCKET="samples-of-ci")
+    assert "repository sync" in timers.run(all_kept(timers, 5), GCS_BUCKET="samples-of-ci")

@@ -86,6 +86,7 @@ def test_the_documented_rights_are_enough(place: Place) -> None:
         "rollup rebuild",
         "rollup verify",
         "queue expire",
+        "jobs expire",
         "logs keep",
         "accounts list",
     ):

@@ -94,6 +94,7 @@ class ListedJobSchema(Schema):
     created_at = Timestamp(required=True)
     started_at = Timestamp(required=True, allow_none=True)
     ended_at = Timestamp(required=True, allow_none=True)
+    expires_at = Timestamp(required=True, allow_none=True)
     retry_of = fields.UUID(required=True, allow_none=True)
     links = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
 

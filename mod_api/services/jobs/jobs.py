@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -62,7 +62,7 @@ def get(job_uuid: str, by: Account, settings: Settings, *, base: str) -> dict[st
     position = None
     if row.shown_state == JobState.queued.value:
         position = 1 + fetch_value(_AHEAD, {"job_id": row.id})
-    return _shown(row, [label for _, label in labels], base) | {
+    return _shown(row, [label for _, label in labels], settings, base) | {
         "position": position,
         "attempts": [
             {
@@ -150,7 +150,9 @@ def list_jobs(
     labels: dict[int, list[str]] = {}
     for job_id, label in fetch(_LABELS, {"ids": [row.id for row in found.data]}):
         labels.setdefault(job_id, []).append(label)
-    return found.showing([_shown(row, labels.get(row.id, []), base) for row in found.data])
+    return found.showing(
+        [_shown(row, labels.get(row.id, []), settings, base) for row in found.data]
+    )
 
 
 def list_events(
@@ -163,9 +165,10 @@ def list_events(
     return page(list(rows), total=total, limit=limit, offset=offset)
 
 
-def _shown(row: Any, labels: list[str], base: str) -> dict[str, Any]:
+def _shown(row: Any, labels: list[str], settings: Settings, base: str) -> dict[str, Any]:
     spec = json.loads(row.spec)
     job = f"{base}/jobs/{row.uuid}"
+    kept = timedelta(days=settings.job_retention)
     return {
         "job_id": row.uuid,
         "name": row.name,
@@ -187,7 +190,7 @@ def _shown(row: Any, labels: list[str], base: str) -> dict[str, Any]:
         "created_at": row.created_at,
         "started_at": row.started_at,
         "ended_at": row.ended_at,
-        "expires_at": row.expires_at,
+        "expires_at": None if row.ended_at is None else row.ended_at + kept,
         "retry_of": row.retried,
         "links": {
             "self": job,
