@@ -5,6 +5,7 @@ import pytest
 from mod_ci import job_attempts
 from tests import factories, jobs
 from tests.runners import API, LONG_AGO, accepted, runner
+from tests.sql import counted
 
 
 @pytest.fixture
@@ -194,3 +195,23 @@ def test_a_source_is_sent_in_ranges(sqlite_app, client, taken) -> None:
     headers = {**taken.headers, "Range": "bytes=2-5"}
     response = client.get(f"{taken.url}/source", headers=headers)
     assert (response.status_code, response.data) == (206, jobs.zipped()[2:6])
+
+
+def test_a_run_costs_no_statement_about_jobs(app, client) -> None:
+    test = factories.regression_test()
+    ours = runner(client)
+    claims = []
+    for kinds in ({}, {"kinds": ["run"]}, {}, {"kinds": ["run"]}):
+        factories.run(tests=[test])
+        with counted(app) as statements:
+            held = ours.claim(**kinds)
+        claims.append(list(statements))
+    with counted(app) as reported:
+        accepted(held.heartbeat(stage="test"))
+        accepted(held.append(0, b"line\n"))
+        accepted(held.report(test.id, {test.output.id: test.output.correct}))
+        accepted(held.finish())
+
+    assert claims[2] == claims[3]
+    sent = [*claims[0], *claims[1], *claims[2], *reported]
+    assert not [text for text in sent if "job" in text.lower()]
