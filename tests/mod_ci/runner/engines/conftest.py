@@ -1,6 +1,8 @@
 """Boxes of every engine that this machine can start."""
 
+import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -96,3 +98,23 @@ def play(engine: Engine, job: Path) -> Play:
         return Seen(end, lines)
 
     return run
+
+
+@pytest.fixture
+def mark() -> str:
+    """A number of seconds that only one test sleeps."""
+    return f"8{time.monotonic_ns()}"
+
+
+def marked(mark: str) -> list[int]:
+    """The living processes with a mark in their command line."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                line = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if mark.encode() in line:
+                found.append(int(folder.name))
+    return found

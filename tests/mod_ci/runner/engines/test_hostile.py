@@ -15,7 +15,7 @@ import pytest
 from mod_ci.runner.engines.model import EngineFailure
 from mod_ci.runner.limits import MIB
 from mod_ci.runner.sandbox import PRIVATE
-from tests.mod_ci.runner.engines.conftest import Play
+from tests.mod_ci.runner.engines.conftest import Play, marked
 
 Python = Callable[..., object]
 
@@ -30,26 +30,6 @@ def python(play: Play) -> Play:
         return play("", argv=["python", "-I", "-c", code, *arguments], **more)
 
     return run
-
-
-@pytest.fixture
-def mark() -> str:
-    """A number of seconds that only one test sleeps."""
-    return f"8{time.monotonic_ns()}"
-
-
-def marked(mark: str) -> list[int]:
-    """The living processes with a mark in their command line."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and int(folder.name) != os.getpid():
-            try:
-                line = (folder / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if mark.encode() in line:
-                found.append(int(folder.name))
-    return found
 
 
 def stopped_when(line: bytes) -> dict[str, object]:
