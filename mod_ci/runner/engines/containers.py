@@ -142,7 +142,7 @@ class Containers:
         """Make the folders of a box, and remove the box at the end."""
         place = self.place(box.name)
         with self.lock:
-            for parent in {place.folder.parent, place.root.parent}:
+            for parent in (self.boxes, *([ROOTS] if self.has_users else [])):
                 parent.mkdir(mode=0o711, parents=True, exist_ok=True)
             try:
                 place.folder.mkdir(mode=0o700)

@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from mod_ci.runner.engines import make
 from mod_ci.runner.engines.model import Box, Engine, EngineFailure
 from tests.mod_ci.runner.engines.conftest import BOUNDS, LABELS, Play, marked
+from tests.patience import until
 
 ROOT = Path(__file__).resolve().parents[4]
 # A runner with one box, which sleeps for as long as its mark says.
@@ -31,23 +31,15 @@ make(engine, Path(work)).run(
 """
 
 
-def wait_until(true: Callable[[], bool]) -> None:
-    """Wait for what must come to be true."""
-    until = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < until, "it never came to be true"
-        time.sleep(0.05)
-
-
 def parent_of(pid: int) -> int:
     """The parent of a process."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def ancestors(pid: int, until: int) -> list[int]:
+def ancestors(pid: int, last: int) -> list[int]:
     """The processes above one, up to but without another."""
     found = []
-    while (pid := parent_of(pid)) not in (0, 1, until):
+    while (pid := parent_of(pid)) not in (0, 1, last):
         found.append(pid)
     return found
 
@@ -62,7 +54,7 @@ def test_a_killed_runner_leaves_what_its_next_start_removes(
         assert runner.stdout is not None
         assert runner.stdout.readline() == b"ready\n"
         runner.kill()
-    wait_until(lambda: marked(mark) == [])
+    until(lambda: marked(mark) == [])
 
     again = make(engine.name, work)
 
@@ -88,13 +80,14 @@ def test_whatever_is_killed_above_a_box_is_no_verdict(play: Play, mark: str, dep
     with pytest.raises(EngineFailure):
         play(f"sleep {mark} & sleep 0.2; echo ready; sleep {mark}", on_line=kill)
 
-    wait_until(lambda: marked(mark) == [])
+    until(lambda: marked(mark) == [])
 
 
 def test_a_name_can_be_used_again(engine: Engine, tmp_path: Path) -> None:
     box = Box(f"tests-{tmp_path.name}", LABELS)
     ends = [
-        engine.run(box, ["true"], BOUNDS, line=lambda _line: None, stop=NEVER) for _ in range(3)
+        engine.run(box, ["true"], BOUNDS, line=lambda _line: None, stop=threading.Event())
+        for _ in range(3)
     ]
 
     assert [end.exit_code for end in ends] == [0, 0, 0]
@@ -107,14 +100,3 @@ def test_one_that_is_gone_is_removed_without_a_word(engine: Engine) -> None:
 def command(pid: int) -> bytes:
     """The command line of a process."""
     return Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
-class Never:
-    """A stop that never comes."""
-
-    def is_set(self) -> bool:
-        """Return False."""
-        return False
-
-
-NEVER = Never()
