@@ -269,6 +269,11 @@ class Settings:
         return self.database_url.startswith("sqlite")
 
     @property
+    def is_loopback(self) -> bool:
+        """Return whether only programs on this machine reach `host`."""
+        return _is_loopback(self.host)
+
+    @property
     def own_folder(self) -> Path:
         """The folder for what is kept beside a SQLite database."""
         path = Path(make_url(self.database_url).database or "")

@@ -6,6 +6,7 @@ import sys
 import requests
 
 from demo.client import Client
+from demo.jobs import show_job
 from demo.place import NotHere, Place, find_place
 from demo.processes import ChildEnded, Children, stop_on_signals
 from demo.runs import show_runs
@@ -38,10 +39,12 @@ def serve(place: Place) -> None:
     with place.alone(), Children() as children:
         site = set_up(place)
         start_web(place, children)
-        start_runner(place, site, children)
+        takes_jobs = start_runner(place, site, children)
         client = Client(place.url, site.own_token, children.check)
         run_id = show_runs(client, place, site)
         tell_summary(client, run_id)
+        if takes_jobs:
+            show_job(client)
         tell_site(place, site, client, run_id)
         children.wait()
 

@@ -19,6 +19,7 @@ DEMO = INSTANCE / "demo"
 LEASE_SECONDS = 20
 # Enough for passwords that are random, and a start without a pause for thought.
 PASSWORD_ROUNDS = 20_000
+LOCAL_ACCOUNT = "contributor@demo.invalid"
 INHERITED = ("HOME", "USER", "LOGNAME", "TMPDIR", "TERM", "LANG", "LC_ALL", "TZ")
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  what to ask instead
 OWN = ("HOST", "PORT", "PUBLIC_URL")
@@ -75,6 +76,7 @@ def find_place(environ: Mapping[str, str]) -> Place:
         "GIT_BASE_URL": (DEMO / "git").as_uri(),
         "LEASE_SECONDS": str(LEASE_SECONDS),
         "PASSWORD_ROUNDS": str(PASSWORD_ROUNDS),
+        "JOBS": "on",
     }
     try:
         LOGS.mkdir(parents=True, exist_ok=True)
@@ -84,6 +86,10 @@ def find_place(environ: Mapping[str, str]) -> Place:
         own.setdefault("PORT", str(ports.first_free(host)))
         own.setdefault("PUBLIC_URL", _url(host, int(own["PORT"])))
         settings = Settings.from_environment(own)
+        if settings.is_loopback and own["PUBLIC_URL"] == _url(host, settings.port):
+            # Whoever can reach this address may submit jobs without a token.
+            own["LOCAL_JOBS_ACCOUNT"] = LOCAL_ACCOUNT
+            settings = Settings.from_environment(own)
     except SettingsError as error:
         raise NotHere(str(error)) from None
     except OSError as error:

@@ -13,7 +13,9 @@ from config import INSTANCE
 from demo.place import Place
 from demo.processes import Children
 from demo.set_up import RUNNER_TOKEN, Site
-from demo.telling import step
+from demo.telling import say, step
+from mod_ci.runner import engines
+from mod_ci.runner.engines.model import EngineMissing
 
 START_SECONDS = 60.0
 RUNNER = INSTANCE / "runner"
@@ -32,17 +34,27 @@ def start_web(place: Place, children: Children) -> None:
             time.sleep(0.1)
 
 
-def start_runner(place: Place, site: Site, children: Children) -> None:
-    """Start a runner that builds each run's commit from the demo's repository."""
+def start_runner(place: Place, site: Site, children: Children) -> bool:
+    """Start a runner that builds each run's commit from the demo's repository; whether it takes
+    jobs, too, for which it needs a sandbox."""
+    problem = None
+    try:
+        engines.choose("auto", RUNNER)
+    except EngineMissing as error:
+        problem = str(error)
+        say(f"No jobs here: {problem.splitlines()[0]}.")
+        say("  `apt-get install bubblewrap` gives them a sandbox on most hosts.")
+    kinds = "run" if problem else "run,job"
     command = [
         *(sys.executable, "-m", "mod_ci.runner", "--server", place.url),
         *("--token-file", str(RUNNER_TOKEN), "--name", "this-machine", "--platform", "linux"),
         *("--build", './build.sh && cp build/ccextractor "$OUTPUT/"'),
-        *("--work-dir", str(RUNNER), "--jobs", str(min(4, os.cpu_count() or 1))),
+        *("--kinds", kinds, "--work-dir", str(RUNNER), "--jobs", str(min(4, os.cpu_count() or 1))),
     ]
     environment = place.environment | {"FFMPEG": imageio_ffmpeg.get_ffmpeg_exe()}
     # Without its server it cannot give its run back; its lease then runs out soon enough.
     children.start("runner", command, environment, ended_by=signal.SIGKILL)
+    return problem is None
 
 
 def _is_well(place: Place) -> bool:

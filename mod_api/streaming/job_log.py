@@ -62,20 +62,26 @@ class FollowedByOriginal(Followed):
         return _event(told, id=frames.END)
 
     def framed(self, lines: list[LogLine], end: int, log: LogSource) -> Part:
-        """The lines as they were printed, each with its newline."""
-        content = b"".join(
-            _event({"type": "log", "data": printed(line, log) + "\n"}, id=str(line.next_offset))
-            for line in lines
-        )
-        return Part(content, lines[-1].next_offset if lines else None, end)
+        """The lines as they were printed, each with its newline.
+
+        What a carriage return has parted for the pages of a log is one line here.
+        """
+        content, printed = [], ""
+        for line in lines:
+            printed += _printed(line, log)
+            if not printed.endswith("\r") or line is lines[-1]:
+                event = {"type": "log", "data": printed}
+                content.append(_event(event, id=str(line.next_offset)))
+                printed = ""
+        return Part(b"".join(content), lines[-1].next_offset if lines else None, end)
 
 
-def printed(line: LogLine, log: LogSource) -> str:
-    """A line's text as its program printed it: only invalid UTF-8 is replaced."""
+def _printed(line: LogLine, log: LogSource) -> str:
+    """A line's text as its program printed it, with its end: only invalid UTF-8 is replaced."""
     length = min(line.next_offset - line.offset, LONGEST_HEAD + LONGEST_LINE)
-    raw = log.read(line.offset, length).removesuffix(b"\n")
+    raw = log.read(line.offset, length)
     message = raw[header_bytes(raw, 0, len(raw)) :]
-    return message[:LONGEST_LINE].decode("utf-8", "replace")
+    return message[: LONGEST_LINE + 1].decode("utf-8", "replace")
 
 
 def _event(told: dict[str, Any], *, id: str | None = None) -> bytes:
