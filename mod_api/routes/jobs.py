@@ -44,7 +44,7 @@ MULTIPART = {
                 "required": ["file"],
                 "properties": {
                     "file": {"type": "string", "format": "binary", "minLength": 1},
-                    "job": {"$ref": "#/components/schemas/JobRequest"},
+                    "job": JobRequestSchema,
                 },
             },
             "encoding": {"job": {"contentType": "application/json"}},

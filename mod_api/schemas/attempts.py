@@ -48,7 +48,10 @@ class ClaimRequestSchema(Schema):
         one_of("run", "job"),
         load_default=lambda: ["run"],
         validate=[validate.Length(min=1), Unique()],
-        metadata={"description": "What is taken; of both each is tried first in turn"},
+        metadata={
+            "uniqueItems": True,
+            "description": "What is taken; of both each is tried first in turn",
+        },
     )
 
 
