@@ -22,6 +22,7 @@ OF_ETC = (
 )  # fmt: skip
 # The kernel's, or the box's own, whatever an image has there.
 OWN = frozenset({"proc", "dev", "sys", "tmp", "run"})
+OWN_OF_ETC = frozenset({"hosts", "hostname", "resolv.conf", "mtab"})
 UID = GID = 1000
 USERS = f"root:x:0:0::/root:/bin/sh\nci:x:{UID}:{GID}::/tmp:/bin/sh\n"
 GROUPS = f"root:x:0:\nci:x:{GID}:\n"
@@ -62,7 +63,7 @@ def lay_out(
         (root / place).mkdir(parents=True, exist_ok=True)
     mounts = [launcher(), *box.mounts]
     if image is not None:
-        mounts = [*of_image(image, root), *mounts]
+        mounts = [*of_image(image, root, network=box.network), *mounts]
     elif not stored:
         mounts = [*of_host(root, network=box.network), *mounts]
     for mount in mounts:
@@ -80,23 +81,35 @@ def of_host(root: Path, *, network: bool) -> Iterator[Mount]:
     for prefix in sorted(prefixes):
         if prefix.parts[1] not in SYSTEM:
             yield Mount(prefix, str(prefix))
-    etc = root / "etc"
-    etc.mkdir()
-    for name, text in (("passwd", USERS), ("group", GROUPS), ("hosts", HOSTS)):
+    etc = make_etc(root, network=network)
+    for name, text in (("passwd", USERS), ("group", GROUPS)):
         (etc / name).write_text(text, encoding="ascii")
-    resolver = host / "etc/resolv.conf"
-    if network and resolver.is_file():
-        (etc / "resolv.conf").write_bytes(resolver.read_bytes())
     for name in OF_ETC:
         (etc / name).parent.mkdir(parents=True, exist_ok=True)
         yield from entry(host / "etc" / name, root, f"/etc/{name}")
 
 
-def of_image(image: Path, root: Path) -> Iterator[Mount]:
+def of_image(image: Path, root: Path, *, network: bool) -> Iterator[Mount]:
     """Yield the mounts of an unpacked image."""
     for path in sorted(image.iterdir()):
-        if path.name not in OWN:
+        if path.name not in OWN and path.name != "etc":
             yield from entry(path, root, f"/{path.name}")
+    # Engines have to add files of their own, and an image is never written to.
+    make_etc(root, network=network)
+    for path in sorted((image / "etc").iterdir()) if (image / "etc").is_dir() else []:
+        if path.name not in OWN_OF_ETC:
+            yield from entry(path, root, f"/etc/{path.name}")
+
+
+def make_etc(root: Path, *, network: bool) -> Path:
+    """Make `/etc` with the names of hosts; returns it."""
+    etc = root / "etc"
+    etc.mkdir()
+    (etc / "hosts").write_text(HOSTS, encoding="ascii")
+    resolver = Path("/etc/resolv.conf")
+    if network and resolver.is_file():
+        (etc / "resolv.conf").write_bytes(resolver.read_bytes())
+    return etc
 
 
 def entry(source: Path, root: Path, target: str) -> Iterator[Mount]:

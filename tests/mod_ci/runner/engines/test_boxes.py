@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mod_ci.runner import launch
 from mod_ci.runner.engines import choose, make
 from mod_ci.runner.engines.model import (
     Box,
@@ -153,3 +154,58 @@ def test_an_engine_that_limits_nothing_is_not_fit(
     monkeypatch.setattr(engine, "run", lambda *_args, **_more: End("exited", exit_code=0))
 
     assert engine.probe() is not None
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "limit"),
+    [
+        ("memory.events", "low 0\noom 3\noom_kill {}\n", "memory_limit"),
+        ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill {}\n", "memory_limit"),
+        ("pids.events", "max {}\n", "process_limit"),
+    ],
+)
+def test_counters_of_both_versions_of_control_groups_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str, limit: str
+) -> None:
+    counter = tmp_path / file
+    name = "max" if file.startswith("pids") else "oom_kill"
+    monkeypatch.setattr(launch, "COUNTERS", ((limit, str(counter), name),))
+    assert launch.newly_hit(launch.hits()) is None
+    counter.write_text(text.format(2))
+    before = launch.hits()
+
+    assert launch.newly_hit(before) is None
+    counter.write_text(text.format(3))
+    assert launch.newly_hit(before) == limit
+
+
+def test_an_image_is_a_folder_by_its_name(engine: Engine, tmp_path: Path, job: Path) -> None:
+    images = tmp_path / "images"
+    folder = images / "small"
+    for name in ("bin", "lib", "lib64", "sbin"):
+        path = Path("/", name)
+        if path.is_symlink():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).symlink_to(path.readlink())
+    (folder / "etc").mkdir(parents=True)
+    (folder / "etc" / "mark").write_text("of the image\n")
+    engine.images = images  # type: ignore[attr-defined]
+    # A whole system is too much for a test: the host's own, mounted where the image has nothing.
+    box = Box(
+        f"tests-{job.parent.name}", LABELS, image="small", mounts=(Mount(Path("/usr"), "/usr"),)
+    )
+    lines: list[bytes] = []
+
+    end = engine.run(
+        box,
+        ["sh", "-c", "cat /etc/mark; ls /etc; ls -d /root /home"],
+        BOUNDS,
+        line=lines.append,
+        stop=threading.Event(),
+    )
+
+    assert end.outcome == "exited"
+    assert lines[0] == b"of the image"
+    assert b"passwd" not in lines or engine.name != "bwrap"
+    # No mount point was made in it.
+    assert [path.name for path in folder.iterdir() if not path.is_symlink()] == ["etc"]
