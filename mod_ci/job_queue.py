@@ -29,7 +29,7 @@ LOST = "The runner stopped answering."
 # Composed once: waiting runners and every claim ask for these.
 _NAMESPACE = bindparam("namespace", type_=Job.namespace.type)
 _MOST = bindparam("most", type_=Integer)
-_OPEN = (Job.namespace == _NAMESPACE, Job.state == JobState.queued, Job.is_held.is_(False))
+_OPEN = (Job.namespace == _NAMESPACE, Job.state == JobState.queued, ~Job.is_held)
 _FIRST = select(Job.account_id).where(*_OPEN).order_by(*IN_ORDER).limit(1)
 _FIRST_OF_ACCOUNT = (
     select(Job)

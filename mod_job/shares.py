@@ -102,7 +102,7 @@ def _let_the_first_pass(share: JobShare) -> None:
 def _set_held(share: JobShare, is_held: bool, most: int, order: tuple[object, ...]) -> None:
     ids = db.session.scalars(
         select(Job.id)
-        .where(*_waiting(share), Job.is_held.is_(not is_held))
+        .where(*_waiting(share), ~Job.is_held if is_held else Job.is_held)
         .order_by(*order)  # type: ignore[arg-type]  # columns, up or down
         .limit(most)
     ).all()

@@ -215,3 +215,12 @@ def test_a_run_costs_no_statement_about_jobs(app, client) -> None:
     assert claims[2] == claims[3]
     sent = [*claims[0], *claims[1], *claims[2], *reported]
     assert not [text for text in sent if "job" in text.lower()]
+
+
+def test_a_claim_of_a_job_asks_for_what_an_index_has(app, client, mine) -> None:
+    mine.submit()
+    with counted(app) as statements:
+        jobs.runner(client).claim()
+
+    # MariaDB reads the whole queue for `is_held IS false`, and one entry of it for `= false`.
+    assert not [text for text in statements if "is_held is" in text.lower()]
