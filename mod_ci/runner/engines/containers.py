@@ -112,15 +112,15 @@ class Containers:
             mounts.append(Mount(status, STATUS, writable=True))
             root.make_point(mounts[-1], place.root, private)
             self.give(place.root, mounts)
-            with self.source(place, stored) as source:
-                command = Command(
-                    argv=[*self.wrap(box, mounts, bounds, source), *launch(box, argv, bounds)],
-                    cwd=place.folder,
-                    env=client_environment(),
-                    limits=Limits(bounds.time_s + OVERHEAD_S),
-                )
-                writable = [private, *(m.source for m in box.mounts if m.writable)]
-                course = attended.run(command, writable, bounds, line, stop, self.ending(box.name))
+            source = self.source(place, stored)
+            command = Command(
+                argv=[*self.wrap(box, mounts, bounds, source), *launch(box, argv, bounds)],
+                cwd=place.folder,
+                env=client_environment(),
+                limits=Limits(bounds.time_s + OVERHEAD_S),
+            )
+            writable = [private, *(m.source for m in box.mounts if m.writable)]
+            course = attended.run(command, writable, bounds, line, stop, self.ending(box.name))
             return attended.verdict(course, proven(status, word))
 
     def find_image(self, name: str | None) -> tuple[str | None, Path | None]:
@@ -174,25 +174,19 @@ class Containers:
             if mount.writable:
                 own(mount.source, self.user)
 
-    @contextlib.contextmanager
-    def source(self, place: Place, stored: str | None) -> Iterator[list[str]]:
+    def source(self, place: Place, stored: str | None) -> list[str]:
         """What the container is made of, as the last options before its command."""
         if stored is not None:
-            yield [stored]
-        elif self.is_podman:
-            yield ["--rootfs", str(place.root)]
-        else:
-            # Docker knows no folders, but an image of empty mount points costs little.
-            image = f"ci-root:{place.folder.name.lower()}"
-            packed = place.folder / "root.tar"
-            pack = ["tar", "-C", str(place.root), "-cf", str(packed), "."]
-            subprocess.run(pack, check=True, timeout=CALL_S)  # noqa: S603  # our own folder
-            self.call("import", str(packed), image)
-            try:
-                yield [image]
-            finally:
-                self.call("rm", "--force", place.folder.name)
-                self.call("image", "rm", "--force", image)
+            return [stored]
+        if self.is_podman:
+            return ["--rootfs", str(place.root)]
+        # Docker knows no folders, but an image of empty mount points costs little.
+        packed = place.folder / "root.tar"
+        pack = ["tar", "-C", str(place.root), "-cf", str(packed), "."]
+        subprocess.run(pack, check=True, timeout=CALL_S)  # noqa: S603  # our own folder
+        image = image_of(place.folder.name)
+        self.call("import", str(packed), image)
+        return [image]
 
     def wrap(
         self, box: Box, mounts: Sequence[Mount], bounds: Bounds, source: Sequence[str]
@@ -265,6 +259,8 @@ class Containers:
     def remove(self, name: str) -> None:
         """Kill and remove a container with its folders; see Engine.remove."""
         self.call("rm", "--force", *(["--time", "0"] if self.is_podman else []), name)
+        if not self.is_podman:
+            self.call("image", "rm", "--force", image_of(name))
         place = self.place(name)
         folders.remove(place.root)
         folders.remove(place.folder)
@@ -284,7 +280,7 @@ class Containers:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise EngineFailure(f"{self.name} {arguments[0]}: {error}") from error
         # Docker's rm does not take a container that is gone for removed.
-        if done.returncode != 0 and not (arguments[0] == "rm" and "o such" in done.stderr):
+        if done.returncode != 0 and not ("rm" in arguments[:2] and "o such" in done.stderr):
             said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise EngineFailure(f"{self.name} {arguments[0]} fails: {said}")
         return done.stdout
@@ -315,6 +311,11 @@ def own(path: Path, user: int) -> None:
         for parent, names, files in os.walk(path):
             for name in (*names, *files):
                 os.lchown(Path(parent, name), user, user)
+
+
+def image_of(name: str) -> str:
+    """The name of the image that is the root of one box."""
+    return f"ci-root:{name.lower()}"
 
 
 def ulimits() -> Iterator[str]:

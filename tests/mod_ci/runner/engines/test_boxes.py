@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mod_ci.runner import launch
-from mod_ci.runner.engines import choose, make
+from mod_ci.runner.engines import choose, make, root
 from mod_ci.runner.engines.model import (
     Box,
     End,
@@ -99,8 +99,10 @@ def test_a_stopped_box_is_asked_to_end_first(play: Play) -> None:
 def test_a_box_whose_process_1_says_nothing_is_no_verdict(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(root, "python", lambda _box: ["/usr/bin/true"])
+
     with pytest.raises(EngineFailure, match="did not say"):
-        play("true", box={"folder": "/nothing/here"})
+        play("true")
 
 
 def test_an_image_is_a_name_and_must_be_here(play: Play) -> None:

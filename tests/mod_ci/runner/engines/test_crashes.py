@@ -54,7 +54,8 @@ def test_a_killed_runner_leaves_what_its_next_start_removes(
         assert runner.stdout is not None
         assert runner.stdout.readline() == b"ready\n"
         runner.kill()
-    until(lambda: marked(mark) == [])
+    if engine.name != "docker":  # its containers are its daemon's
+        until(lambda: marked(mark) == [])
 
     again = make(engine.name, work)
 
@@ -63,6 +64,7 @@ def test_a_killed_runner_leaves_what_its_next_start_removes(
     assert again.leftovers("tests", "") == []
     assert again.leftovers("tests", "runner-1") == [name]
     again.remove(name)
+    until(lambda: marked(mark) == [])
     assert again.leftovers("tests", "runner-1") == []
     assert list((work / "boxes").iterdir()) == []
 
