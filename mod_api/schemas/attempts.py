@@ -252,7 +252,7 @@ class ReportedTestSchema(Schema):
     nodeid = text(4096, least=1, required=True)
     outcome = one_of("passed", "failed", "error", "skipped", required=True)
     is_flaky = StrictBoolean(load_default=False)
-    duration_ms = Number(least=0, most=2_147_483_647, load_default=None, allow_none=True)
+    duration_ms = Number(least=0, most=10**12, load_default=None, allow_none=True)
     message = text(65_536, load_default=None, allow_none=True)
 
 

@@ -225,3 +225,29 @@ def test_requirements_are_installed_and_kept(
     assert (first["conclusion"], second["conclusion"]) == ("success", "success")
     lacking = jobs.run({**project, "more.txt": "no-such-package==1\n"})
     assert (lacking["outcome"], lacking["conclusion"]) == ("install_failed", "failure")
+
+
+def test_reports_of_other_tools_are_read(jobs: Jobs, start_runner: Callable[..., Any]) -> None:
+    start_runner()
+    junit = (
+        "<testsuites><testsuite name='s' tests='2'><testcase classname='pkg.Case' name='good'/>"
+        "<testcase classname='pkg.Case' name='bad'><failure message='no'>why</failure></testcase>"
+        "</testsuite></testsuites>"
+    )
+    lcov = "SF:src/a.c\nDA:1,1\nDA:2,0\nend_of_record\n"
+
+    job = jobs.run(
+        {"junit.xml": junit, "build/lcov.info": lcov, "TEST-broken.xml": "<testsuite"},
+        command=["true"],
+    )
+
+    assert job["conclusion"] == "success"
+    assert outcomes(jobs, job["job_id"]) == {"pkg.Case::good": "passed", "pkg.Case::bad": "failed"}
+    assert jobs.get(job["job_id"], "/coverage")["totals"] == {"lines": 2, "covered_lines": 1}
+    kept = {one["name"]: one for one in jobs.get(job["job_id"], "/artifacts")["data"]}
+    assert {name: one["kind"] for name, one in kept.items()} == {
+        "junit.xml": "junit",
+        "build/lcov.info": "lcov",
+        "TEST-broken.xml": "junit",
+    }
+    assert kept["TEST-broken.xml"]["error"]

@@ -4,13 +4,15 @@ import json
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import Any
 
+from mod_ci.runner import reports
 from mod_ci.runner.attempt import describe, end_of, say_finish, trace
 from mod_ci.runner.claim import JobClaim
-from mod_ci.runner.client import NoAnswer, Refused
+from mod_ci.runner.client import Refused
 from mod_ci.runner.engines.model import (
     ATTEMPT,
     NAMESPACE,
@@ -33,7 +35,8 @@ from mod_ci.runner.lease import LAST_WORDS_S, Ending, Lease
 from mod_ci.runner.limits import MIB
 from mod_ci.runner.log_sender import LogSender
 from mod_ci.runner.options import Options
-from mod_ci.runner.protocol import Attempt, Finish, finish, insist, put_file
+from mod_ci.runner.protocol import Attempt, Finish, finish, insist, put_file, put_reports
+from mod_ci.runner.reports import Reports
 from mod_ci.runner.samples import SampleMissing, Samples
 from mod_ci.runner.shutdown import Shutdown
 from mod_ci.runner.spool import Spool
@@ -45,6 +48,7 @@ ARCHIVE, UNPACKER = "/job/source.zip", "/job/archives.py"
 REPORT, REPORTER, PYTEST = "/job/report", "/job/reporter", "/job/pytest"
 FLUSH_S = 30.0
 MOST_LINES = 1_000_000
+MOST_REPORTS, MOST_COVERED = 200, 4000
 UNPACK_BOUNDS = Bounds(
     time_s=120,
     memory_bytes=512 * MIB,
@@ -94,6 +98,7 @@ class JobWork:
     heart: JobHeart
     printed: "Printed"
     plan: Plan | None = None
+    live: LiveTests | None = None
     packages: list[Path] = field(default_factory=list)
     ended: JobEnded | None = None
 
@@ -300,7 +305,7 @@ def test(work: JobWork) -> None:
     report = work.folder / "report"
     report.mkdir()
     work.spool.write("info", "worker", [f"$ {plan.words(todo.command)}"])
-    live = LiveTests(work.attempt, work.heart, report)
+    live = work.live = LiveTests(work.attempt, work.heart, report)
     box = work.box(mounts(work, report), image=todo.image, environment=variables(work, todo))
     live.start()
     try:
@@ -365,21 +370,55 @@ def told(end: End, is_report_whole: bool | None) -> JobEnded:
 
 
 def gather(work: JobWork) -> None:
-    """The files that the plan names, as far as the server takes them."""
+    """The files that the plan names, and the reports of other tools than pytest."""
     if work.plan is None:
         return
-    for left in collect.left_behind(work.project, work.plan.artifacts):
-        if left.file is None:
-            work.spool.write("warning", "worker", [f"{left.name!r} is not kept: {left.problem}"])
-            continue
-        with left.file:
-            try:
-                put_file(work.attempt, left.name, left.file)
-            except Refused as refusal:
-                work.spool.write("warning", "worker", [f"{left.name!r} is not kept: {refusal}"])
-            except NoAnswer:
-                left.file.seek(0)
-                insist(work.lease, lambda left=left: again(work, left))  # type: ignore[misc]
+    told = reports.read(
+        work.project,
+        work.live.known if work.live else (),
+        len(work.live.known) + 1 if work.live else 1,
+    )
+    # Only by their names here: they are opened as all files of the job are.
+    names = tuple(escape(report.name) for report in told.reports)
+    for left in collect.left_behind(work.project, (*work.plan.artifacts, *names)):
+        send_file(work, left)
+    if work.live is not None and told.tests:
+        work.live.take(told.tests)
+        insist(work.lease, work.live.send)
+    if told.reports or told.coverage:
+        insist(work.lease, lambda: put_reports(work.attempt, shown(told)))
+    for report in told.reports:
+        if report.error or report.cut:
+            problem = f"The report {report.name!r}: {report.error or report.cut}"
+            work.spool.write("warning", "worker", [problem])
+
+
+def shown(told: Reports) -> dict[str, Any]:
+    """Reports and coverage in the protocol's shape, as much as one call takes."""
+    return {
+        "reports": [
+            {
+                "name": report.name,
+                "kind": report.kind,
+                "error": report.error and report.error[:1000],
+                "cut": report.cut and report.cut[:1000],
+            }
+            for report in told.reports[:MOST_REPORTS]
+        ],
+        "coverage": [asdict(file) for file in told.coverage[:MOST_COVERED]],
+    }
+
+
+def send_file(work: JobWork, left: collect.Left) -> None:
+    """Send a file as far as the server takes it; what is not kept is said in the log."""
+    if left.file is None:
+        work.spool.write("warning", "worker", [f"{left.name!r} is not kept: {left.problem}"])
+        return
+    with left.file:
+        try:
+            insist(work.lease, lambda: again(work, left))
+        except Refused as refusal:
+            work.spool.write("warning", "worker", [f"{left.name!r} is not kept: {refusal}"])
 
 
 def again(work: JobWork, left: collect.Left) -> None:
