@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
-from threading import Lock
+from threading import Lock, Thread
 
 from mod_ci.runner import folders
 from mod_ci.runner.contained import Cause, Command, Keeper
@@ -232,9 +232,16 @@ class Containers:
         return end
 
     def signal(self, name: str, signal: str) -> None:
-        """Send a signal to process 1 of a box, which may have ended."""
-        with contextlib.suppress(EngineFailure):
-            self.call("kill", "--signal", signal, name)
+        """Send a signal to process 1 of a box, which may have ended; does not wait for it.
+
+        An engine may only answer when somebody has read what the box prints.
+        """
+
+        def send() -> None:
+            with contextlib.suppress(EngineFailure):
+                self.call("kill", "--signal", signal, name)
+
+        Thread(target=send, name=f"kill {name}", daemon=True).start()
 
     def leftovers(self, namespace: str, runner: str) -> list[str]:
         """Name the boxes of a namespace and runner; see Engine.leftovers."""
