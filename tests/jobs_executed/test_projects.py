@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import requests
 
-from tests.jobs_executed.conftest import Jobs
+from tests.jobs_executed.conftest import Jobs, why_not
 
 PASSING = {"test_it.py": "import pathlib\n\ndef test_it():\n    assert pathlib.Path('a').name\n"}
 
@@ -18,10 +19,17 @@ def outcomes(jobs: Jobs, job_id: str) -> dict[str, str]:
 def test_a_project_whose_tests_pass(jobs: Jobs, start_runner: Callable[..., Any]) -> None:
     start_runner()
 
-    job = jobs.run(PASSING)
+    job = jobs.run(
+        {**PASSING, "test_own.py": "import pytest\n\ndef test_own():\n"
+         "    for name in ('requests', 'flask', 'pip'):\n"
+         "        with pytest.raises(ImportError):\n            __import__(name)\n"}
+    )  # fmt: skip
 
     assert (job["conclusion"], job["exit_code"], job["is_report_whole"]) == ("success", 0, True)
-    assert outcomes(jobs, job["job_id"]) == {"test_it.py::test_it": "passed"}
+    assert outcomes(jobs, job["job_id"]) == {
+        "test_it.py::test_it": "passed",
+        "test_own.py::test_own": "passed",
+    }
     assert "test_it.py::test_it PASSED" in " ".join(jobs.log(job["job_id"]))
     stages = [event["message"] for event in jobs.get(job["job_id"], "/events")["data"]]
     assert stages[2:-1] == [
@@ -251,3 +259,28 @@ def test_reports_of_other_tools_are_read(jobs: Jobs, start_runner: Callable[...,
         "TEST-broken.xml": "junit",
     }
     assert kept["TEST-broken.xml"]["error"]
+
+
+@pytest.mark.slow
+def test_boxes_of_podman_end_in_the_same_words(
+    jobs: Jobs, start_runner: Callable[..., Any]
+) -> None:
+    if problem := why_not("podman"):
+        pytest.skip(problem)
+    start_runner(engine="podman")
+
+    passing = jobs.run(PASSING)
+    failing = jobs.run({"test_it.py": "def test_it(): assert 1 == 2\n"})
+    slow = jobs.run({"a": ""}, command=["sleep", "1000"], timeout_s=2)
+    large = jobs.run({"a": ""}, command=["python", "-c", "x = bytearray(1 << 30)"], memory_mib=64)
+    sneaky = jobs.run({"test_it.py": "import os\n\ndef test_it():\n    os._exit(0)\n"})
+
+    found = [(one["conclusion"], one["outcome"]) for one in (passing, failing, slow, large, sneaky)]
+    assert found == [
+        ("success", "exited"),
+        ("failure", "exited"),
+        ("timed_out", "time_limit"),
+        ("out_of_memory", "memory_limit"),
+        ("failure", "exited"),
+    ]
+    assert outcomes(jobs, passing["job_id"]) == {"test_it.py::test_it": "passed"}

@@ -269,7 +269,7 @@ def install(work: JobWork) -> None:
     """The packages that the project's requirement files name, and pytest."""
     try:
         work.plan = plan.read(work.project, work.claim.job)
-        work.packages = [environment.pytest_tree(work.options.work.packages)]
+        work.packages = [environment.tree_of("pytest", work.options.work.packages)]
         needed = environment.required(work.project) if work.plan.installs else None
         if needed is not None:
             box = work.box([])
@@ -342,8 +342,6 @@ def trees(work: JobWork) -> list[str]:
 def variables(work: JobWork, todo: Plan) -> dict[str, str]:
     """The environment of the job's command; what the project names wins, but for our own."""
     paths = [PROGRAMS, *(f"{tree}/bin" for tree in trees(work))]
-    if todo.image is None:
-        paths.append(str(Path(PYTHON).parent))
     found = {
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",

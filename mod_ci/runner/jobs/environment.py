@@ -36,7 +36,7 @@ INSTALL_BOUNDS = Bounds(
 # The interpreter itself, not a virtual environment.
 PYTHON = os.path.realpath(sys.executable)
 PROJECT, PROGRAMS = "/job/project", "/job/bin"
-PACKAGES, REQUIRED = "/job/packages", "/job/requirements"
+PACKAGES, REQUIRED, PIP = "/job/packages", "/job/requirements", "/job/pip"
 
 
 class InstallFailed(Exception):
@@ -107,14 +107,14 @@ def _content(project: Path, name: str) -> bytes | None:
         return file.read(MOST_BYTES + 1)
 
 
-def pytest_tree(folder: Path) -> Path:
-    """pytest and what it needs, copied from this runner's packages once; the tree's folder.
+def tree_of(tool: str, folder: Path) -> Path:
+    """A tool and what it needs, copied from this runner's packages once; the tree's folder.
 
-    Raises InstallFailed where this runner has no pytest.
+    Raises InstallFailed where this runner has no such tool.
     """
-    versions = _closure("pytest")
+    versions = _closure(tool)
     key = hashlib.sha256(repr(sorted(versions.items())).encode()).hexdigest()
-    place = folder / f"pytest-{key[:32]}"
+    place = folder / f"{tool}-{key[:32]}"
     if place.is_dir():
         os.utime(place)
         return place
@@ -189,9 +189,14 @@ def install(
         name=name,
         labels=labels,
         image=image,
-        mounts=(seen, Mount(draft, PACKAGES, writable=True), *_indexes()),
+        mounts=(
+            seen,
+            Mount(draft, PACKAGES, writable=True),
+            Mount(tree_of("pip", trees), PIP),
+            *_indexes(),
+        ),
         network=True,
-        environment=_settings_of_pip(),
+        environment={"PYTHONPATH": PIP, **_settings_of_pip()},
         folder=seen.target,
     )
     python = PYTHON if image is None else "python3"
@@ -241,9 +246,15 @@ def _put(draft: Path, place: Path) -> None:
 
 
 def programs(folder: Path) -> Mount:
-    """The folder of the names by which a job of the default environment calls its Python."""
+    """The folder of the names by which a job of the default environment calls its Python.
+
+    It is a virtual environment without packages: those of this host's Python are none of the job's.
+    """
     place = folder / "bin"
     place.mkdir()
+    (place / "pyvenv.cfg").write_text(
+        f"home = {Path(PYTHON).parent}\ninclude-system-site-packages = false\n"
+    )
     for name in ("python", "python3"):
         (place / name).symlink_to(PYTHON)
     script = place / "pytest"
