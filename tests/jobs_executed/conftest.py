@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
@@ -91,6 +92,34 @@ class Jobs:
                 return
 
 
+def boxes() -> list[psutil.Process]:
+    """The processes of bubblewrap on this machine."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or [""]
+        if words[0].endswith("/bwrap"):
+            found.append(process)
+    return found
+
+
+def start_process(
+    server: Server, token: str, folder: Path, number: int, *options: str, engine: str = "bwrap"
+) -> subprocess.Popen[bytes]:
+    """Start a runner of jobs; whoever starts one again by its number starts it in its folder."""
+    token_file = folder / "token"
+    token_file.write_text(token)
+    token_file.chmod(0o600)
+    argv = [
+        sys.executable, "-m", "mod_ci.runner", "--kinds", "job", "--engine", engine,
+        "--server", f"http://127.0.0.1:{server.port}", "--token-file", str(token_file),
+        "--name", f"runner-{number}", "--work-dir", str(folder / f"work-{number}"), *options,
+    ]  # fmt: skip
+    with (folder / f"runner-{number}.log").open("ab") as log:
+        return subprocess.Popen(
+            argv, cwd=ROOT, env={**os.environ}, stdout=log, stderr=log, start_new_session=True
+        )
+
+
 @pytest.fixture
 def jobs(server: Server, site: Site) -> Jobs:
     """A contributor's."""
@@ -100,24 +129,13 @@ def jobs(server: Server, site: Site) -> Jobs:
 @pytest.fixture
 def start_runner(server: Server, site: Site, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """`start_runner(*options)`: a runner of jobs; each is killed with the test."""
-    token = tmp_path / "token"
-    token.write_text(factories.signed_in("admin", "runs:execute")["Authorization"].split()[1])
-    token.chmod(0o600)
+    token = factories.signed_in("admin", "runs:execute")["Authorization"].split()[1]
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*options: str, engine: str = "bwrap") -> subprocess.Popen[bytes]:
         number = len(started)
-        argv = [
-            sys.executable, "-m", "mod_ci.runner", "--kinds", "job", "--engine", engine,
-            "--server", f"http://127.0.0.1:{server.port}", "--token-file", str(token),
-            "--name", f"runner-{number}", "--work-dir", str(tmp_path / f"work-{number}"), *options,
-        ]  # fmt: skip
-        with (tmp_path / f"runner-{number}.log").open("wb") as log:
-            process = subprocess.Popen(
-                argv, cwd=ROOT, env={**os.environ}, stdout=log, stderr=log, start_new_session=True
-            )
-        started.append(process)
-        return process
+        started.append(start_process(server, token, tmp_path, number, *options, engine=engine))
+        return started[-1]
 
     yield start
     for process in started:

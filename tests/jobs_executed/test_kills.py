@@ -6,24 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from tests.jobs import lose_lease
-from tests.jobs_executed.conftest import Jobs
+from tests.jobs_executed.conftest import Jobs, boxes
 from tests.patience import until
 from tests.raw import Raw
 
 LONG = {
     "test_it.py": "import time\n\ndef test_quick(): pass\n\ndef test_slow():\n    time.sleep(600)\n"
 }
-
-
-def boxes() -> list[psutil.Process]:
-    return [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if "bwrap" in " ".join(process.info["cmdline"] or ())[:60]
-    ]
 
 
 def running(jobs: Jobs, job_id: str) -> bool:

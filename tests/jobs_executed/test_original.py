@@ -13,9 +13,12 @@ import pytest
 import requests
 
 from config import ROOT
+from tests import factories
 from tests.jobs import zipped
+from tests.jobs_executed.conftest import start_process
 from tests.patience import tries
 from tests.servers import free_port
+from tests.web_server import Server
 
 PROJECT = {
     "test_it.py": "def test_it():\n    print('hello')\n",
@@ -254,3 +257,31 @@ def test_a_job_is_canceled(start: Start) -> None:
     )
     assert [one["job_id"] for one in listed.json()] == [job_id]
     assert 'rel="next"' in listed.headers["Link"]
+
+
+def test_a_waiting_job_keeps_its_stream_alive(
+    serve: Callable[..., Server], site: Any, tmp_path: Path
+) -> None:
+    server = serve(stream_keep_alive=1)
+    headers = factories.signed_in("contributor", "jobs:read", "jobs:write")
+    token = factories.signed_in("admin", "runs:execute")["Authorization"].split()[1]
+    parts = {"file": ("project.zip", zipped({"ci.toml": 'command = ["true"]\n'}))}
+    runner = None
+    kept_alive = 0
+    found = []
+    with requests.post(
+        f"http://127.0.0.1:{server.port}/submit-stream",
+        files=parts, headers=headers, stream=True, timeout=120,
+    ) as answer:  # fmt: skip
+        for line in answer.iter_lines(decode_unicode=True):
+            kept_alive += line.startswith(":")
+            if kept_alive == 3 and runner is None:
+                runner = start_process(server, token, tmp_path, 0)
+            if line.startswith("data: "):
+                found.append(json.loads(line[6:]))
+    assert runner is not None
+    runner.kill()
+    runner.wait()
+
+    assert found[0]["type"] == "job_id"
+    assert found[-1] == {"type": "complete", "success": True}
