@@ -33,7 +33,7 @@ from tests.mod_auth import github_stand_in
 DOCUMENT = ROOT / "openapi-ci-api.yaml"
 SECONDS, QUICK_SECONDS = 240, 90
 EXAMPLES, QUICK_EXAMPLES = 12, 3
-START_SECONDS = 30
+START_SECONDS = 120
 STOP_SECONDS = 40
 SHOWN_LINES = 20
 
@@ -50,12 +50,14 @@ def main(arguments: list[str] | None = None) -> int:
         environment = server_environment(Path(folder), hub.url)
         tokens = prepare(Path(folder), environment)
         with serving(Path(folder), environment) as url:
-            credential = claim(url, tokens["admin"])
+            credential = claim(url, tokens["admin"], "run")
+            job_credential = claim(url, tokens["admin"], "job")
             secrets = {
                 "API_TOKEN": tokens["admin"],
                 "EXPENDABLE_TOKEN": tokens["expendable"],
                 "REVOKING_TOKEN": tokens["revoking"],
                 "ATTEMPT_CREDENTIAL": credential,
+                "JOB_CREDENTIAL": job_credential,
                 "PYTHONPATH": str(ROOT),  # of the hooks
             }
             command = schemathesis(url, quick=options.quick, seed=options.seed)
@@ -96,7 +98,8 @@ def server_environment(folder: Path, github: str) -> dict[str, str]:
         "GITHUB_CLIENT_SECRET": github_stand_in.CLIENT_SECRET,
         "GITHUB_URL": github,
         "GITHUB_API_URL": github,
-        **{f"RATE_LIMIT_{kind}": "off" for kind in ("READ", "WRITE", "AUTH", "RUNNER")},
+        "JOBS": "on",
+        **{f"RATE_LIMIT_{kind}": "off" for kind in ("READ", "WRITE", "AUTH", "RUNNER", "SUBMIT")},
     }
 
 
@@ -109,6 +112,7 @@ def prepare(folder: Path, environment: dict[str, str]) -> dict[str, str]:
         factories.bind(db.engine)
         tokens = full_dataset.tokens()
         full_dataset.fill(folder / "repository")
+        full_dataset.fill_jobs(app.extensions["repository"])
         db.engine.dispose()
     return tokens
 
@@ -146,11 +150,11 @@ def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
     raise SystemExit("The server did not start.")
 
 
-def claim(url: str, token: str) -> str:
-    """Claim a run, which is attempt 1; its credential."""
+def claim(url: str, token: str, kind: str) -> str:
+    """Claim a run or a job, which is attempt 1 of its kind; its credential."""
     request = urllib.request.Request(  # noqa: S310  on loopback
         f"{url}/attempts",
-        data=full_dataset.claim().encode(),
+        data=full_dataset.claim(kind).encode(),
         headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
     )
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  on loopback

@@ -3,13 +3,22 @@
 On empty tables its ids are small numbers, which `schemathesis.toml` names.
 """
 
+import hashlib
+import io
 import json
+from datetime import timedelta
 from pathlib import Path
 
+from database import db, reading, writing
+from mod_auth import accounts
 from mod_auth.models import Role
 from mod_auth.scopes import Scope
+from mod_job import state
+from mod_job.models import Conclusion, JobArtifact, JobCoverage, JobTest
+from mod_sample.storage import Repository, job_artifact_key, job_log_key, job_source_key
 from tests import factories
 from tests.factories import Expected
+from tests.jobs import zipped
 
 ENDED = ("preparation", "testing", "completed")
 BASELINE = b"1\n00:00:01,000 --> 00:00:02,000\nGood evening.\n"
@@ -22,6 +31,11 @@ LOG = (
     "2026-01-01T00:00:02.000Z warning build | A warning of the compiler\n"
     "2026-01-01T00:00:03.000Z info test_runner #1 | 00:00:01,000 --> 00:00:02,000\n"
 )
+
+
+HELD_JOB = "00000000-0000-4000-8000-000000000001"
+ENDED_JOB = "00000000-0000-4000-8000-000000000002"
+JOB_LOG = b"2026-01-01T00:00:00.000Z info test_runner | collected 1 item\n"
 
 
 def tokens() -> dict[str, str]:
@@ -90,6 +104,44 @@ def keep_log(folder: Path, run_id: int) -> None:
     path.write_text(LOG)
 
 
-def claim(platform: str = "linux") -> str:
+def fill_jobs(repository: Repository) -> None:
+    """A job that waits to be claimed, and one that has ended; of the admin, in a writing unit."""
+    with reading():
+        account = accounts.find("admin@example.org")
+    assert account is not None
+    for uuid in (HELD_JOB, ENDED_JOB):
+        repository.put(job_source_key(uuid), io.BytesIO(zipped()))
+        repository.put(job_log_key(uuid), io.BytesIO(JOB_LOG))
+        with writing():
+            job = state.submit(
+                account.id, uuid, namespace="", spec={}, source_sha256="0" * 64, source_bytes=1,
+                priority=5, most_running=4, name="conformance", labels=["main"],
+            )  # fmt: skip
+            if uuid == HELD_JOB:
+                continue
+            found = state.lock(job.id)
+            assert found is not None
+            lease = timedelta(hours=1)
+            state.start(*found, attempt_id=1, lease=lease, runner="conformance")
+            sha256 = hashlib.sha256(b"kept").hexdigest()
+            of_attempt = {"job_id": job.id, "attempt": 1}
+            name_hash = hashlib.sha256(b"kept.txt").hexdigest()
+            db.session.add_all(
+                [
+                    JobTest(**of_attempt, number=1, nodeid="test_it", outcome="passed"),
+                    JobArtifact(
+                        **of_attempt, name="kept.txt", name_hash=name_hash, size=4, sha256=sha256
+                    ),
+                    JobCoverage(
+                        **of_attempt, file="a.py", file_hash=name_hash, lines=2, covered_lines=1
+                    ),
+                ]
+            )
+            state.end(*found, Conclusion.success, why="The command ended with exit code 0.")
+        repository.put(job_artifact_key(uuid, 1, sha256), io.BytesIO(b"kept"))
+
+
+def claim(kind: str = "run") -> str:
     """The body of a claim."""
-    return json.dumps({"platform": platform, "runner_name": "conformance", "wait": 0})
+    told = {"platform": "linux", "runner_name": "conformance", "wait": 0, "kinds": [kind]}
+    return json.dumps(told)
