@@ -35,11 +35,14 @@ def show_job(client: Client) -> None:
     counts = job["tests"]
     say(
         f"\nJob {job['job_id']}: {job['conclusion']}. "
-        f"{counts['passed']} tests passed, {counts['failed']} failed."
+        f"{counts['passed'] + counts['failed']} tests, {counts['passed']} passed, "
+        f"{counts['failed']} failed."
     )
     for test in client.get(f"/jobs/{job['job_id']}/tests", outcome="failed")["data"]:
         say(f"\n  {test['nodeid']}")
-        say(f"    {(test['message'] or '').strip().splitlines()[-1]}")
+        lines = (test["message"] or "").splitlines()
+        told = [line.removeprefix("E").strip() for line in lines if line.startswith("E ")]
+        say(f"    {told[-1] if told else ''}")
     say("\n  # A project of yours, followed to its end (needs no token on this machine)")
     say(f"  curl -N -F file=@project.zip {client.url}/submit")
 
