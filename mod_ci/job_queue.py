@@ -95,7 +95,7 @@ def claim(
         first = fetch_first(_FIRST, {"namespace": namespace})
         if first is None:
             return None
-        share = shares.locked(first.account_id)
+        share = shares.locked(first.account_id, namespace)
         wanted = {"namespace": namespace, "account_id": share.account_id}
         job = db.session.scalars(_FIRST_OF_ACCOUNT, wanted).first()
         if job is None:

@@ -68,7 +68,16 @@ class Job(Base):
         Index("ix_job_queue", "namespace", "state", "is_held", "priority", "share_tag", "id"),
         Index("ix_job_lease", "namespace", "lease_expires_at"),
         Index("ix_job_account", "account_id", "id"),
-        Index("ix_job_share", "account_id", "state", "is_held", "priority", "share_tag", "id"),
+        Index(
+            "ix_job_share",
+            "account_id",
+            "namespace",
+            "state",
+            "is_held",
+            "priority",
+            "share_tag",
+            "id",
+        ),
         Index("ix_job_created", "namespace", "created_at", "id"),
         Index("ix_job_expires", "expires_at"),
     )
@@ -195,13 +204,14 @@ class JobCoverage(Base):
 
 
 class JobShare(Base):
-    """An account's share of the queue: its last tag, how many of its jobs wait and run, and how
-    many may run at once (as the settings said at its last submission)."""
+    """An account's share of a namespace's queue: its last tag, how many of its jobs wait and run,
+    and how many may run at once (as the settings said at its last submission)."""
 
     __tablename__ = "job_share"
     __table_args__ = ours()
 
     account_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    namespace: Mapped[str] = mapped_column(word(64), primary_key=True)
     finish_tag: Mapped[float] = mapped_column(Double, default=0.0)
     queued: Mapped[int] = mapped_column(default=0)
     running: Mapped[int] = mapped_column(default=0)

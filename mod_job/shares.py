@@ -17,13 +17,13 @@ IN_ORDER = (Job.priority, Job.share_tag, Job.id)
 IN_REVERSE = tuple(column.desc() for column in IN_ORDER)
 
 
-def locked(account_id: int, *, most_running: int | None = None) -> JobShare:
-    """The account's share, locked until the end of this unit of work, and made where it is missing.
+def locked(account_id: int, namespace: str, *, most_running: int | None = None) -> JobShare:
+    """The account's share of a queue, locked until the end of this unit of work, made if need be.
 
     Whoever changes a job's state locks its account's share first, then the job: two changes never
     wait for each other crosswise. `most_running`: how many jobs of it may run at once from now on.
     """
-    share = _locked(account_id)
+    share = _locked(account_id, namespace)
     if share is None:
         # Only then: an INSERT that finds the row there would share its lock with another one, and
         # both would wait for the other to let go.
@@ -32,9 +32,16 @@ def locked(account_id: int, *, most_running: int | None = None) -> JobShare:
             .prefix_with("OR IGNORE", dialect="sqlite")
             .prefix_with("IGNORE", dialect="mysql")
             .prefix_with("IGNORE", dialect="mariadb")
-            .values(account_id=account_id, finish_tag=0.0, queued=0, running=0, most_running=1)
+            .values(
+                account_id=account_id,
+                namespace=namespace,
+                finish_tag=0.0,
+                queued=0,
+                running=0,
+                most_running=1,
+            )
         )
-        share = _locked(account_id)
+        share = _locked(account_id, namespace)
     if share is None:
         raise RuntimeError("the share that was made is gone")
     if most_running is not None:
@@ -42,8 +49,9 @@ def locked(account_id: int, *, most_running: int | None = None) -> JobShare:
     return share
 
 
-def _locked(account_id: int) -> JobShare | None:
-    return db.session.get(JobShare, account_id, with_for_update=True, populate_existing=True)
+def _locked(account_id: int, namespace: str) -> JobShare | None:
+    key = (account_id, namespace)
+    return db.session.get(JobShare, key, with_for_update=True, populate_existing=True)
 
 
 def tag_for(share: JobShare) -> float:
@@ -55,9 +63,28 @@ def tag_for(share: JobShare) -> float:
 
 
 def give_back(share: JobShare, job: Job) -> None:
-    """Give the newest tag of a locked share back, if it is that of this job, which never ran."""
-    if share.finish_tag == job.share_tag + 1.0:
-        share.finish_tag = job.share_tag
+    """Let the account's jobs behind one that never ran move up, as if it had not been submitted.
+
+    Only those that follow it without a gap: one behind a gap has the tag of its own submission.
+    """
+    behind = db.session.execute(
+        select(Job.id, Job.share_tag)
+        .where(*_waiting(share), Job.share_tag > job.share_tag)
+        .order_by(Job.share_tag)
+    ).all()
+    end = job.share_tag + 1.0
+    moved = []
+    for job_id, tag in behind:
+        if tag != end:
+            break
+        moved.append(job_id)
+        end += 1.0
+    if moved:
+        db.session.execute(
+            update(Job).where(Job.id.in_(moved)).values(share_tag=Job.share_tag - 1.0)
+        )
+    if share.finish_tag == end:
+        share.finish_tag -= 1.0
 
 
 def advance(tag: float) -> None:
@@ -111,4 +138,8 @@ def _set_held(share: JobShare, is_held: bool, most: int, order: tuple[object, ..
 
 
 def _waiting(share: JobShare) -> tuple[ColumnElement[bool], ...]:
-    return Job.account_id == share.account_id, Job.state == JobState.queued
+    return (
+        Job.account_id == share.account_id,
+        Job.namespace == share.namespace,
+        Job.state == JobState.queued,
+    )

@@ -58,7 +58,7 @@ def submit(
 ) -> Job:
     """Queue a job whose archive is stored under its uuid. `share`: the account's, if it is locked
     already."""
-    share = share or shares.locked(account_id, most_running=most_running)
+    share = share or shares.locked(account_id, namespace, most_running=most_running)
     job = Job(
         uuid=job_uuid,
         namespace=namespace,
@@ -87,10 +87,12 @@ def submit(
 def lock(job_id: int) -> tuple[Job, JobShare] | None:
     """Lock a job and its account's share until the end of this unit of work; None where it is
     gone."""
-    account_id = db.session.scalar(select(Job.account_id).where(Job.id == job_id))
-    if account_id is None:
+    owner = db.session.execute(
+        select(Job.account_id, Job.namespace).where(Job.id == job_id)
+    ).first()
+    if owner is None:
         return None
-    share = shares.locked(account_id)
+    share = shares.locked(*owner)
     job = db.session.get(Job, job_id, with_for_update=True, populate_existing=True)
     return None if job is None else (job, share)
 

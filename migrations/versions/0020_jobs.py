@@ -84,7 +84,7 @@ def tables() -> list[sa.Table]:
             sa.Index("ix_job_lease", "namespace", "lease_expires_at"),
             sa.Index("ix_job_account", "account_id", "id"),
             sa.Index(
-                "ix_job_share", "account_id", "state", "is_held", "priority", "share_tag", "id"
+                "ix_job_share", "account_id", "namespace", "state", "is_held", "priority", "share_tag", "id"
             ),
             sa.Index("ix_job_created", "namespace", "created_at", "id"),
             sa.Index("ix_job_expires", "expires_at"),
@@ -183,6 +183,7 @@ def tables() -> list[sa.Table]:
             "job_share",
             own,
             sa.Column("account_id", sa.Integer, primary_key=True, autoincrement=False),
+            sa.Column("namespace", word(64), primary_key=True),
             sa.Column("finish_tag", sa.Double, nullable=False),
             count("queued"),
             count("running"),

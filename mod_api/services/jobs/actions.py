@@ -74,7 +74,7 @@ def retry(
 
     def work() -> None:
         permissions.refuse_blocked(by)
-        share = shares.locked(by.id, most_running=settings.max_running_jobs)
+        share = shares.locked(by.id, job.namespace, most_running=settings.max_running_jobs)
         refuse_too_many(share.queued, settings)
         again = state.submit(
             by.id,

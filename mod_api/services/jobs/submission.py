@@ -90,12 +90,13 @@ def _queue(
     key: idempotency.Taken | None,
 ) -> str:
     permissions.refuse_blocked(by)
-    share = shares.locked(by.id, most_running=settings.max_running_jobs)
+    namespace = settings.ci_container_prefix
+    share = shares.locked(by.id, namespace, most_running=settings.max_running_jobs)
     refuse_too_many(share.queued, settings)
     job = state.submit(
         by.id,
         uuid,
-        namespace=settings.ci_container_prefix,
+        namespace=namespace,
         spec=wish.spec,
         source_sha256=sha256,
         source_bytes=size,

@@ -1,0 +1,1 @@
+"""Tests of jobs: their states and the order of their queue."""
