@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": "demo.commands:demo",
     "jobs": "mod_api.job_commands:jobs",
     "logs": "mod_api.log_commands:logs",
+    "outbox": "mod_api.outbox_commands:outbox",
     "queue": "mod_ci.commands:queue",
     "repository": "mod_ci.commands:repository",
     "rollup": "mod_api.rollup_commands:rollup",

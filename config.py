@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from importlib.util import find_spec
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, TypeVar, get_type_hints
 from urllib.parse import urlsplit
@@ -166,6 +166,13 @@ def _hosts(text: str) -> tuple[str, ...]:
     return hosts
 
 
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(word) for word in _words(text))
+    except ValueError:
+        raise ValueError("must be networks such as 10.1.0.0/16,fd00::/8") from None
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -237,6 +244,9 @@ class Settings:
     local_jobs_account: Annotated[str | None, _email] = None
     ci_db_path: Annotated[Path | None, _file] = None
     ci_container_prefix: Annotated[str, _prefix] = ""
+
+    webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], _networks] = ()
+    webhook_retention: Annotated[int, _whole(1, 3650)] = 30
 
     github_client_id: Annotated[str | None, str] = None
     github_client_secret: Annotated[str | None, str] = field(default=None, repr=False)

@@ -5,6 +5,7 @@ from flask import Flask
 import command_line
 import json_log
 import mod_job.models  # noqa: F401
+import mod_outbox.models  # noqa: F401
 import mod_test.rollup.tables  # noqa: F401  these bring every table into the metadata
 from config import Settings
 from database import init_database

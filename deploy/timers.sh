@@ -25,6 +25,12 @@ while true; do
     sleep 60
 done &
 
+# Neither waits for the other: receivers may be slow.
+while true; do
+    flask --app run outbox deliver
+    sleep 60
+done &
+
 while true; do
     flask --app run queue expire
     # Up to the next full minute, however long that took.

@@ -32,6 +32,7 @@ from mod_api.routes import (
     runs,
     samples,
     system,
+    webhooks,
     workers,
 )
 from mod_api.services.system import health
@@ -50,6 +51,7 @@ RESOURCES = (
     baselines.bp,
     artifacts.bp,
     downloads.bp,
+    webhooks.bp,
     system.bp,
     audit.bp,
 )

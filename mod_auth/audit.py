@@ -17,6 +17,7 @@ HIDDEN = "[secret]"
 # Reasons and names are people's own texts, and people paste: our credentials, GitHub's, hashes.
 SECRETS = re.compile(
     r"sp(?:ci|ca)_[A-Za-z0-9_-]{20,}"
+    r"|whsec_[A-Za-z0-9+/=]{20,}"
     r"|g(?:h[opusr]|ithub_pat)_[A-Za-z0-9_]{20,}"
     r"|\$[56]\$(?:rounds=\d+\$)?[./0-9A-Za-z]{0,16}\$[./0-9A-Za-z]{43,86}"
     r"|\$2[aby]\$\d\d\$[./0-9A-Za-z]{53}"

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 
-from database import db, utc_now
+from database import db, execute, utc_now
 from mod_job import shares
 from mod_job.models import (
     Conclusion,
@@ -24,6 +24,8 @@ from mod_job.models import (
     JobState,
     JobTestOutcome,
 )
+from mod_outbox import outbox
+from mod_outbox.models import Event, Webhook
 
 MOST_LOST_ATTEMPTS = 3
 # The columns that count a job's tests, by how they ended.
@@ -33,6 +35,7 @@ COUNTED = {
     JobTestOutcome.error: "errors",
     JobTestOutcome.skipped: "skipped",
 }
+TELL = outbox.telling(Event.job_ended, Webhook.account_id == bindparam("account_id"))
 NO_TESTS = dict.fromkeys((*COUNTED.values(), "flaky"), 0)
 
 
@@ -165,6 +168,7 @@ def end(
     job.exit_code, job.signal = exit_code, signal
     job.is_report_whole = is_report_whole
     note(job, "ended", why, attempt_id=attempt_id, by=by)
+    execute(TELL, outbox.message(job.id) | {"account_id": job.account_id})
     shares.level(share)
     return True
 

@@ -7,15 +7,18 @@ for what they append, the highest id decides.
 import dataclasses
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import Table, bindparam, insert, or_, select, update
 
 from database import db, execute, fetch, fetch_first, last_row_id, utc_now
+from mod_outbox import outbox
+from mod_outbox.models import Event, Webhook
 from mod_test.models import (
     Progress,
     ProgressCause,
     ProgressRecord,
     Run,
     RunRecord,
+    RunRequester,
     TestStatus,
 )
 
@@ -34,6 +37,14 @@ APPEND = insert(cast("Table", Progress.__table__)).values(timestamp=utc_now())
 RECORD = insert(cast("Table", ProgressRecord.__table__)).values(
     progress_id=last_row_id(), recorded_at=utc_now()
 )
+# Webhooks of whoever asked for the run, and those that are told of all.
+IS_CONCERNED = or_(
+    Webhook.all_runs,
+    Webhook.account_id.in_(
+        select(RunRequester.user_id).where(RunRequester.test_id == bindparam("subject_id"))
+    ),
+)
+TELL = outbox.telling(Event.run_ended, IS_CONCERNED)
 HOLD = (
     update(RunRecord)
     .where(RunRecord.test_id == bindparam("run_id"))
@@ -128,4 +139,5 @@ def end(
     db.session.execute(
         update(RunRecord).where(RunRecord.test_id == run_id).values(lease_expires_at=None)
     )
+    execute(TELL, outbox.message(run_id))
     return True

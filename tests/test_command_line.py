@@ -35,6 +35,7 @@ ARGUMENTS = {
     "demo seed": [],
     "jobs expire": [],
     "logs keep": [],
+    "outbox deliver": [],
     "queue expire": [],
     "repository sweep": [],
     "repository sync": [],

@@ -227,7 +227,7 @@ def test_compose_and_systemd_do_what_the_paper_has_on_its_schedule() -> None:
     paper = (ROOT / "docs" / "operating.md").read_text("utf-8")
     row = re.compile(r"^\| `flask --app run ([a-z ]+)` \| (an? \w+)", re.MULTILINE)
     wanted = dict(row.findall(paper))
-    in_compose = {"queue expire": "a minute"} | {
+    in_compose = {"queue expire": "a minute", "outbox deliver": "a minute"} | {
         command: {"60": "an hour", "1440": "a day", "10080": "a week"}[minutes]
         for minutes, command in re.findall(r"every (\d+) flask --app run ([a-z ]+)", TIMERS_SH)
     }
@@ -241,7 +241,7 @@ def test_compose_and_systemd_do_what_the_paper_has_on_its_schedule() -> None:
         for timer in TIMERS
     }
 
-    assert len(wanted) == 6
+    assert len(wanted) == 7
     assert in_compose == wanted
     assert timed == wanted
     assert set(FLASK.findall(TIMERS_SH)) == set(wanted)

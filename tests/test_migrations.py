@@ -219,7 +219,7 @@ def test_what_was_kept_before_the_release_is_kept(empty_database: str, writer: R
 
     upgrade(empty_database)
 
-    assert version_of(writer) == "0020"
+    assert version_of(writer) == "0021"
     assert given_schema.contents(writer, list(given)) == given
     assert writer.execute("SELECT test_id, status FROM run_rollup") == [(3, "canceled")]
     assert writer.execute("SELECT generation FROM rollup_state") == [(16,)]
@@ -528,7 +528,7 @@ def test_an_upgrade_that_is_killed_again_and_again_ends_with_the_same_schema(
 
         assert kills >= {"0016": 1}.get(origin, 125 // changes)
         assert schema(url) == undisturbed
-        assert version_of(raw) == "0020"
+        assert version_of(raw) == "0021"
         assert {t: len(found) for t, found in given_schema.contents(raw, ROWS_MADE).items()} == rows
         assert raw.execute("SELECT generation = 0 FROM rollup_state") == [(0,)]
     mariadb.drop(name)

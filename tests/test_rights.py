@@ -88,6 +88,7 @@ def test_the_documented_rights_are_enough(place: Place) -> None:
         "queue expire",
         "jobs expire",
         "logs keep",
+        "outbox deliver",
         "accounts list",
     ):
         done = place.flask(place.serve, *command.split())

@@ -5,7 +5,15 @@ import pytest
 
 @pytest.mark.parametrize(
     "command",
-    ["rollup rebuild", "rollup verify", "rollup adopt", "logs keep", "queue expire", "jobs expire"],
+    [
+        "rollup rebuild",
+        "rollup verify",
+        "rollup adopt",
+        "logs keep",
+        "queue expire",
+        "jobs expire",
+        "outbox deliver",
+    ],
 )
 def test_a_database_that_is_away_is_told_in_one_line(make_app, command) -> None:
     app = make_app(database_url="mysql+pymysql://me:hidden@127.0.0.1:1/site")

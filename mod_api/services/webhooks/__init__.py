@@ -1,0 +1,1 @@
+"""Webhooks: receivers of events, and what becomes of the messages to them."""
