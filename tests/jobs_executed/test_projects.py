@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.conftest import COUNTED
 from tests.jobs_executed.conftest import Jobs, why_not
 
 PASSING = {"test_it.py": "import pathlib\n\ndef test_it():\n    assert pathlib.Path('a').name\n"}
@@ -266,7 +267,7 @@ def test_boxes_of_podman_end_in_the_same_words(
     jobs: Jobs, start_runner: Callable[..., Any]
 ) -> None:
     if problem := why_not("podman"):
-        pytest.skip(problem)
+        pytest.skip(COUNTED + problem)
     start_runner(engine="podman")
 
     passing = jobs.run(PASSING)

@@ -12,6 +12,7 @@ import pytest
 from mod_ci.runner.engines import NAMES, make
 from mod_ci.runner.engines.model import ATTEMPT, NAMESPACE, RUNNER, Bounds, Box, End, Engine, Mount
 from mod_ci.runner.limits import MIB
+from tests.conftest import COUNTED
 
 BOUNDS = Bounds(
     time_s=60,
@@ -35,7 +36,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
         PROBLEMS[name] = found.probe()
     problem = PROBLEMS[name]
     if problem is not None:
-        pytest.skip(problem)
+        pytest.skip(problem if name == "bwrap" else COUNTED + problem)
     return found
 
 
