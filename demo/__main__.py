@@ -13,7 +13,7 @@ from demo.runs import show_runs
 from demo.set_up import set_up
 from demo.summary import tell_site, tell_summary
 from demo.telling import say
-from demo.web import start_runner, start_web
+from demo.web import start_deliverer, start_runner, start_web
 
 
 def main() -> int:
@@ -40,6 +40,7 @@ def serve(place: Place) -> None:
         site = set_up(place)
         start_web(place, children)
         takes_jobs = start_runner(place, site, children)
+        start_deliverer(place, children)
         client = Client(place.url, site.own_token, children.check)
         run_id = show_runs(client, place, site)
         tell_summary(client, run_id)

@@ -1,4 +1,4 @@
-"""The two processes of the site, and asking the first whether it answers."""
+"""The processes of the site, and asking the first whether it answers."""
 
 import os
 import signal
@@ -55,6 +55,12 @@ def start_runner(place: Place, site: Site, children: Children) -> bool:
     # Without its server it cannot give its run back; its lease then runs out soon enough.
     children.start("runner", command, environment, ended_by=signal.SIGKILL)
     return problem is None
+
+
+def start_deliverer(place: Place, children: Children) -> None:
+    """Start what delivers messages to webhooks."""
+    command = [sys.executable, "-m", "flask", "--app", "run", "outbox", "deliver", "--follow"]
+    children.start("deliverer", command, place.environment)
 
 
 def _is_well(place: Place) -> bool:

@@ -9,7 +9,7 @@ from flask.cli import with_appcontext
 from config import Settings
 from database import reading
 from mod_api import application
-from mod_api.checks import database, rollup, runs, services, settings
+from mod_api.checks import database, outbox, rollup, runs, services, settings
 from mod_api.checks.finding import Finding, Level
 
 COLORS = {Level.ok: "green", Level.warn: "yellow", Level.fail: "red"}
@@ -47,3 +47,4 @@ def findings(app: Flask) -> Iterator[Finding]:
         if tables_are_there:
             yield from rollup.findings()
             yield from runs.findings()
+            yield outbox.finding()

@@ -20,6 +20,7 @@ from database import (
     execute,
     fetch,
     fetch_first,
+    fetch_value,
     fetch_values,
     now,
     utc_after,
@@ -104,6 +105,12 @@ def queue_again(message_id: int) -> bool:
         .where(OutboxMessage.id == message_id, OutboxMessage.state != MessageState.waiting)
         .values(state=MessageState.waiting, failures=0, next_at=utc_now(), ended_at=None, why=None)
     )
+
+
+def listeners() -> int:
+    """Return how many webhooks are on."""
+    count: int = fetch_value(select(func.count()).select_from(Webhook).where(Webhook.is_on))
+    return count
 
 
 def due_webhooks() -> Sequence[int]:
@@ -242,7 +249,8 @@ def expire(days: int) -> int:
 
 def counts_of_tries() -> dict[str, int]:
     """Return how many tries of the last hour ended in which way."""
-    return dict.fromkeys(TryOutcome, 0) | {row.outcome: row.count for row in fetch(_LAST_HOUR)}
+    counts = {outcome.value: 0 for outcome in TryOutcome}
+    return counts | {outcome.value: count for outcome, count in fetch(_LAST_HOUR)}
 
 
 def waiting() -> Any:
@@ -291,7 +299,7 @@ _DUE_MESSAGE = (
     .limit(1)
 )
 _LAST_HOUR = (
-    select(DeliveryTry.outcome, func.count().label("count"))
+    select(DeliveryTry.outcome, func.count())
     .where(DeliveryTry.at > utc_after(-3600))
     .group_by(DeliveryTry.outcome)
 )

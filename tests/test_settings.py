@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from dataclasses import fields
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from run import create_app
 SECRET = "0123456789abcdef0123456789abcdef"
 PASSWORD = "hunter2"
 
+NETWORKS = (ip_network("10.1.0.0/16"), ip_network("::1/128"))
 RIGHT = {
     "database_url": ("mysql+pymysql://u:p@db.example.org/ci", "mysql+pymysql://u:p@db.example.org/ci"),
     "sample_repository": ("/srv/samples", Path("/srv/samples")),
@@ -26,6 +28,20 @@ RIGHT = {
     "rate_limit_write": ("5/second", "5/second"),
     "rate_limit_auth": ("5/15 minutes", "5/15 minutes"),
     "rate_limit_runner": ("1/day", "1/day"),
+    "rate_limit_submit": ("9/hour", "9/hour"),
+    "jobs": ("on", True),
+    "job_scan": ("clamdscan --no-summary", "clamdscan --no-summary"),
+    "job_retention": ("7", 7),
+    "job_time_limit": ("60", 60),
+    "job_memory_limit": ("1GiB", 1024**3),
+    "max_job_upload": ("8 MiB", 8 * 1024 * 1024),
+    "max_queued_jobs": ("5", 5),
+    "max_running_jobs": ("1", 1),
+    "local_jobs_account": ("ann@example.org", "ann@example.org"),
+    "ci_db_path": ("/srv/ci/jobs.db", Path("/srv/ci/jobs.db")),
+    "ci_container_prefix": ("one-", "one-"),
+    "webhook_networks": ("10.1.0.0/16, ::1/128", NETWORKS),
+    "webhook_retention": ("7", 7),
     "main_repository": ("me/extractor", "me/extractor"),
     "allowed_repositories": ("a/b, c/d.e", ("a/b", "c/d.e")),
     "git_base_url": ("file:///srv/git/", "file:///srv/git"),
@@ -69,6 +85,20 @@ WRONG = {
     "rate_limit_write": ["many"],
     "rate_limit_auth": ["5 per"],
     "rate_limit_runner": ["unlimited"],
+    "rate_limit_submit": ["often"],
+    "jobs": ["yes", "1"],
+    "job_scan": [],  # any command
+    "job_retention": ["0", "3651"],
+    "job_time_limit": ["0", "86401"],
+    "job_memory_limit": ["0", "much"],
+    "max_job_upload": ["0 GiB", "x"],
+    "max_queued_jobs": ["0", "1000001"],
+    "max_running_jobs": ["0", "10001"],
+    "local_jobs_account": ["ann", "ann @example.org"],
+    "ci_db_path": [],  # any file
+    "ci_container_prefix": ["-one", "a/b", "x" * 41],
+    "webhook_networks": ["10.1.0.1/16", "example.org", "10.0.0.0/33"],
+    "webhook_retention": ["0", "3651"],
     "main_repository": ["ccextractor", "a/b/c", "a/..", "https://github.com/a/b"],
     "allowed_repositories": ["a/b, c", "a/."],
     "git_base_url": ["github.com", "ssh://git@github.com", "https://", f"git://u:{PASSWORD}@h"],

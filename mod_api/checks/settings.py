@@ -36,7 +36,7 @@ def effective(settings: Settings) -> Iterator[str]:
         elif name == "DATABASE_URL":
             yield f"{name}={make_url(value).render_as_string(hide_password=True)}"
         elif isinstance(value, tuple):
-            yield f"{name}={','.join(value) or 'none'}"
+            yield f"{name}={','.join(map(str, value)) or 'none'}"
         elif value is None:
             yield f"{name}=off"
         else:

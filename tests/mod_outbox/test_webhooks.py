@@ -7,10 +7,13 @@ import pytest
 from flask import Flask
 
 from config import ROOT
+from database import reading
+from mod_api.services.system import run_metrics
 from tests import factories
 from tests.mod_outbox.conftest import Hooks
 from tests.mod_outbox.receiver import Receiver
 from tests.runners import API, LONG_AGO, accepted
+from tests.sql import counted
 
 URL = "https://example.org/hook"
 
@@ -174,3 +177,60 @@ def test_the_documented_verification_is_right(
 
     assert names["verify"](hook["secret"], message.headers, message.body)
     assert not names["verify"](hook["secret"], message.headers, message.body + b" ")
+
+
+def test_the_check_warns_where_nothing_delivers(app: Flask, hooks: Hooks) -> None:
+    hook = hooks.create(URL)
+    hooks.test(hook)
+    result = hooks.app.test_cli_runner().invoke(args=["check"])
+    assert result.exception is None, repr(result.exception)
+    said = result.stdout
+    assert "outbox        1 webhooks are on; 1 messages wait." in said
+
+    hooks.make_due()
+
+    said = hooks.app.test_cli_runner().invoke(args=["check"]).stdout
+    (line,) = [line for line in said.splitlines() if " outbox " in line]
+    assert line.startswith("warn")
+    assert "outbox deliver" in line
+
+
+def test_the_metrics_of_the_outbox(app: Flask, hooks: Hooks, receiver: Receiver) -> None:
+    hook = hooks.create(receiver.url)
+    hooks.test(hook)
+    hooks.deliver()
+    receiver.mood = "error"
+    hooks.test(hook)
+    hooks.deliver()
+
+    with hooks.app.app_context(), reading():
+        found = run_metrics.state()
+
+    assert found.waiting_messages == 1
+    assert found.oldest_message_seconds >= 0
+    assert found.tries == {
+        "delivered": 1, "bad_status": 1, "redirect": 0, "timeout": 0, "unreachable": 0,
+        "address_refused": 0,
+    }  # fmt: skip
+
+
+def test_a_page_costs_the_same_whatever_its_length(app: Flask, hooks: Hooks) -> None:
+    hook = hooks.create(URL)
+    hooks.test(hook)
+    paths = ("/webhooks", f"/webhooks/{hook['webhook_id']}/deliveries")
+
+    def costs() -> list[int]:
+        counts = []
+        for path in paths:
+            with counted(hooks.app) as statements:
+                accepted(hooks.client.get(f"{API}{path}", headers=hooks.headers))
+            counts.append(len(statements))
+        return counts
+
+    few = costs()
+    for _ in range(20):
+        hooks.test(hook)
+    for _ in range(8):
+        hooks.create(URL)
+
+    assert costs() == few

@@ -1,4 +1,4 @@
-"""Metrics from the database: the queue, runs by status, lost leases.
+"""Metrics from the database: the queue, runs by status, lost leases, the outbox.
 
 Asked when Prometheus asks, in a few statements whose cost does not grow with the results.
 """
@@ -18,6 +18,7 @@ from mod_api.services.system.probe import Probe
 from mod_ci import lost_leases
 from mod_ci.open_runs import among
 from mod_job.models import Job, JobState
+from mod_outbox import outbox
 from mod_test.models import Platform, Run, RunRecord, TestStatus
 from mod_test.rollup.kept import CONCERNED, IS_KEPT
 from mod_test.rollup.settle import settled_reading
@@ -42,6 +43,9 @@ class State:
     lost_leases: dict[str, int]
     jobs: dict[str, int]
     oldest_job_seconds: float
+    waiting_messages: int
+    oldest_message_seconds: float
+    tries: dict[str, int]
 
 
 def probe(app: Flask) -> Probe[State]:
@@ -89,7 +93,18 @@ def state(namespace: str = "") -> State:
         jobs[state_of_job] += count
         if state_of_job == JobState.queued:
             oldest_job = max(0.0, float(age_ms) / 1000)
-    return State(waiting, oldest, runs, lost, jobs, oldest_job)
+    messages = outbox.waiting()
+    return State(
+        waiting,
+        oldest,
+        runs,
+        lost,
+        jobs,
+        oldest_job,
+        waiting_messages=messages.count,
+        oldest_message_seconds=max(0.0, float(messages.oldest_ms or 0) / 1000),
+        tries=outbox.counts_of_tries(),
+    )
 
 
 class _Asked(Collector):
@@ -140,6 +155,24 @@ class _Asked(Collector):
         )
         yield GaugeMetricFamily(
             "ci_jobs_running", "Jobs that runners hold.", value=found.jobs[JobState.running.value]
+        )
+        yield GaugeMetricFamily(
+            "ci_outbox_depth",
+            "Messages to webhooks that are not delivered yet.",
+            value=found.waiting_messages,
+        )
+        yield GaugeMetricFamily(
+            "ci_outbox_oldest_seconds",
+            "How old the oldest of them is; 0 when there is none.",
+            value=found.oldest_message_seconds,
+        )
+        yield _by(
+            GaugeMetricFamily(
+                "ci_webhook_tries_last_hour",
+                "Tries to deliver a message in the last hour, by what came of them.",
+                labels=["outcome"],
+            ),
+            found.tries,
         )
         yield _by(GaugeMetricFamily("ci_runs", "Runs by status.", labels=["status"]), found.runs)
         yield _by(

@@ -1,8 +1,7 @@
 """Webhooks of an account: made, listed, changed, removed, and their secrets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,45 +25,6 @@ MOST = 10
 BOTH_SIGN = timedelta(hours=24)
 
 
-@dataclass(frozen=True)
-class WebhookView:
-    """A webhook as its owner sees it; `secret` only when it is new."""
-
-    row: Webhook
-    base: str
-    secret: str | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.row, name)
-
-    @property
-    def webhook_id(self) -> int:
-        return self.row.id
-
-    @property
-    def events(self) -> list[str]:
-        wanted = {Event.job_ended: self.row.on_job_ended, Event.run_ended: self.row.on_run_ended}
-        return [event.value for event, is_wanted in wanted.items() if is_wanted]
-
-    @property
-    def enabled(self) -> bool:
-        return self.row.is_on
-
-    @property
-    def disabled_reason(self) -> str | None:
-        return self.row.off_reason
-
-    @property
-    def previous_secret_until(self) -> datetime | None:
-        until = self.row.old_salt_until
-        return until if until is not None and until > now() else None
-
-    @property
-    def links(self) -> dict[str, str]:
-        own = f"{self.base}/webhooks/{self.row.id}"
-        return {"self": own, "deliveries": f"{own}/deliveries"}
-
-
 def find(webhook_id: int, by: Account, *, locks: bool = False) -> Webhook:
     """A webhook of this account. Raises NotFound, also for one of somebody else."""
     found = db.session.get(Webhook, webhook_id, with_for_update=locks, populate_existing=True)
@@ -73,18 +33,16 @@ def find(webhook_id: int, by: Account, *, locks: bool = False) -> Webhook:
     return found
 
 
-def get(webhook_id: int, by: Account, *, base: str) -> WebhookView:
+def get(webhook_id: int, by: Account, *, base: str) -> dict[str, Any]:
     """A webhook of this account. Raises NotFound."""
-    return WebhookView(find(webhook_id, by), base)
+    return _shown(find(webhook_id, by), base)
 
 
-def list_webhooks(by: Account, *, limit: int, offset: int, base: str) -> Page[WebhookView]:
+def list_webhooks(by: Account, *, limit: int, offset: int, base: str) -> Page[dict[str, Any]]:
     """A page of the account's webhooks, the newest first."""
     own = select(Webhook).where(Webhook.account_id == by.id)
     rows = db.session.scalars(own.order_by(Webhook.id.desc()).limit(limit).offset(offset)).all()
-    return page(
-        [WebhookView(row, base) for row in rows], total=_count(by), limit=limit, offset=offset
-    )
+    return page([_shown(row, base) for row in rows], total=_count(by), limit=limit, offset=offset)
 
 
 def create(
@@ -96,7 +54,7 @@ def create(
     events: Sequence[str],
     description: str | None = None,
     all_runs: bool = False,
-) -> WebhookView:
+) -> dict[str, Any]:
     """A new webhook, with its secret.
 
     Raises Invalid, Unprocessable `address_refused`, Forbidden, Conflict `too_many_webhooks`.
@@ -122,7 +80,7 @@ def create(
     db.session.add(made)
     db.session.flush()
     _note("webhook.created", made, by, events=list(events), host=urlsplit(url).hostname)
-    return WebhookView(made, base, _secret(made, settings))
+    return _shown(made, base) | {"secret": _secret(made, settings)}
 
 
 def change(
@@ -134,7 +92,7 @@ def change(
     enabled: bool | None = None,
     events: Sequence[str] | None = None,
     **values: Any,
-) -> WebhookView:
+) -> dict[str, Any]:
     """Change what is named of a webhook. Switched off, it loses the messages that wait for it.
 
     Raises NotFound, Invalid, Unprocessable `address_refused`, Forbidden.
@@ -160,7 +118,7 @@ def change(
     if not row.is_on:
         outbox.give_up_all(row.id)
     _note("webhook.changed", row, by, **told)
-    return WebhookView(row, base)
+    return _shown(row, base)
 
 
 def remove(webhook_id: int, by: Account) -> None:
@@ -171,14 +129,14 @@ def remove(webhook_id: int, by: Account) -> None:
     db.session.flush()
 
 
-def rotate_secret(webhook_id: int, by: Account, settings: Settings, *, base: str) -> WebhookView:
+def rotate_secret(webhook_id: int, by: Account, settings: Settings, *, base: str) -> dict[str, Any]:
     """A webhook with a new secret; the old one signs, too, for 24 hours. Raises NotFound."""
     row = find(webhook_id, by, locks=True)
     row.old_salt, row.old_salt_until = row.salt, now() + BOTH_SIGN
     row.salt = signing.new_salt()
     db.session.flush()
     _note("webhook.secret_rotated", row, by)
-    return WebhookView(row, base, _secret(row, settings))
+    return _shown(row, base) | {"secret": _secret(row, settings)}
 
 
 def check_url(url: str, settings: Settings) -> None:
@@ -200,6 +158,26 @@ def check_url(url: str, settings: Settings) -> None:
         return
     if not is_good:
         raise Unprocessable("Webhooks are not delivered to this address.", "address_refused")
+
+
+def _shown(row: Webhook, base: str) -> dict[str, Any]:
+    """A webhook as its owner sees it."""
+    wanted = {Event.job_ended: row.on_job_ended, Event.run_ended: row.on_run_ended}
+    own = f"{base}/webhooks/{row.id}"
+    is_rotating = row.old_salt_until is not None and row.old_salt_until > now()
+    return {
+        "webhook_id": row.id,
+        "url": row.url,
+        "description": row.description,
+        "events": [event.value for event, is_wanted in wanted.items() if is_wanted],
+        "all_runs": row.all_runs,
+        "enabled": row.is_on,
+        "disabled_reason": row.off_reason,
+        "failing_since": row.failing_since,
+        "previous_secret_until": row.old_salt_until if is_rotating else None,
+        "created_at": row.created_at,
+        "links": {"self": own, "deliveries": f"{own}/deliveries"},
+    }
 
 
 def _subscribe(row: Webhook, events: Sequence[str], caller: Caller) -> None:
