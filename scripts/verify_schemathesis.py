@@ -113,6 +113,7 @@ def prepare(folder: Path, environment: dict[str, str]) -> dict[str, str]:
         tokens = full_dataset.tokens()
         full_dataset.fill(folder / "repository")
         full_dataset.fill_jobs(app.extensions["repository"])
+        full_dataset.fill_webhooks()
         db.engine.dispose()
     return tokens
 

@@ -20,6 +20,14 @@ from passlib.hash import sha512_crypt
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from mod_auth.models import AccountRecord, ApiToken, Role, User
+from mod_outbox.models import (
+    DeliveryTry,
+    Event,
+    MessageState,
+    OutboxMessage,
+    TryOutcome,
+    Webhook,
+)
 from mod_regression.models import (
     AcceptedVariant,
     Category,
@@ -445,6 +453,45 @@ def stored_sample(folder: Path, content: bytes, extension: str = "ts", **options
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return sample(sha=name, extension=extension, **options)
+
+
+def delivered_message(account_id: int) -> int:
+    """The id of a message to a new webhook of an account, delivered at the first try."""
+    hook = _insert(
+        Webhook(
+            account_id=account_id,
+            url="https://example.org/hook",
+            on_job_ended=True,
+            is_on=True,
+            salt="0" * 32,
+            listening_since=START,
+            created_at=START,
+        )
+    )
+    sent = _insert(
+        OutboxMessage(
+            webhook_id=hook.id,
+            uuid=f"00000000-0000-4000-8000-{next_number('message'):012}",
+            event=Event.test,
+            subject_id=hook.id,
+            body="{}",
+            state=MessageState.delivered,
+            tries=1,
+            created_at=START,
+            next_at=START,
+            ended_at=START,
+        )
+    )
+    _insert(
+        DeliveryTry(
+            message_id=sent.id,
+            at=START,
+            duration_ms=12,
+            outcome=TryOutcome.delivered,
+            status=204,
+        )
+    )
+    return sent.id
 
 
 def _insert(row: Row) -> Row:

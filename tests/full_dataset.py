@@ -145,3 +145,8 @@ def claim(kind: str = "run") -> str:
     """The body of a claim."""
     told = {"platform": "linux", "runner_name": "conformance", "wait": 0, "kinds": [kind]}
     return json.dumps(told)
+
+
+def fill_webhooks() -> None:
+    """A webhook of the first account, with a message that was delivered."""
+    factories.delivered_message(1)
