@@ -209,7 +209,7 @@ def test_a_second_start_meanwhile_is_refused(site: Demonstration) -> None:
 
 def test_the_commands_that_it_prints_can_be_followed(site: Demonstration) -> None:
     printed = site.said.replace("\\\n", " ").replace("$TOKEN", site.token)
-    commands = [line.strip() for line in printed.splitlines() if line.startswith("  curl ")]
+    commands = [line.strip() for line in printed.splitlines() if line.startswith("  curl -s ")]
     assert len(commands) == 3
     assert all(command.endswith("| python3 -m json.tool") for command in commands)
 
