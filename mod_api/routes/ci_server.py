@@ -26,7 +26,6 @@ from mod_auth.accounts import Account
 from mod_auth.scopes import Scope
 
 bp = Blueprint("ci_server", __name__)
-MEDIA_TYPE = "text/event-stream; charset=utf-8"
 TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 EVENT_ID = re.compile("end|[0-9]{1,10}")
 
@@ -146,8 +145,7 @@ def _followed(
             last_event_id=last_event_id,
             as_original=True,
             tells_id=tells_id,
-        ),
-        MEDIA_TYPE,
+        )
     )
 
 

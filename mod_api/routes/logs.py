@@ -29,6 +29,7 @@ bp = Resource(
     "Errors and Logs", __name__, url_prefix="/runs", description="Structured errors and logs"
 )
 LogPage = page_of(LogLineSchema, LogPaginationSchema, finished=FINISHED)
+CONTENT_TYPE = f"{frames.MEDIA_TYPE}; charset=utf-8"
 STREAM = (
     "Server-Sent Events (text/event-stream); an `end` event, with the id `end`, is the last one"
 )
@@ -134,17 +135,17 @@ def follow_run(headers: dict[str, Any], run_id: int) -> Any:
     )
 
 
-def streamed(open_stream: Any, media_type: str = frames.MEDIA_TYPE) -> Response:
+def streamed(open_stream: Any) -> Response:
     """The response that a stream is; 204 where there is nothing more to follow."""
     stream: Stream | None = open_stream()
     if stream is None:
         return Response(status=204)
     if request.method == "HEAD":
         stream.close()
-        return Response(content_type=media_type, headers=frames.HEADERS)
+        return Response(content_type=CONTENT_TYPE, headers=frames.HEADERS)
     return Response(
         stream,
-        content_type=media_type,
+        content_type=CONTENT_TYPE,
         headers=frames.HEADERS,
         direct_passthrough=True,
     )
