@@ -24,7 +24,7 @@ MISSING = [
     name for name in PROGRAMS if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
 ]
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.exhaustive,  # its daemons are no part of the gate
     pytest.mark.timeout(300),
     pytest.mark.skipif(bool(MISSING), reason=f"Slurm is not installed: {', '.join(MISSING)}"),
     pytest.mark.skipif(os.geteuid() != 0, reason="Slurm's nodes are started as root"),
@@ -110,8 +110,8 @@ class Slurm:
             argv, env=self.environ, check=False, stdout=subprocess.PIPE, text=True, timeout=60
         ).stdout
 
-    def processes(self, job: str = "") -> list[psutil.Process]:
-        """The processes of a job, or of all jobs, of this Slurm."""
+    def processes(self, job: str = "", *, keepers: bool = False) -> list[psutil.Process]:
+        """The processes of a job, or of all jobs, of this Slurm; with their steps' keepers."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -119,7 +119,8 @@ class Slurm:
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
             if environ.get("SLURM_CONF") == self.environ["SLURM_CONF"] and (
-                environ.get("SLURM_JOB_ID", "") == job if job else "SLURM_JOB_ID" in environ
+                keepers
+                or (environ.get("SLURM_JOB_ID", "") == job if job else "SLURM_JOB_ID" in environ)
             ):
                 found.append(process)
         return found
@@ -136,11 +137,12 @@ class Slurm:
 
     def stop(self) -> None:
         self.call("scancel", "--name=ci-pilot", "--signal=KILL", "--full")
-        for process in self.processes():
-            process.kill()
         for daemon in reversed(self.started):
             daemon.kill()
             daemon.wait()
+        # The keepers of steps, too, which outlive their daemon and have no SLURM_JOB_ID.
+        for process in self.processes(keepers=True):
+            process.kill()
 
 
 @pytest.fixture
