@@ -29,7 +29,7 @@ TYPES = frozenset(
 )  # fmt: skip
 # Answers below these addresses hold tokens and credentials. Next to text that somebody else chose,
 # the length of a compressed answer tells a secret bit by bit (BREACH).
-WITH_CREDENTIALS = (f"{PREFIX}/auth/", f"{PREFIX}/attempts")
+WITH_CREDENTIALS = (f"{PREFIX}/auth/", f"{PREFIX}/attempts", f"{PREFIX}/webhooks")
 GZIP = 16 + zlib.MAX_WBITS
 
 
