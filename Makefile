@@ -19,7 +19,7 @@ check: .setup ## linter, format, types and import rules
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/lint-imports
+	PYTHONPATH=clients/python .venv/bin/lint-imports
 
 format: .setup ## format the code and mend what the linter can mend
 	.venv/bin/ruff format

@@ -14,15 +14,18 @@ API = "/api/v1"
 
 
 class Kind(enum.Enum):
-    """What an answer is, and how many ms above a bare route it may take (issue 6)."""
+    """What an answer is, how many ms above a bare route it may take, and in how many statements
+    (issue 6; the report: issue 22)."""
 
-    OBJECT = ("object", 4.0)
-    LIST = ("list of 50", 8.0)
-    MANY = ("100 rows", 12.0)
+    OBJECT = ("object", 4.0, 6)
+    LIST = ("list of 50", 8.0, 6)
+    MANY = ("100 rows", 12.0, 6)
+    REPORT = ("report", 30.0, 16)
 
-    def __init__(self, label: str, bound_ms: float) -> None:
+    def __init__(self, label: str, bound_ms: float, most_statements: int) -> None:
         self.label = label
         self.bound_ms = bound_ms
+        self.most_statements = most_statements
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Line:
 
 
 LEFT_OUT = {
+    "client.command_line": "a file that is made once",
+    "client.for_programs": "a text without any data",
     "Downloads.download_file": "a file, sent as it lies in the storage",
     "Errors and Logs.follow_log": "a stream: `scripts/bench streams`",
     "Errors and Logs.follow_run": "a stream: `scripts/bench streams`",
@@ -126,6 +131,7 @@ LINES: tuple[Line, ...] = (
     *_objects("Runs.get_run", "/runs/{canceled}"),
     *_objects("Runs.get_summary", _ONE_RUN + "/summary"),
     *_objects("Runs.get_config", _ONE_RUN + "/config"),
+    Line("Errors.get_report", _ONE_RUN + "/report", kind=Kind.REPORT),
     *_list("Runs.get_progress", _ONE_RUN + "/progress", "status=completed"),
     *_list("Runs.compare_runs", _ONE_RUN + "/compare", "to={before}", "change=new_failure"),
     *_list(

@@ -423,6 +423,7 @@ UNION ALL SELECT DISTINCT 'media_info', g.sample_id, NULL, NULL, NULL
 }
 
 WITHOUT = {
+    "Errors.get_report": "is put together of several answers",
     "Baselines.get_baseline_approval": "shows how two files differ",
     "Errors and Logs.read_log": "reads a file",
     "Errors and Logs.read_test_log": "reads a file",

@@ -11,7 +11,6 @@ from sqlalchemy.engine import make_url
 from bench.operations import Line
 from bench.sizes import SIZES
 
-MOST_STATEMENTS = 6
 MOST_GROWTH = 1.3
 MATCHES_PER_MS = 5000  # an exact total of many matches may take 1 ms for so many of them
 
@@ -32,6 +31,7 @@ class Measured:
     size: int
     statements: int
     bound: float
+    most_statements: int
     total: int | None = None
     reference: float | None = None
     small: float | None = None
@@ -63,7 +63,7 @@ class Measured:
         found = []
         if self.over > self.bound:
             found.append("slow")
-        if self.statements > MOST_STATEMENTS:
+        if self.statements > self.most_statements:
             found.append("SQL")
         if self.growth is not None and self.growth > MOST_GROWTH:
             found.append("grows")
@@ -74,7 +74,9 @@ def measured(
     line: Line, *, bare: float, p50: float, p95: float, size: int, statements: int, **more: object
 ) -> Measured:
     """The figures of a line."""
-    known = {"name": line.name, "bound": line.kind.bound_ms, **more}
+    kind = line.kind
+    known = {"name": line.name, "bound": kind.bound_ms, "most_statements": kind.most_statements}
+    known |= more
     figures = {"bare": bare, "p50": p50, "p95": p95, "size": size, "statements": statements}
     return Measured(**known, **figures)  # type: ignore[arg-type]  # each by its name
 

@@ -17,6 +17,7 @@ from mod_api.routes import (
     auth,
     baselines,
     ci_server,
+    client,
     docs,
     downloads,
     github,
@@ -80,6 +81,7 @@ def init_api(app: Flask, settings: Settings) -> None:
     if settings.jobs:
         app.register_blueprint(ci_server.bp)
     app.register_blueprint(docs.bp, url_prefix=PREFIX)
+    app.register_blueprint(client.bp)
     errors.install(app)
     app.extensions["openapi"] = api.spec
     app.extensions["metrics_page"] = metrics_page.page_of(app)

@@ -4,7 +4,7 @@ Every function works within the caller's unit of work and locks in one order: th
 then the outputs by id. Records are appended, never changed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import insert, select
@@ -95,6 +95,22 @@ def approve(approval_id: int, *, by: Account, reason: str | None) -> None:
     _decide(approval, Decision.approved, by, reason)
     _append_changes(approval.id, changes)
     _audit("baseline.approved", approval, by, reason, changes)
+
+
+def lock_all(approval_ids: Collection[int]) -> None:
+    """Lock requests, then their outputs, each in the order of their ids: before several are decided
+    in one unit of work. Raises NotFound, with the first that is not there."""
+    found = db.session.scalars(
+        select(BaselineApproval)
+        .where(BaselineApproval.id.in_(approval_ids))
+        .order_by(BaselineApproval.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    missing = sorted(set(approval_ids) - {approval.id for approval in found})
+    if missing:
+        raise NotFound("baseline_approval", missing[0])
+    contents.lock({approval.output_id for approval in found})
 
 
 def reject(approval_id: int, *, by: Account, reason: str | None) -> None:

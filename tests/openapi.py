@@ -20,6 +20,8 @@ from mod_api.document import ERRORS, render
 
 ERROR = {"$ref": "#/components/schemas/ErrorResponse"}
 RATE_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+# What an operation answers in place of JSON to those who ask for it.
+OTHER_FORMS = ("text/markdown", "text/plain")
 SECURITY_HEADERS = ("X-Content-Type-Options", "Content-Security-Policy", "X-Request-Id")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
@@ -106,7 +108,7 @@ class Document:
         )
         if found is False and response.status_code < 400:
             return  # the documentation page, which is no operation
-        if method == "HEAD":
+        if method == "HEAD" or response.mimetype in OTHER_FORMS:
             return
         if found is None:
             assert not response.is_json, f"{method} {path}: undocumented JSON"

@@ -148,9 +148,13 @@ class NotAnId:
 
 
 class IdConverter(BaseConverter):
-    """`<id:run_id>`: takes any text, so that a bad id is a 400 of the API, not an unknown path."""
+    """`<id:run_id>`: takes any text, so that a bad id is a 400 of the API, not an unknown path.
 
-    regex = "[^/]+"
+    The words that stand in the place of an id are paths of their own, which other methods do not
+    take for one.
+    """
+
+    regex = "(?!decisions$)[^/]+"
     part_isolating = True
 
     def to_python(self, value: str) -> Any:

@@ -13,6 +13,7 @@ from mod_api.schemas.baselines import (
     BaselineApprovalSchema,
     BaselineApprovalsSchema,
     DecisionSchema,
+    DecisionsSchema,
 )
 from mod_api.schemas.pages import page_of
 from mod_api.services.baselines import approvals, baselines
@@ -63,6 +64,7 @@ def list_baseline_approvals(
     limit: int,
     offset: int,
     status: str | None = None,
+    run_id: int | None = None,
     regression_id: int | None = None,
     requester: str | None = None,
 ) -> Any:
@@ -73,11 +75,39 @@ def list_baseline_approvals(
     """
     return approvals.list_approvals(
         status=ApprovalStatus(status) if status else None,
+        run_id=run_id,
         regression_id=regression_id,
         requester=requester,
         limit=limit,
         offset=offset,
     )
+
+
+@bp.post("/baseline-approvals/decisions")
+@requires(Scope.BASELINES_WRITE, *APPROVERS)
+@bp.body(DecisionsSchema)
+@bp.response(200, BaselineApprovalsSchema, unit=False)
+@bp.fails(400, 401, 403, 404, 409, 415, 422, 429, 503)
+@bp.codes(
+    {
+        403: "own_request",
+        409: "already_accepted already_decided baseline_changed",
+        422: "not_stored",
+    }
+)
+def decide_baselines(body: dict[str, Any]) -> Any:
+    """Approve or reject several requests, all or none.
+
+    The refusals are those of a single decision, with the `index` of the request among `ids`.
+    """
+    decided = baselines.decide_all(
+        [int(each) for each in body["ids"]],
+        approve=body["decision"] == "approve",
+        by=current_account(),
+        repository=application.repository(),
+        reason=body.get("reason"),
+    )
+    return {"data": decided}
 
 
 @bp.get("/baseline-approvals/<id:approval_id>")

@@ -5,9 +5,6 @@ made once, compressed once and served from memory.
 """
 
 import json
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,7 +14,8 @@ from flask import Blueprint, Response
 
 from mod_api.application import PREFIX, base_url
 from mod_api.document import COMMITTED, TITLE
-from mod_api.middleware import compression, limits, parsing, resource
+from mod_api.middleware import limits, parsing
+from mod_api.middleware.kept import PNG, Kept
 
 bp = Blueprint("docs", __name__)
 
@@ -55,41 +53,12 @@ START = """window.addEventListener("load", () => SwaggerUIBundle({
 """
 
 
-@dataclass
-class Kept:
-    """A body that stays the same: made, tagged and compressed at the first request for it."""
-
-    make: Callable[[], bytes]
-    content_type: str
-    _bodies: dict[str | None, bytes] = field(default_factory=dict)
-    _tag: str = ""
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def answer(self) -> Response:
-        """The body in the coding that the client prefers, or 304."""
-        coding = compression.chosen() if self.content_type != PNG else None
-        response = Response(self._body(coding), content_type=self.content_type)
-        if coding is not None:
-            response.headers["Content-Encoding"] = coding
-        # Asked about each time: after an upgrade, no old part stays beside new ones.
-        return resource.tagged(response, self._tag, cache_control="no-cache")
-
-    def _body(self, coding: str | None) -> bytes:
-        with self._lock:  # whoever comes meanwhile waits for the one who makes it
-            if coding not in self._bodies:
-                plain = self._bodies.get(None) or self.make()
-                self._tag = self._tag or resource.tag_of(plain)
-                self._bodies[coding] = compression.compress(plain, coding) if coding else plain
-            return self._bodies[coding]
-
-
 def _as_json() -> bytes:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C wherever libyaml is
     document = yaml.load(COMMITTED.read_bytes(), Loader=loader)  # noqa: S506  a safe one
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-PNG = "image/png"
 ASSET_TYPES = {
     "swagger-ui.css": "text/css; charset=utf-8",
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",

@@ -2,16 +2,18 @@
 
 from typing import Any
 
-from flask import current_app
+from flask import Response, current_app, request
 
 from config import Settings
 from errors import Forbidden
+from mod_api import application
 from mod_api.application import base_url
 from mod_api.middleware.auth import current_caller, requires
 from mod_api.middleware.files import shelf
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.outputs import DiffListQuery, OutputDiffSchema
 from mod_api.schemas.pages import KeysetPaginationSchema, page_of
+from mod_api.schemas.report import ReportQuery, ReportSchema
 from mod_api.schemas.run_errors import (
     ErrorItemSchema,
     ErrorListQuery,
@@ -22,6 +24,7 @@ from mod_api.schemas.run_errors import (
 )
 from mod_api.services.errors import infrastructure, run_errors
 from mod_api.services.keyset import PageRequest
+from mod_api.services.report import gathering, texts
 from mod_api.services.runs import run_diffs, runs
 from mod_auth import permissions
 from mod_auth.scopes import Scope
@@ -30,6 +33,38 @@ from mod_test.errors_of_runs import ErrorFilter
 from mod_test.errors_of_tests import ErrorType, Severity
 
 bp = Resource("Errors", __name__, url_prefix="/runs", description="What went wrong in runs")
+
+
+FORMS = {"json": "application/json", "markdown": "text/markdown", "text": "text/plain"}
+CONTENT = {
+    "application/json": {"schema": ReportSchema},
+    "text/markdown": {"schema": {"type": "string"}},
+    "text/plain": {"schema": {"type": "string"}},
+}
+
+
+@bp.get("/<id:run_id>/report")
+@requires(Scope.RESULTS_READ)
+@bp.query(ReportQuery)
+@bp.response(200, ReportSchema)
+@bp.doc(responses={"200": {"description": "The report", "content": CONTENT}})
+@bp.fails(400, 401, 403, 404, 429)
+def get_report(run_id: int, format: str | None = None, limit: int | None = None) -> Any:
+    """Tell why a run failed and what of it is new, in at most 4 kB.
+
+    As JSON, Markdown (`text/markdown`) or plain text (`text/plain`), by `format` or `Accept`. Tests
+    are told with their first error; those that are new come first.
+    """
+    report = gathering.gather(run_id, main_repository=application.settings().main_repository)
+    kind = FORMS.get(format or "") or request.accept_mimetypes.best_match(
+        list(FORMS.values()), default=FORMS["json"]
+    )
+    if kind == FORMS["json"]:
+        return texts.fitting_object(report, limit, base_url())
+    render = texts.as_markdown if kind == FORMS["markdown"] else texts.as_text
+    response = Response(texts.fitting(report, limit, render), content_type=f"{kind}; charset=utf-8")
+    response.vary.add("Accept")
+    return response
 
 
 @bp.get("/<id:run_id>/errors")

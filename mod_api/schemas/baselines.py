@@ -6,9 +6,11 @@ from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import (
     SHA256,
     Number,
+    Pattern,
     StrictBoolean,
     Timestamp,
     TruncatedString,
+    Unique,
     one_of,
     query_id,
     run_id,
@@ -72,8 +74,20 @@ class DecisionSchema(Schema):
     reason = Reason(metadata={"description": "Kept with the decision and in the audit log"})
 
 
+class DecisionsSchema(Schema):
+    ids = fields.List(
+        text(10, pattern=Pattern("^[1-9][0-9]{0,9}$")),
+        required=True,
+        validate=[validate.Length(min=1, max=MOST_AT_ONCE), Unique()],
+        metadata={"uniqueItems": True, "description": "`approval_id` of each request"},
+    )
+    decision = one_of("approve", "reject", required=True)
+    reason = Reason(metadata={"description": "Kept with each decision and in the audit log"})
+
+
 class ApprovalListQuery(OffsetQuery):
     status = one_of(*STATUSES)
+    run_id = query_id(metadata={"description": "Of this run's outputs"})
     regression_id = query_id(metadata={"description": "Of this regression test"})
     requester = text(255, metadata={"description": "E-mail address of who asked"})
 

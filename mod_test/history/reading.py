@@ -9,7 +9,7 @@ from typing import NamedTuple
 from mod_test.flakiness import figure_of
 from mod_test.history import pending as of_pending
 from mod_test.history import totals
-from mod_test.history.entries import Asked, Ended, Entry, Place
+from mod_test.history.entries import Asked, Ended, Entry, HistoryFilter, Place
 from mod_test.history.facts import Facts, facts_of
 from mod_test.history.pending import Pending
 from mod_test.history.places import Found, KeptRun, find
@@ -17,6 +17,7 @@ from mod_test.history.runtimes import BACK, LeanRun, Of, Runtimes, Told, look_up
 from mod_test.models import Platform
 from mod_test.rollup import kept
 from mod_test.rollup.memory import note, recalled
+from mod_test.run_filters import RunFilter
 from mod_test.signatures import Failure
 from mod_test.verdict import ResultStatus
 
@@ -56,6 +57,19 @@ def read(asked: Asked) -> Page:
         {test: _flakiness(test, facts, others.ended.get(test, ())) for test in tests},
         totals.total(asked) + len(others.entries),
     )
+
+
+def outcomes(tests: tuple[int, ...]) -> dict[int, list[Ended]]:
+    """How each of these tests ended in the newest runs that have a result of it, the newest first;
+    as many as its flakiness is made of, or more."""
+    facts = facts_of(tests)
+    others: Mapping[int, Sequence[Ended]] = {}
+    if not kept.known().is_quiet:
+        others = of_pending.read(Asked(HistoryFilter(RunFilter()), tests, most=0)).ended
+    return {
+        test: sorted([*facts.newest.get(test, ()), *others.get(test, ())], reverse=True)
+        for test in tests
+    }
 
 
 def _entries(

@@ -24,9 +24,12 @@ OPEN = {
     ("GET", "/system/health"),
     ("GET", "/"),
 }
-# Routes outside the document: its page, the host's root, and the existing workers' protocol.
+# Routes outside the document: its page, the host's root, the client as a file, and the existing
+# workers' protocol.
 UNDOCUMENTED = {
     ("GET", "/"),
+    ("GET", "/ci"),
+    ("GET", "/llms.txt"),
     ("GET", f"{PREFIX}/docs"),
     ("GET", f"{PREFIX}/docs/{{name}}"),
     ("GET", f"{PREFIX}/openapi.yaml"),

@@ -82,11 +82,23 @@ def get(approval_id: int) -> Approval:
     return _approvals(found)[0]
 
 
+def get_all(approval_ids: Sequence[int]) -> list[Approval]:
+    """Records in this order, in two statements. Raises NotFound for the first that is not there."""
+    found = {
+        record.approval_id: record for record in _approvals(fetch(_SOME, {"ids": [*approval_ids]}))
+    }
+    for approval_id in approval_ids:
+        if str(approval_id) not in found:
+            raise NotFound("baseline_approval", approval_id)
+    return [found[str(approval_id)] for approval_id in approval_ids]
+
+
 def list_approvals(
     *,
     status: ApprovalStatus | None,
     regression_id: int | None,
     requester: str | None,
+    run_id: int | None,
     limit: int,
     offset: int,
 ) -> Page[Approval]:
@@ -100,6 +112,8 @@ def list_approvals(
         params["regression_id"] = regression_id
     if requester is not None:
         params["requester"] = requester.lower()
+    if run_id is not None:
+        params["run_id"] = run_id
     counting, listing = _statements(frozenset(params))
     total: int = fetch_value(counting, params)
     rows = fetch(listing, {**params, "page_limit": limit, "page_offset": offset})
@@ -181,6 +195,7 @@ _ROWS = (
     .outerjoin(RegressionTestOutput, RegressionTestOutput.id == _asked.output_id)
 )
 _ONE = _ROWS.where(_asked.id == bindparam("approval_id"))
+_SOME = _ROWS.where(_asked.id.in_(bindparam("ids", expanding=True)))
 _CHANGES = (
     select(
         BaselineChange.approval_id,
@@ -205,6 +220,7 @@ def _statements(given: frozenset[str]) -> tuple[Select[Any], Select[Any]]:
         ),
         "regression_id": _asked.regression_id == bindparam("regression_id"),
         "requester": address == exact(bindparam("requester")),
+        "run_id": _asked.run_id == bindparam("run_id"),
     }
     wanted = [conditions[name] for name in sorted(given)]
     counting = (

@@ -1,6 +1,7 @@
 """New baselines: asked for with a run's output, decided by somebody else, undone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from database import reading, written
@@ -63,11 +64,8 @@ def request_all(run_id: int, wanted: Sequence[Mapping[str, Any]], *, by: Account
     contents.lock(named)  # all of them in one order, before the first is looked at
     made = []
     for index, entry in enumerate(wanted):
-        try:
+        with _naming(index):
             made.append(request(run_id, entry, by=by))
-        except DomainError as error:
-            error.details.setdefault("index", index)
-            raise
     return made
 
 
@@ -95,6 +93,48 @@ def reject(approval_id: int, *, by: Account, reason: str | None = None) -> Appro
     """Refuse what was asked for. Raises NotFound, Forbidden, Conflict."""
     baselines.reject(approval_id, by=by, reason=reason)
     return approvals.get(approval_id)
+
+
+def decide_all(
+    approval_ids: Sequence[int],
+    *,
+    approve: bool,
+    by: Account,
+    repository: Repository,
+    reason: str | None = None,
+) -> list[Approval]:
+    """Approve or reject several requests, all or none; each has its record in the audit log.
+
+    Raises as `approve` and `reject` do, with the `index` of the request that was refused.
+    """
+    with reading():
+        asked = approvals.get_all(approval_ids)
+    for index, each in enumerate(asked):
+        if approve and each.status is ApprovalStatus.pending_review:
+            with _naming(index):
+                _check_file(each, repository)
+
+    def work() -> list[Approval]:
+        baselines.lock_all(approval_ids)
+        for index, approval_id in enumerate(approval_ids):
+            with _naming(index):
+                if approve:
+                    baselines.approve(approval_id, by=by, reason=reason)
+                else:
+                    baselines.reject(approval_id, by=by, reason=reason)
+        return approvals.get_all(approval_ids)
+
+    return written(work)
+
+
+@contextmanager
+def _naming(index: int) -> Iterator[None]:
+    """A refusal within says which entry of the request it is about."""
+    try:
+        yield
+    except DomainError as error:
+        error.details.setdefault("index", index)
+        raise
 
 
 def withdraw(approval_id: int, *, by: Account, reason: str | None = None) -> Approval:

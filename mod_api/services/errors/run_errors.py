@@ -51,6 +51,12 @@ def summary(
     return page(groups[offset : offset + limit], total=len(groups), limit=limit, offset=offset)
 
 
+def sentences(errors: Sequence[TestError]) -> list[str]:
+    """What each error says, with how the captions changed where that is known."""
+    known = _classified(errors)
+    return [_message(error, _known(error, known)) for error in errors]
+
+
 def _classified(errors: Sequence[TestError]) -> Known:
     pairs = map(_pair, errors)
     return caption_changes.kept_of_all(pair for pair in pairs if pair)
@@ -73,10 +79,13 @@ def _pair(error: TestError) -> Pair | None:
     return Pair.of(error.correct, error.actual, error.extension or "")
 
 
-def _shown(error: TestError, captions: Classification | None, base: str) -> dict[str, Any]:
-    message = error.message
+def _message(error: TestError, captions: Classification | None) -> str:
     if captions is not None and captions.message:
-        message = f"{message} {captions.message}"
+        return f"{error.message} {captions.message}"
+    return error.message
+
+
+def _shown(error: TestError, captions: Classification | None, base: str) -> dict[str, Any]:
     return {
         "error_id": error.error_id,
         "run_id": error.run_id,
@@ -84,7 +93,7 @@ def _shown(error: TestError, captions: Classification | None, base: str) -> dict
         "regression_id": error.regression_id,
         "type": error.type,
         "severity": error.severity,
-        "message": message,
+        "message": _message(error, captions),
         "location": _location(error, captions),
         "caption_change": captions.kind if captions else None,
         "occurred_at": error.occurred_at,

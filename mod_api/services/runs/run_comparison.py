@@ -83,6 +83,17 @@ def compare(
     )
 
 
+def beside_main(run: RunRow, main_repository: str) -> "tuple[RunRow | None, list[Compared]]":
+    """The newest ended run of the main branch on the same platform before a run, and how each
+    regression test went in both; none and nothing where there is no such run."""
+    other_id = _main_run_before(run.run_id, main_repository)
+    if other_id is None:
+        return None, []
+    found = run_rows.find_all([run.run_id, other_id])
+    other = _found(found, other_id)
+    return other, _compared(_found(found, run.run_id), other)
+
+
 def _found(runs: Mapping[int, RunRow], run_id: int) -> RunRow:
     if run_id not in runs:
         raise NotFound("run", run_id)

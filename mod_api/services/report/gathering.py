@@ -1,0 +1,176 @@
+"""What a report is made of: the errors of a run, told by test, beside the main branch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from database import fetch
+from mod_api.services.errors import run_errors
+from mod_api.services.errors.infrastructure import InfrastructureError
+from mod_api.services.errors.infrastructure import errors_of as infrastructure_of
+from mod_api.services.runs import run_comparison
+from mod_api.services.runs.runs import get_row
+from mod_regression.definitions import Definition
+from mod_test import catalogue
+from mod_test.comparison import Change
+from mod_test.counts import RunCounts
+from mod_test.errors_of_runs import ErrorFilter, errors_of
+from mod_test.errors_of_tests import ErrorType, TestError
+from mod_test.flakiness import figure_of
+from mod_test.history.reading import outcomes
+from mod_test.models import ResultRecord
+from mod_test.run_counts import counts_of_run
+from mod_test.run_rows import RunRow
+
+# From there on a test is marked as flaky: more than changes from commit to commit explain.
+FLAKY = 0.3
+MOST_FACTS = 100  # tests whose history is looked at
+MOST_CRASHES = 3  # whose last lines are told
+TAIL_LINES = 5
+NEW = (Change.new_failure, Change.not_run_in_to)
+
+
+@dataclass(slots=True)
+class Failing:
+    """A test that does not pass, and the first of its errors.
+
+    `since` is the earliest run of the unbroken row of failures that ends with this one, on the same
+    platform; None where this run is the first.
+    """
+
+    regression_id: int
+    sample_id: int
+    command: str
+    sample_name: str
+    change: str | None
+    type: str
+    sentence: str
+    more_errors: int
+    is_flaky: bool = False
+    since: int | None = None
+    last_lines: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class Fixed:
+    """A test that fails in the other run and passes in this one."""
+
+    regression_id: int
+    sample_id: int
+    command: str
+    sample_name: str
+
+
+@dataclass(slots=True)
+class Report:
+    """All that can be told of a run; the texts cut it to what fits."""
+
+    run: RunRow
+    counts: RunCounts
+    compared_to: RunRow | None
+    new: list[Failing] = field(default_factory=list)
+    still_failing: list[Failing] = field(default_factory=list)
+    fixed: list[Fixed] = field(default_factory=list)
+    infrastructure: list[InfrastructureError] = field(default_factory=list)
+
+    @property
+    def failing(self) -> int:
+        """How many tests do not pass, those without an output among them."""
+        return self.counts.failed + self.counts.missing_output
+
+
+def gather(run_id: int, *, main_repository: str) -> Report:
+    """The report of a run, beside the newest ended run of the main branch that was started before.
+
+    A constant number of statements, whatever fails. Raises NotFound.
+    """
+    run = get_row(run_id)
+    other, compared = run_comparison.beside_main(run, main_repository)
+    changes = {row.regression_id: row.change for row in compared}
+    errors = errors_of(run, ErrorFilter())
+    report = Report(run, counts_of_run(run), other)
+    fixed = [test for test, change in changes.items() if change is Change.fixed]
+    tests = catalogue.definitions([*(error.regression_id for error in errors), *fixed])
+    for failing in _by_test(errors, changes, tests):
+        is_new = failing.change is None or failing.change in NEW
+        (report.new if is_new else report.still_failing).append(failing)
+    report.fixed = [Fixed(**_named(tests[test])) for test in fixed]
+    _add_history(run, [*report.new, *report.still_failing])
+    _add_last_lines(run, [*report.new, *report.still_failing])
+    if run.infrastructure_errors:
+        report.infrastructure = infrastructure_of(run)
+    return report
+
+
+def _by_test(
+    errors: Sequence[TestError], changes: Mapping[int, Change], tests: Mapping[int, Definition]
+) -> list[Failing]:
+    """The tests that fail, in their order, each with what is said of its first error."""
+    found: dict[int, Failing] = {}
+    for error, sentence in zip(errors, run_errors.sentences(errors), strict=True):
+        known = found.get(error.regression_id)
+        if known is not None:
+            known.more_errors += 1
+            continue
+        change = changes.get(error.regression_id)
+        found[error.regression_id] = Failing(
+            **_named(tests[error.regression_id]),
+            change=change.value if change else None,
+            type=error.type.value,
+            sentence=sentence,
+            more_errors=0,
+        )
+    return list(found.values())
+
+
+def _named(test: Definition) -> dict[str, Any]:
+    """What a test is called by; each of a set has a sample."""
+    return {
+        "regression_id": test.regression_id,
+        "sample_id": test.sample_id or 0,
+        "command": test.command,
+        "sample_name": test.sample.name if test.sample else "",
+    }
+
+
+def _add_history(run: RunRow, failing: Sequence[Failing]) -> None:
+    """Mark the flaky ones, and note since when the others fail."""
+    some = failing[:MOST_FACTS]
+    ended_of = outcomes(tuple(sorted(each.regression_id for each in some)))
+    for each in some:
+        newest = ended_of[each.regression_id]
+        figure, _ = figure_of(newest)
+        each.is_flaky = figure >= FLAKY
+        before = (
+            ended
+            for ended in newest
+            if ended.platform == run.platform and ended.run_id < run.run_id
+        )
+        in_a_row = list(takewhile(lambda ended: not ended.passed, before))
+        each.since = in_a_row[-1].run_id if in_a_row else None
+
+
+def _add_last_lines(run: RunRow, failing: Sequence[Failing]) -> None:
+    """Add what a crashed test printed last."""
+    crashed = {each.regression_id: each for each in failing if each.type == ErrorType.test_failure}
+    some = sorted(crashed)[:MOST_CRASHES]
+    if not some:
+        return
+    for row in fetch(_TAILS, {"run_id": run.run_id, "tests": some}):
+        text = row.stderr_tail or row.tail or row.stdout_tail or ""
+        lines = [line for line in text.splitlines() if line.strip()]
+        crashed[row.regression_test_id].last_lines = lines[-TAIL_LINES:]
+
+
+_TAILS = select(
+    ResultRecord.regression_test_id,
+    ResultRecord.tail,
+    ResultRecord.stdout_tail,
+    ResultRecord.stderr_tail,
+).where(
+    ResultRecord.test_id == bindparam("run_id"),
+    ResultRecord.regression_test_id.in_(bindparam("tests", expanding=True)),
+)
