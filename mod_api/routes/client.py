@@ -13,11 +13,13 @@ from pathlib import Path
 from flask import Blueprint, Response
 
 from config import ROOT
-from mod_api.application import base_url
+from mod_api.application import PREFIX, base_url
 from mod_api.middleware import limits, parsing
 from mod_api.middleware.kept import Kept
 
 PACKAGE = ROOT / "clients" / "python" / "ccextractor_ci"
+# Where PUBLIC_URL does not say it: what a request names is not believed.
+UNKNOWN = "https://ADDRESS-OF-THIS-SITE"
 MAIN = "from ccextractor_ci.cli.main import main\n\nraise SystemExit(main())\n"
 TEXT = """# CI platform of CCExtractor
 
@@ -84,6 +86,6 @@ def command_line() -> Response:
 @bp.get("/llms.txt")
 def for_programs() -> Response:
     """Where a program that acts by itself begins."""
-    api = base_url()
-    text = TEXT.format(api=api, site=api.removesuffix("/api/v1"))
+    site = base_url().removesuffix(PREFIX) or UNKNOWN
+    text = TEXT.format(api=site + PREFIX, site=site)
     return Response(text, mimetype="text/plain")

@@ -70,6 +70,7 @@ class RunSampleSchema(Schema):
 
     run_id = run_id()
     sample_id = Number(least=1, required=True, metadata={"description": "The media sample"})
+    sample_name = TruncatedString(255, allow_none=True)
     regression_id = Number(least=1, required=True)
     category = TruncatedString(
         100, metadata={"description": "The category with the lowest id, if any"}

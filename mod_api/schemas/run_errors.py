@@ -62,6 +62,8 @@ class ErrorItemSchema(Schema):
     )
     run_id = run_id()
     sample_id = Number(least=1, allow_none=True)
+    sample_name = TruncatedString(255, allow_none=True)
+    command = TruncatedString(500)
     regression_id = Number(least=1, allow_none=True)
     type = TruncatedString(100, required=True)
     severity = one_of(*SEVERITIES, required=True)

@@ -589,11 +589,13 @@ class EnvironmentPage(Record):
 
 class ErrorItem(Record):
     __slots__ = ()
-    _fields = frozenset(["caption_change", "error_id", "links", "location", "message", "occurred_at", "regression_id", "run_id", "sample_id", "severity", "stack", "type"])
+    _fields = frozenset(["caption_change", "command", "error_id", "links", "location", "message", "occurred_at", "regression_id", "run_id", "sample_id", "sample_name", "severity", "stack", "type"])
     _times = frozenset(["occurred_at"])
     error_id: str
     run_id: int
     sample_id: int | None
+    sample_name: str | None
+    command: str | None
     regression_id: int | None
     type: str
     severity: Literal["info", "warning", "error", "critical"]
@@ -707,11 +709,13 @@ class Index(Record):
 
 class InfrastructureError(Record):
     __slots__ = ()
-    _fields = frozenset(["error_id", "location", "message", "occurred_at", "regression_id", "run_id", "sample_id", "severity", "stack", "type"])
+    _fields = frozenset(["command", "error_id", "location", "message", "occurred_at", "regression_id", "run_id", "sample_id", "sample_name", "severity", "stack", "type"])
     _times = frozenset(["occurred_at"])
     error_id: str
     run_id: int
     sample_id: int | None
+    sample_name: str | None
+    command: str | None
     regression_id: int | None
     type: str
     severity: Literal["info", "warning", "error", "critical"]
@@ -1192,9 +1196,10 @@ class RunConfig(Record):
 
 class RunSample(Record):
     __slots__ = ()
-    _fields = frozenset(["categories", "category", "command", "exit_code", "expected_exit_code", "ignored_outputs", "links", "outcome", "outputs", "regression_id", "result_message", "run_id", "runtime_ms", "sample_id", "status", "tags"])
+    _fields = frozenset(["categories", "category", "command", "exit_code", "expected_exit_code", "ignored_outputs", "links", "outcome", "outputs", "regression_id", "result_message", "run_id", "runtime_ms", "sample_id", "sample_name", "status", "tags"])
     run_id: int
     sample_id: int
+    sample_name: str | None
     regression_id: int
     category: str | None
     categories: list[str] | None
@@ -1213,9 +1218,10 @@ class RunSample(Record):
 
 class RunSampleDetail(Record):
     __slots__ = ()
-    _fields = frozenset(["categories", "category", "command", "exit_code", "expected_exit_code", "ignored_outputs", "links", "outcome", "outputs", "regression_id", "result_message", "run_id", "runtime_ms", "sample_id", "status", "stderr_tail", "stdout_tail", "tags", "tail"])
+    _fields = frozenset(["categories", "category", "command", "exit_code", "expected_exit_code", "ignored_outputs", "links", "outcome", "outputs", "regression_id", "result_message", "run_id", "runtime_ms", "sample_id", "sample_name", "status", "stderr_tail", "stdout_tail", "tags", "tail"])
     run_id: int
     sample_id: int
+    sample_name: str | None
     regression_id: int
     category: str | None
     categories: list[str] | None

@@ -78,8 +78,8 @@ def comparison(report: Report) -> str:
         return "No ended run of the main branch on this platform is older: all failures are new."
     where = f"run {other.run_id}, commit {other.commit_sha[:8]} of {other.branch or 'no branch'}"
     return (
-        f"Compared with {where}: {len(report.new)} new, {len(report.still_failing)} failed there, "
-        f"too, {len(report.fixed)} fixed."
+        f"Compared with {where}: {len(report.new)} new, {len(report.still_failing)} as before, "
+        f"{len(report.fixed)} fixed."
     )
 
 
@@ -88,7 +88,7 @@ def as_text(report: Report, shown: Shown) -> str:
     lines = [headline(report), comparison(report)]
     for title, entries in (
         ("New failures:", shown.new),
-        ("Failed there, too:", shown.still_failing),
+        ("Failed before, too:", shown.still_failing),
     ):
         if entries:
             lines += ["", title]
@@ -109,7 +109,7 @@ def as_markdown(report: Report, shown: Shown) -> str:
     lines = [f"**{headline(report)}**", "", _escaped(comparison(report))]
     for title, entries in (
         ("New failures", shown.new),
-        ("Failed there, too", shown.still_failing),
+        ("Failed before, too", shown.still_failing),
     ):
         if entries:
             lines += ["", f"### {title}", ""]

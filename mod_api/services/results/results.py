@@ -46,6 +46,7 @@ class ResultView(ResultRow):
     ignored_outputs: list[OutputView]
     tags: Sequence[str]
     categories: Sequence[str]
+    sample_name: str | None
     result_message: str | None
     links: dict[str, str]
     stdout_tail: str | None = None
@@ -104,6 +105,7 @@ def _view(result: RunResult, base: str) -> ResultView:
         _shown(row, ignored, base) if ignored else [],
         definition.sample.tags[:MOST_TAGS] if definition.sample else (),
         definition.categories,
+        definition.sample.name if definition.sample else None,
         result_message(row, outputs) if row.told or row.status.is_failure else None,
         links.of_result(row.run_id, row.regression_id, row.sample_id, base),
     )  # fmt: skip
