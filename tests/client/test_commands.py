@@ -213,7 +213,7 @@ def test_what_a_terminal_would_obey_is_not_printed(ci: Ci, sample_repository: Pa
 def test_the_summary_of_a_step_is_written_where_github_shows_it(
     ci: Ci, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    summary = tmp_path / "summary.md"
+    summary = tmp_path / "summary.txt"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
 
     ci("watch", runs.failed)

@@ -136,11 +136,6 @@ def _add_runs(commands: _Commands) -> None:
     _run_id(compare, "a")
     _run_id(compare, "b")
 
-    bisect = commands.add("bisect", "bisects:bisect", "find the commit that broke a run's tests")
-    _run_id(bisect)
-    bisect.add_argument("--wait", action="store_true", help="wait for the answer")
-    _timeout(bisect)
-
     ls = commands.add("ls", "runs:ls", "list runs, the newest first")
     ls.add_argument("--status")
     ls.add_argument("--branch")

@@ -1,3 +1,0 @@
-"""`ci bisect`: the commit that broke a run's failing tests."""
-
-LOOK_S = 5.0
