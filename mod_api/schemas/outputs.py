@@ -236,6 +236,14 @@ class OutputDiffSchema(Schema):
     captions = fields.Nested(
         CaptionsSchema, allow_none=True, metadata={"description": "Null where they are none"}
     )
+    group = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The same for outputs whose captions changed alike: by the same shift "
+            "or rate, or in the same words. Null where that cannot be said"
+        },
+    )
     links = fields.Nested(DiffLinksSchema, required=True)
 
 

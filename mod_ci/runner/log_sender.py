@@ -37,7 +37,7 @@ class LogSender:
         until = time.monotonic() + timeout_s
         with self.idle:
             while self.sent < self.spool.size and self.thread.is_alive():
-                self.hurry.set()
+                self._wake()
                 left = until - time.monotonic()
                 if left <= 0:
                     return False
@@ -47,23 +47,26 @@ class LogSender:
     def stop(self) -> None:
         """Send no more, and wait for the append that is under way."""
         self.stopped.set()
-        self.hurry.set()
+        self._wake()
         self.thread.join(5)
 
     def work(self) -> None:
-        """Append until stopped, or until the server takes no more."""
+        """Append until stopped, or until the server takes no more: a line at once, where none came
+        for a while, and what follows at the pace that the server asks for."""
         pause = pauses()
-        wait_s = self.attempt.lease.log_interval_ms / 1000
+        next_at = 0.0
         while not self.stopped.is_set():
-            self.hurry.wait(wait_s)
+            self.wait_for_lines()
+            self.hurry.wait(max(0.0, next_at - time.monotonic()))
             self.hurry.clear()
             try:
                 self.catch_up()
                 pause = pauses()
-                wait_s = self.attempt.lease.log_interval_ms / 1000
+                next_at = time.monotonic() + self.attempt.lease.log_interval_ms / 1000
             except NoAnswer as error:
                 logger.warning("%s", error)
                 wait_s = pause_after(error, next(pause))
+                next_at = time.monotonic() + wait_s
                 self.stopped.wait(min(wait_s, 1.0))
             except (Stopped, Refused, OSError) as error:
                 # The results go on without a log; whoever reads it sees that it stops.
@@ -73,6 +76,17 @@ class LogSender:
             finally:
                 with self.idle:
                     self.idle.notify_all()
+
+    def wait_for_lines(self) -> None:
+        """Wait until the spool holds what was not sent, or until somebody is in a hurry."""
+        while not (self.stopped.is_set() or self.hurry.is_set() or self.sent < self.spool.size):
+            self.spool.news.clear()
+            if self.sent >= self.spool.size and not self.hurry.is_set():
+                self.spool.news.wait()
+
+    def _wake(self) -> None:
+        self.hurry.set()
+        self.spool.news.set()
 
     def catch_up(self) -> None:
         """Append all that the spool holds now."""

@@ -17,7 +17,7 @@ MOST_BYTES = 512 * MIB
 
 
 class Spool:
-    """The lines that a run has logged, in a file; any thread may write."""
+    """The lines that a run has logged, in a file; any thread may write, and sets `news` then."""
 
     def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
         self.file = path.open("x+b", buffering=0)
@@ -25,6 +25,7 @@ class Spool:
         self.most_bytes = most_bytes
         self.closed = False
         self.lock = threading.Lock()
+        self.news = threading.Event()
 
     def write(
         self,
@@ -50,6 +51,7 @@ class Spool:
                     self.size += len(data)
             except OSError as error:
                 logger.warning("The log cannot be written: %s", error)
+        self.news.set()
 
     def write_raw(self, line: bytes) -> None:
         """Add a line exactly as a job has printed it, without its newline. Never raises."""

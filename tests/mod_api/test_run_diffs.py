@@ -137,3 +137,40 @@ def test_a_list_costs_few_statements_however_long(
         costs.append(len(statements))
 
     assert costs[0] == costs[1] <= 8
+
+
+def cues(*texts: str, shift_ms: int = 0) -> bytes:
+    """Captions of a second each, all so many ms late."""
+    lines = []
+    for number, text in enumerate(texts, 1):
+        start = number * 2000 + shift_ms
+        times = [f"00:00:{at // 1000:02},{at % 1000:03}" for at in (start, start + 1000)]
+        lines += [str(number), " --> ".join(times), text, ""]
+    return "\n".join(lines).encode()
+
+
+def test_outputs_that_changed_alike_are_of_one_group(
+    app: Flask, client: FlaskClient, sample_repository: Path, reader: dict[str, str]
+) -> None:
+    changes = [
+        (cues("a", "b"), cues("a", "b", shift_ms=500)),
+        (cues("c", "d", "e"), cues("c", "d", "e", shift_ms=500)),
+        (cues("f", "g"), cues("f", "g", shift_ms=700)),
+        (cues("one niño here"), cues("one nino here")),
+        (cues("x", "a niño there"), cues("x", "a nino there")),
+        (cues("one niño here"), cues("one nine here")),
+    ]
+    run = factories.run(progress=["testing", "completed"])
+    for good, bad in changes:
+        baseline = factories.stored_output(sample_repository, good)
+        test = factories.regression_test(outputs=[Expected(baseline)])
+        came_out = factories.stored_output(sample_repository, bad)
+        factories.result(run, test, outputs={test.output: came_out})
+
+    listed = client.get(f"/api/v1/runs/{run.id}/diffs", headers=reader).json["data"]
+    late, as_late, later, spelled, spelled_so, other = (row["group"] for row in listed)
+
+    assert late == as_late
+    assert spelled == spelled_so
+    assert len({late, later, spelled, other}) == 4
+    assert None not in (late, later, spelled, other)

@@ -1002,7 +1002,7 @@ class LogPagination(Record):
 
 class OutputDiff(Record):
     __slots__ = ()
-    _fields = frozenset(["actual_hash", "captions", "compared", "expected_hash", "filename", "links", "output_id", "regression_id", "run_id", "sample_id"])
+    _fields = frozenset(["actual_hash", "captions", "compared", "expected_hash", "filename", "group", "links", "output_id", "regression_id", "run_id", "sample_id"])
     run_id: int
     sample_id: int | None
     regression_id: int
@@ -1012,6 +1012,7 @@ class OutputDiff(Record):
     actual_hash: str | None
     compared: bool
     captions: Captions | None
+    group: str | None
     links: DiffLinks
 
 

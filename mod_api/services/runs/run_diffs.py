@@ -1,5 +1,8 @@
 """The differences of all outputs of a run, in terms of captions, many in one answer."""
 
+import hashlib
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from database import reading
@@ -10,6 +13,7 @@ from mod_api.services.outputs.downloads import FileAccess
 from mod_api.services.outputs.file_names import filename_of, hash_of
 from mod_api.services.paging import Page
 from mod_api.services.runs import runs
+from mod_regression.changes import ChangeKind
 from mod_regression.classifications import Classification, Pair
 from mod_test.errors_of_runs import ErrorFilter, errors_of
 from mod_test.errors_of_tests import ErrorType, TestError
@@ -51,6 +55,28 @@ def differing(sample_id: int | None, regression_id: int | None) -> ErrorFilter:
     return ErrorFilter(ErrorType.diff_mismatch, None, sample_id, regression_id)
 
 
+def group_of(captions: Mapping[str, Any]) -> str | None:
+    """What changed, as a short key that is the same wherever the same changed.
+
+    None for a file of several kinds of changes, and where not all of them are told.
+    """
+    kind = captions["kind"]
+    if len(captions["kinds"]) > 1 or captions["truncated"]:
+        return None
+    what: list[Any] = [captions["shift_ms"], captions["rate"]]
+    if kind not in (ChangeKind.TIMING_SHIFT, ChangeKind.TIMING_DRIFT):
+        words = {
+            (word["expected"], word["actual"])
+            for cue in captions["changed"]
+            for word in cue["words"]
+        }
+        if not words:
+            return None
+        what = sorted(words)
+    told = json.dumps([kind, what], ensure_ascii=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
 def _pair(error: TestError) -> Pair | None:
     if not (error.correct and error.actual):
         return None
@@ -63,6 +89,7 @@ def _shown(
     pair = _pair(error)
     found = known.get(pair) if pair else None
     base = f"{shelf.base}/runs/{error.run_id}/samples/{error.sample_id}"
+    captions = caption_changes.details(found)
     query = f"regression_id={error.regression_id}&output_id={error.output_id}"
     return {
         "run_id": error.run_id,
@@ -73,6 +100,7 @@ def _shown(
         "expected_hash": hash_of(error.correct),
         "actual_hash": hash_of(error.actual),
         "compared": found is not None,
-        "captions": caption_changes.details(found),
+        "captions": captions,
+        "group": group_of(captions) if captions else None,
         "links": {"diff": f"{base}/diff?{query}"},
     }
