@@ -54,6 +54,9 @@ class Line:
 
 
 LEFT_OUT = {
+    "Outputs.get_nested_actual": "as `get_actual`",
+    "Outputs.get_nested_diff": "as `get_diff`",
+    "Outputs.get_nested_expected": "as `get_expected`",
     "client.command_line": "a file that is made once",
     "client.for_programs": "a text without any data",
     "Downloads.download_file": "a file, sent as it lies in the storage",
@@ -131,6 +134,9 @@ LINES: tuple[Line, ...] = (
     *_objects("Runs.get_run", "/runs/{canceled}"),
     *_objects("Runs.get_summary", _ONE_RUN + "/summary"),
     *_objects("Runs.get_config", _ONE_RUN + "/config"),
+    *_list("Labels.list_categories", "/categories"),
+    *_list("Labels.list_tags", "/tags"),
+    *_objects("Auth.get_caller", "/auth/me"),
     Line("Errors.get_report", _ONE_RUN + "/report", kind=Kind.REPORT),
     *_list("Runs.get_progress", _ONE_RUN + "/progress", "status=completed"),
     *_list("Runs.compare_runs", _ONE_RUN + "/compare", "to={before}", "change=new_failure"),

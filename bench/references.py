@@ -423,6 +423,9 @@ UNION ALL SELECT DISTINCT 'media_info', g.sample_id, NULL, NULL, NULL
 }
 
 WITHOUT = {
+    "Auth.get_caller": "asks the database nothing",
+    "Labels.list_categories": "reads a small table whole",
+    "Labels.list_tags": "reads a small table whole",
     "Errors.get_report": "is put together of several answers",
     "Baselines.get_baseline_approval": "shows how two files differ",
     "Errors and Logs.read_log": "reads a file",

@@ -10,6 +10,7 @@ from mod_api.middleware.limits import Rate, throttle
 from mod_api.middleware.resource import Resource
 from mod_api.schemas.auth import (
     AuthTokenSchema,
+    CallerSchema,
     TokenCreateRequestSchema,
     TokenQuery,
     TokenSchema,
@@ -40,6 +41,25 @@ def create_token(body: dict[str, Any]) -> Any:
         throttle=throttle(),
         **body,
     )
+
+
+@bp.get("/me")
+@requires(None)
+@bp.response(200, CallerSchema, unit=False)
+@bp.fails(400, 401, 429)
+def get_caller() -> Any:
+    """Get the account of this request's token, and what the token may do.
+
+    Needs no scope.
+    """
+    caller = current_caller()
+    return {
+        "user_id": caller.account.id,
+        "name": caller.account.name,
+        "email": caller.account.email,
+        "role": caller.account.role,
+        "scopes": sorted(caller.scopes),
+    }
 
 
 @bp.get("/tokens")

@@ -7,7 +7,14 @@ from flask import Response
 from mod_api.middleware.auth import requires
 from mod_api.middleware.files import shelf
 from mod_api.middleware.resource import Resource
-from mod_api.schemas.outputs import DiffQuery, DiffSchema, OutputFileQuery, OutputFileSchema
+from mod_api.schemas.outputs import (
+    DiffQuery,
+    DiffSchema,
+    NestedDiffQuery,
+    NestedFileQuery,
+    OutputFileQuery,
+    OutputFileSchema,
+)
 from mod_api.services.outputs import output_diff, outputs
 from mod_api.services.outputs.output_diff import CuesAsked
 from mod_api.services.outputs.outputs import Address
@@ -47,6 +54,65 @@ def get_actual(run_id: int, sample_id: int, regression_id: int, output_id: int, 
     address = Address(run_id, sample_id, regression_id, output_id)
     found = outputs.actual(address, as_text=format == "text", shelf=shelf())
     return Response(status=204) if found is None else found
+
+
+@bp.get("/regression-tests/<id:regression_id>/outputs/<id:output_id>/expected")
+@requires(Scope.RESULTS_READ)
+@bp.query(NestedFileQuery)
+@bp.response(200, OutputFileSchema, unit=False)
+@bp.fails(400, 401, 403, 404, 429, 503)
+@bp.codes({404: "missing_expected"})
+def get_nested_expected(
+    run_id: int, sample_id: int, regression_id: int, output_id: int, format: str
+) -> Any:
+    """Get the expected file, as `/expected` does; the official client `sp` asks so."""
+    address = Address(run_id, sample_id, regression_id, output_id)
+    return outputs.expected(address, as_text=format == "text", shelf=shelf())
+
+
+@bp.get("/regression-tests/<id:regression_id>/outputs/<id:output_id>/actual")
+@requires(Scope.RESULTS_READ)
+@bp.query(NestedFileQuery)
+@bp.response(200, OutputFileSchema, unit=False)
+@bp.fails(400, 401, 403, 404, 429, 503)
+@bp.codes({404: "missing_actual missing_expected missing_output not_started running skipped"})
+def get_nested_actual(
+    run_id: int, sample_id: int, regression_id: int, output_id: int, format: str
+) -> Any:
+    """Get what came out in the run: where that is what was expected, the expected file.
+
+    The official client `sp` asks so.
+    """
+    address = Address(run_id, sample_id, regression_id, output_id)
+    as_text = format == "text"
+    found = outputs.actual(address, as_text=as_text, shelf=shelf())
+    return outputs.expected(address, as_text=as_text, shelf=shelf()) if found is None else found
+
+
+@bp.get("/regression-tests/<id:regression_id>/outputs/<id:output_id>/diff")
+@requires(Scope.RESULTS_READ)
+@bp.query(NestedDiffQuery)
+@bp.response(200, DiffSchema, unit=False)
+@bp.fails(400, 401, 403, 404, 429, 503)
+def get_nested_diff(
+    run_id: int,
+    sample_id: int,
+    regression_id: int,
+    output_id: int,
+    context_lines: int,
+    format: str,
+) -> Any:
+    """Get how an output differs from its baseline, as `/diff` does.
+
+    The official client `sp` asks so, and reads the unified text in `content`.
+    """
+    address = Address(run_id, sample_id, regression_id, output_id)
+    is_unified = format == "unified"
+    found = output_diff.diff(
+        address, context_lines=context_lines, unified=is_unified, shelf=shelf(), cues=None
+    )
+    content = {"content": found.get("unified", "")} if is_unified else {}
+    return {**found, "format": format, **content}
 
 
 @bp.get("/diff")

@@ -16,10 +16,12 @@ from mod_api.schemas.fields import (
     text,
 )
 from mod_api.schemas.pages import OffsetQuery
+from mod_auth.models import Role
 from mod_auth.scopes import Scope
 
 # The contract's scopes first, in its order; `tokens:manage` and `runs:execute` are ours.
 SCOPES = [scope.value for scope in Scope]
+ROLES = [role.value for role in Role]
 
 
 def scope_list(**options: Any) -> "fields.List[Any]":
@@ -52,6 +54,14 @@ class TokenCreateRequestSchema(Schema):
             "given to admins only.",
         },
     )
+
+
+class CallerSchema(Schema):
+    user_id = Number(least=1, required=True)
+    name = TruncatedString(255, required=True)
+    email = TruncatedString(255, required=True)
+    role = one_of(*ROLES, required=True)
+    scopes = fields.List(one_of(*SCOPES), required=True, metadata={"description": "The token's"})
 
 
 class AuthTokenSchema(Schema):

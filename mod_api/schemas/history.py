@@ -14,7 +14,7 @@ from mod_api.schemas.fields import (
     text,
 )
 from mod_api.schemas.pages import KeysetPaginationSchema, KeysetQuery, page_of
-from mod_api.schemas.runs import PLATFORMS
+from mod_api.schemas.runs import FOR_SP, PLATFORMS
 from mod_api.schemas.runs import STATUSES as RUN_STATUSES
 from mod_test.flakiness import DEFINITION
 
@@ -37,6 +37,11 @@ class SampleHistoryEntrySchema(Schema):
     run_id = run_id()
     sample_id = Number(least=1, required=True)
     regression_id = Number(least=1, required=True)
+    regression_test_id = Number(
+        attribute="regression_id",
+        dump_only=True,
+        metadata={"description": f"`regression_id` {FOR_SP}"},
+    )
     run_created_at = Timestamp()
     commit_sha = fields.String(validate=COMMIT, allow_none=True)
     branch = TruncatedString(100, allow_none=True)

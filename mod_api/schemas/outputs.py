@@ -11,8 +11,10 @@ from mod_api.schemas.fields import (
     one_of,
     query_id,
     run_id,
+    text,
 )
 from mod_api.schemas.pages import KeysetQuery, page_of
+from mod_api.schemas.runs import FOR_SP
 from mod_regression.changes import ChangeKind, GaveUp
 from mod_test.result_messages import NO_RESULT
 
@@ -48,7 +50,13 @@ class OutputFileQuery(OutputQuery):
     )
 
 
-class DiffQuery(OutputQuery):
+class NestedFileQuery(Schema):
+    format = text(
+        50, load_default="base64", metadata={"description": "`text`; anything else is base64"}
+    )
+
+
+class NestedDiffQuery(Schema):
     context_lines = Number(
         least=0, most=50, from_text=True, load_default=3,
         metadata={"description": "How many unchanged lines surround each change"},
@@ -59,6 +67,9 @@ class DiffQuery(OutputQuery):
         load_default="structured",
         metadata={"description": "`unified` adds the text of a unified diff in `unified`"},
     )
+
+
+class DiffQuery(OutputQuery, NestedDiffQuery):
     cues = one_of(
         "changed",
         "all",
@@ -267,6 +278,8 @@ class DiffSchema(Schema):
         metadata={"description": "Hunks, lines or the ends of long lines are left out of `hunks`"}
     )
     unified = fields.String(metadata={"description": "With format=unified only"})
+    content = fields.String(metadata={"description": f"`unified` {FOR_SP}"})
+    format = one_of("structured", "unified", metadata={"description": FOR_SP})
     unified_truncated = fields.Boolean(metadata={"description": "With format=unified only"})
     expected_hash = fields.String(validate=SHA256, allow_none=True)
     actual_hash = fields.String(validate=SHA256, allow_none=True)

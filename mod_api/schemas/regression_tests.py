@@ -14,6 +14,7 @@ from mod_api.schemas.fields import (
 )
 from mod_api.schemas.outputs import OutputFileSchema
 from mod_api.schemas.pages import OffsetQuery
+from mod_api.schemas.runs import FOR_SP
 from mod_regression.models import InputType, OutputType
 
 INPUT_TYPES = [kind.value for kind in InputType]
@@ -66,6 +67,15 @@ class RegressionTestSchema(Schema):
     input_type = one_of(*INPUT_TYPES, allow_none=True)
     output_type = one_of(*OUTPUT_TYPES, allow_none=True)
     expected_exit_code = Number()
+    regression_test_id = Number(
+        attribute="regression_id",
+        dump_only=True,
+        metadata={"description": f"`regression_id` {FOR_SP}"},
+    )
+    expected_rc = Number(
+        allow_none=True, metadata={"description": f"As the table has it, {FOR_SP}"}
+    )
+    sample_name = TruncatedString(255, allow_none=True)
     expected_outputs = fields.List(
         fields.Nested(ExpectedOutputSchema),
         validate=validate.Length(max=20),

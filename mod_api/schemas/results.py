@@ -7,6 +7,7 @@ from marshmallow import fields, validate
 from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import SHA256, Number, TruncatedString, one_of, query_id, run_id, text
 from mod_api.schemas.pages import OffsetQuery
+from mod_api.schemas.runs import FOR_SP
 from mod_test.models import Outcome
 from mod_test.verdict import OutputStatus, ResultStatus
 
@@ -92,8 +93,18 @@ class RunSampleSchema(Schema):
     result_message = TruncatedString(500, allow_none=True)
     tags = fields.List(TruncatedString(50), validate=validate.Length(max=50))
     outputs = _outputs(
-        "One entry per expected output; empty without a result. Of more than 20 those that do not "
-        "match come first."
+        "One entry per expected output, at most 20, those that do not match first; empty without "
+        "a result"
+    )
+    regression_test_id = Number(
+        allow_none=True,
+        metadata={"description": f"`regression_id`, null without a result; {FOR_SP}"},
+    )
+    expected_rc = Number(
+        attribute="expected_exit_code",
+        dump_only=True,
+        allow_none=True,
+        metadata={"description": f"`expected_exit_code` {FOR_SP}"},
     )
     ignored_outputs = _outputs(
         "Outputs that are not compared: their status only informs and counts for nothing"

@@ -27,6 +27,8 @@ from mod_test.run_filters import RunFilter
 from mod_test.verdict import RunStatus
 
 PLATFORMS = [platform.value for platform in Platform]
+# Properties that the contract does not have.
+FOR_SP = "as the official client `sp` reads it"
 STATUSES = [status.value for status in RunStatus]
 SORTS = [f"{sign}{name}" for name in run_lists.SORTS for sign in ("", "-")]
 EVENTS = ["queued", "preparation", "testing", "completed", "canceled", "error"]
@@ -105,6 +107,16 @@ class RunSchema(Schema):
         least=1, allow_none=True, metadata={"description": "The run this one repeats"}
     )
     attempts = Number(least=0, metadata={"description": "How often a runner has taken the run"})
+    pr_number = Number(
+        attribute="pull_request",
+        dump_only=True,
+        allow_none=True,
+        metadata={"description": f"`pull_request` {FOR_SP}"},
+    )
+    test_type = one_of("commit", "pr", allow_none=True, metadata={"description": FOR_SP})
+    github_link = TruncatedString(
+        255, allow_none=True, metadata={"description": f"The commit or pull request; {FOR_SP}"}
+    )
     links = fields.Dict(keys=fields.String(), values=fields.String())
 
 

@@ -5,6 +5,7 @@ from marshmallow import fields, validate
 from mod_api.schemas.dumping import Schema
 from mod_api.schemas.fields import SHA256, Number, Pattern, TruncatedString, one_of, text
 from mod_api.schemas.pages import OffsetQuery
+from mod_api.schemas.runs import FOR_SP
 from mod_sample.storage import StorageStatus
 
 EXTENSION = Pattern("^[a-zA-Z0-9]+$")
@@ -42,6 +43,12 @@ class SampleSchema(Schema):
             "description": "Where mediainfo's report is: `ok` where it was read, `degraded` where "
             "the storage does not answer now, `missing` where there is none. Not in lists."
         },
+    )
+    sha = fields.String(
+        attribute="sha256", dump_only=True, metadata={"description": f"`sha256` {FOR_SP}"}
+    )
+    original_name = TruncatedString(
+        255, attribute="name", dump_only=True, metadata={"description": f"`name` {FOR_SP}"}
     )
     notes = TruncatedString(
         1000, allow_none=True, metadata={"description": "What those who uploaded it noted"}

@@ -142,6 +142,8 @@ def _shown(test: Definition, where: dict[str, Located], shelf: FileAccess) -> di
         "input_type": test.input_type,
         "output_type": test.output_type,
         "expected_exit_code": test.expected_rc or 0,
+        "expected_rc": test.expected_rc,
+        "sample_name": test.sample.name if test.sample else None,
         "expected_outputs": [
             _file(test, output, where, shelf) for output in test.outputs[:MOST_OUTPUTS]
         ],

@@ -179,6 +179,16 @@ class BranchPage(Record):
     pagination: Pagination
 
 
+class Caller(Record):
+    __slots__ = ()
+    _fields = frozenset(["email", "name", "role", "scopes", "user_id"])
+    user_id: int
+    name: str
+    email: str
+    role: Literal["admin", "user", "contributor", "tester"]
+    scopes: list[Literal["runs:read", "runs:write", "results:read", "baselines:write", "system:read", "jobs:read", "jobs:write", "tokens:manage", "runs:execute"]]
+
+
 class Captions(Record):
     __slots__ = ()
     _fields = frozenset(["changed", "cues_actual", "cues_expected", "kind", "kinds", "location", "message", "rate", "shift_ms", "truncated"])
@@ -202,6 +212,22 @@ class CaptionsSummary(Record):
     message: str
     shift_ms: int | None
     rate: float | None
+
+
+class Category(Record):
+    __slots__ = ()
+    _fields = frozenset(["description", "id", "name", "test_count"])
+    id: int
+    name: str
+    description: str
+    test_count: int
+
+
+class CategoryPage(Record):
+    __slots__ = ()
+    _fields = frozenset(["data", "pagination"])
+    data: list[Category]
+    pagination: Pagination
 
 
 class ChangedCue(Record):
@@ -496,7 +522,7 @@ class Dependency(Record):
 
 class Diff(Record):
     __slots__ = ()
-    _fields = frozenset(["accepted_variant", "actual", "actual_hash", "binary", "captions", "context_lines", "cues", "encodings_differ", "expected", "expected_hash", "expected_hash_at_run", "gave_up", "gave_up_because", "hunks", "invalid_utf8", "line_endings_differ", "missing_final_newline", "output_id", "regression_id", "result_status", "run_id", "sample_id", "status", "summary", "truncated", "unified", "unified_truncated"])
+    _fields = frozenset(["accepted_variant", "actual", "actual_hash", "binary", "captions", "content", "context_lines", "cues", "encodings_differ", "expected", "expected_hash", "expected_hash_at_run", "format", "gave_up", "gave_up_because", "hunks", "invalid_utf8", "line_endings_differ", "missing_final_newline", "output_id", "regression_id", "result_status", "run_id", "sample_id", "status", "summary", "truncated", "unified", "unified_truncated"])
     run_id: int
     sample_id: int
     regression_id: int
@@ -508,6 +534,8 @@ class Diff(Record):
     context_lines: int | None
     truncated: bool | None
     unified: str | None
+    content: str | None
+    format: Literal["structured", "unified"] | None
     unified_truncated: bool | None
     expected_hash: str | None
     actual_hash: str | None
@@ -941,7 +969,7 @@ class ListedJobPage(Record):
 
 class ListedRun(Record):
     __slots__ = ()
-    _fields = frozenset(["attempts", "branch", "commit_sha", "commit_short", "completed_at", "created_at", "duration_ms", "links", "platform", "pull_request", "queued_at", "repository", "retry_of", "run_errors", "run_id", "started_at", "status", "summary", "triggered_by"])
+    _fields = frozenset(["attempts", "branch", "commit_sha", "commit_short", "completed_at", "created_at", "duration_ms", "github_link", "links", "platform", "pr_number", "pull_request", "queued_at", "repository", "retry_of", "run_errors", "run_id", "started_at", "status", "summary", "test_type", "triggered_by"])
     _times = frozenset(["completed_at", "created_at", "queued_at", "started_at"])
     run_id: int
     status: Literal["queued", "running", "pass", "fail", "canceled", "error", "incomplete"]
@@ -960,6 +988,9 @@ class ListedRun(Record):
     duration_ms: int | None
     retry_of: int | None
     attempts: int | None
+    pr_number: int | None
+    test_type: Literal["commit", "pr"] | None
+    github_link: str | None
     links: dict[str, Any] | None
     summary: RunSummary | None
 
@@ -1098,7 +1129,7 @@ class QueueJobPage(Record):
 
 class RegressionTest(Record):
     __slots__ = ()
-    _fields = frozenset(["active", "categories", "category", "command", "description", "expected_exit_code", "expected_outputs", "input_type", "links", "output_type", "regression_id", "sample_id", "tags"])
+    _fields = frozenset(["active", "categories", "category", "command", "description", "expected_exit_code", "expected_outputs", "expected_rc", "input_type", "links", "output_type", "regression_id", "regression_test_id", "sample_id", "sample_name", "tags"])
     regression_id: int
     sample_id: int
     command: str
@@ -1110,6 +1141,9 @@ class RegressionTest(Record):
     input_type: Literal["file", "stdin", "udp"] | None
     output_type: Literal["file", "null", "tcp", "cea708", "multiprogram", "stdout", "report"] | None
     expected_exit_code: int | None
+    regression_test_id: int | None
+    expected_rc: int | None
+    sample_name: str | None
     expected_outputs: list[ExpectedOutput] | None
     links: dict[str, Any] | None
 
@@ -1153,7 +1187,7 @@ class ResultOutput(Record):
 
 class Run(Record):
     __slots__ = ()
-    _fields = frozenset(["attempts", "branch", "commit_sha", "commit_short", "completed_at", "created_at", "duration_ms", "links", "platform", "pull_request", "queued_at", "repository", "retry_of", "run_errors", "run_id", "started_at", "status", "triggered_by"])
+    _fields = frozenset(["attempts", "branch", "commit_sha", "commit_short", "completed_at", "created_at", "duration_ms", "github_link", "links", "platform", "pr_number", "pull_request", "queued_at", "repository", "retry_of", "run_errors", "run_id", "started_at", "status", "test_type", "triggered_by"])
     _times = frozenset(["completed_at", "created_at", "queued_at", "started_at"])
     run_id: int
     status: Literal["queued", "running", "pass", "fail", "canceled", "error", "incomplete"]
@@ -1172,6 +1206,9 @@ class Run(Record):
     duration_ms: int | None
     retry_of: int | None
     attempts: int | None
+    pr_number: int | None
+    test_type: Literal["commit", "pr"] | None
+    github_link: str | None
     links: dict[str, Any] | None
 
 
@@ -1197,7 +1234,7 @@ class RunConfig(Record):
 
 class RunSample(Record):
     __slots__ = ()
-    _fields = frozenset(["categories", "category", "command", "exit_code", "expected_exit_code", "ignored_outputs", "links", "outcome", "outputs", "regression_id", "result_message", "run_id", "runtime_ms", "sample_id", "sample_name", "status", "tags"])
+    _fields = frozenset(["categories", "category", "command", "exit_code", "expected_exit_code", "expected_rc", "ignored_outputs", "links", "outcome", "outputs", "regression_id", "regression_test_id", "result_message", "run_id", "runtime_ms", "sample_id", "sample_name", "status", "tags"])
     run_id: int
     sample_id: int
     sample_name: str | None
@@ -1213,13 +1250,15 @@ class RunSample(Record):
     result_message: str | None
     tags: list[str] | None
     outputs: list[ResultOutput] | None
+    regression_test_id: int | None
+    expected_rc: int | None
     ignored_outputs: list[ResultOutput] | None
     links: dict[str, Any] | None
 
 
 class RunSampleDetail(Record):
     __slots__ = ()
-    _fields = frozenset(["categories", "category", "command", "exit_code", "expected_exit_code", "ignored_outputs", "links", "outcome", "outputs", "regression_id", "result_message", "run_id", "runtime_ms", "sample_id", "sample_name", "status", "stderr_tail", "stdout_tail", "tags", "tail"])
+    _fields = frozenset(["categories", "category", "command", "exit_code", "expected_exit_code", "expected_rc", "ignored_outputs", "links", "outcome", "outputs", "regression_id", "regression_test_id", "result_message", "run_id", "runtime_ms", "sample_id", "sample_name", "status", "stderr_tail", "stdout_tail", "tags", "tail"])
     run_id: int
     sample_id: int
     sample_name: str | None
@@ -1235,6 +1274,8 @@ class RunSampleDetail(Record):
     result_message: str | None
     tags: list[str] | None
     outputs: list[ResultOutput] | None
+    regression_test_id: int | None
+    expected_rc: int | None
     ignored_outputs: list[ResultOutput] | None
     links: dict[str, Any] | None
     tail: str | None
@@ -1267,7 +1308,7 @@ class RunSummary(Record):
 
 class Sample(Record):
     __slots__ = ()
-    _fields = frozenset(["extension", "links", "media_info", "media_info_status", "name", "notes", "sample_id", "sha256", "status", "tags"])
+    _fields = frozenset(["extension", "links", "media_info", "media_info_status", "name", "notes", "original_name", "sample_id", "sha", "sha256", "status", "tags"])
     sample_id: int
     sha256: str
     name: str | None
@@ -1276,17 +1317,20 @@ class Sample(Record):
     tags: list[str] | None
     media_info: dict[str, Any] | None
     media_info_status: Literal["ok", "degraded", "missing"] | None
+    sha: str | None
+    original_name: str | None
     notes: str | None
     links: dict[str, Any] | None
 
 
 class SampleHistoryEntry(Record):
     __slots__ = ()
-    _fields = frozenset(["branch", "commit_sha", "failure_content", "failure_signature", "links", "platform", "regression_id", "run_created_at", "run_id", "runtime_median_ms", "runtime_ms", "runtime_ratio", "sample_id", "status"])
+    _fields = frozenset(["branch", "commit_sha", "failure_content", "failure_signature", "links", "platform", "regression_id", "regression_test_id", "run_created_at", "run_id", "runtime_median_ms", "runtime_ms", "runtime_ratio", "sample_id", "status"])
     _times = frozenset(["run_created_at"])
     run_id: int
     sample_id: int
     regression_id: int
+    regression_test_id: int | None
     run_created_at: datetime | None
     commit_sha: str | None
     branch: str | None
@@ -1330,6 +1374,21 @@ class SystemHealth(Record):
     status: Literal["ok", "degraded", "down"]
     checked_at: datetime
     dependencies: list[Dependency]
+
+
+class Tag(Record):
+    __slots__ = ()
+    _fields = frozenset(["description", "id", "name"])
+    id: int
+    name: str
+    description: str
+
+
+class TagPage(Record):
+    __slots__ = ()
+    _fields = frozenset(["data", "pagination"])
+    data: list[Tag]
+    pagination: Pagination
 
 
 class TestInReport(Record):
@@ -1423,6 +1482,7 @@ BaselineApprovalPage._records = {"data": BaselineApproval, "pagination": Paginat
 BaselineApprovals._records = {"data": BaselineApproval}
 BranchPage._records = {"data": Branch, "pagination": Pagination}
 Captions._records = {"changed": ChangedCue, "location": CueLocation}
+CategoryPage._records = {"data": Category, "pagination": Pagination}
 ChangedCue._records = {"expected": CueText, "actual": CueText, "words": WordChange}
 Claim._records = {"lease": Lease, "limits": ClaimedLimits, "run": ClaimedRun, "tests": ClaimedTest, "samples": ClaimedSample, "job": ClaimedJob, "source": ClaimedSource, "job_limits": ClaimedJobLimits}
 ClaimedTest._records = {"outputs": ClaimedOutput}
@@ -1463,5 +1523,6 @@ SampleHistoryEntryPage._records = {"data": SampleHistoryEntry, "pagination": Key
 SamplePage._records = {"data": Sample, "pagination": Pagination}
 Standing._records = {"lease": Lease}
 SystemHealth._records = {"dependencies": Dependency}
+TagPage._records = {"data": Tag, "pagination": Pagination}
 TokenPage._records = {"data": Token, "pagination": Pagination}
 WebhookPage._records = {"data": Webhook, "pagination": Pagination}

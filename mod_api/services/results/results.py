@@ -53,6 +53,10 @@ class ResultView(ResultRow):
     stderr_tail: str | None = None
 
     @property
+    def regression_test_id(self) -> int | None:
+        return self.regression_id if self.has_result else None
+
+    @property
     def category(self) -> Any:
         return self.categories[0] if self.categories else missing
 
@@ -112,13 +116,13 @@ def _view(result: RunResult, base: str) -> ResultView:
 
 
 def _shown(row: ResultRow, outputs: Sequence[OutputRow], base: str) -> list[OutputView]:
-    """The outputs by id; where there are too many for one answer, those that do not match first.
+    """The outputs, those that do not match first, else by id: `sp run output` shows the first.
 
     Those that match have no links: most do, and there is nothing to be seen.
     """
-    if len(outputs) > MOST_OUTPUTS:
-        outputs = sorted(outputs, key=lambda output: output.status == "match")[:MOST_OUTPUTS]
-        outputs = sorted(outputs, key=lambda output: output.output_id)
+    if any(output.status != "match" for output in outputs):
+        outputs = sorted(outputs, key=lambda output: output.status == "match")
+    outputs = outputs[:MOST_OUTPUTS]
     return [
         OutputView(
             output.output_id,

@@ -16,6 +16,7 @@ from mod_api.services.paging import Page
 from mod_api.services.waiting import wait_for
 from mod_test import repositories, run_lists, run_rows
 from mod_test.counts import RunCounts
+from mod_test.models import RunType
 from mod_test.rollup import kept
 from mod_test.run_counts import counts_of_run, counts_of_runs, with_errors
 from mod_test.run_filters import RunFilter
@@ -63,6 +64,16 @@ class RunView(RunRow):
         if self.has_errors or self.infrastructure_errors:
             return "yes"
         return "no" if self.status.has_ended else "unknown"
+
+    @property
+    def github_link(self) -> str | None:
+        """The page of its commit or pull request."""
+        if "/" not in self.repository:
+            return None
+        page = f"commit/{self.commit_sha}"
+        if self.test_type is RunType.pr and self.pull_request:
+            page = f"pull/{self.pull_request}"
+        return f"https://github.com/{self.repository}/{page}"
 
     @property
     def links(self) -> dict[str, str]:
