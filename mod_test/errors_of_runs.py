@@ -104,6 +104,8 @@ def _error(
         signal=row.signal,
         told=row.told,
         category=_category(test),
+        command=test.command,
+        sample_name=test.sample.name if test.sample else None,
         **({} if output is None else _of_output(output)),
     )
 

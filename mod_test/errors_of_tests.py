@@ -66,6 +66,8 @@ class TestError:
     signal: str | None
     told: str | None
     category: str | None
+    command: str
+    sample_name: str | None
     filename: str | None = None
     extension: str | None = None
     correct: str | None = None

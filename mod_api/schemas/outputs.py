@@ -235,7 +235,9 @@ class OutputDiffSchema(Schema):
 
     run_id = run_id()
     sample_id = Number(least=1, allow_none=True)
+    sample_name = TruncatedString(255, allow_none=True)
     regression_id = Number(least=1, required=True)
+    command = TruncatedString(500)
     output_id = Number(least=1, required=True)
     filename = TruncatedString(255, required=True)
     expected_hash = fields.String(validate=SHA256, allow_none=True)

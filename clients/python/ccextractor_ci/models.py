@@ -1033,10 +1033,12 @@ class LogPagination(Record):
 
 class OutputDiff(Record):
     __slots__ = ()
-    _fields = frozenset(["actual_hash", "captions", "compared", "expected_hash", "filename", "group", "links", "output_id", "regression_id", "run_id", "sample_id"])
+    _fields = frozenset(["actual_hash", "captions", "command", "compared", "expected_hash", "filename", "group", "links", "output_id", "regression_id", "run_id", "sample_id", "sample_name"])
     run_id: int
     sample_id: int | None
+    sample_name: str | None
     regression_id: int
+    command: str | None
     output_id: int
     filename: str
     expected_hash: str | None

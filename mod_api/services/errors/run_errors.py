@@ -10,8 +10,6 @@ from mod_api.services.outputs import caption_changes
 from mod_api.services.paging import Page, page
 from mod_api.services.runs import runs
 from mod_regression.classifications import Classification, Pair
-from mod_regression.definitions import Definition
-from mod_test import catalogue
 from mod_test.error_groups import Bucket, Grouping, buckets
 from mod_test.errors_of_runs import ErrorFilter, errors_of
 from mod_test.errors_of_tests import ErrorType, TestError
@@ -41,13 +39,7 @@ def list_errors(
         errors = [error for error in errors if _change(error, known) == caption_change]
     found = place.page_among(errors, lambda error: error.place)
     known = _classified(found.data)
-    tests = catalogue.definitions([error.regression_id for error in found.data])
-    return found.showing(
-        [
-            _shown(error, tests[error.regression_id], _known(error, known), base)
-            for error in found.data
-        ]
-    )
+    return found.showing([_shown(error, _known(error, known), base) for error in found.data])
 
 
 def summary(
@@ -93,16 +85,14 @@ def _message(error: TestError, captions: Classification | None) -> str:
     return error.message
 
 
-def _shown(
-    error: TestError, test: Definition, captions: Classification | None, base: str
-) -> dict[str, Any]:
+def _shown(error: TestError, captions: Classification | None, base: str) -> dict[str, Any]:
     return {
         "error_id": error.error_id,
         "run_id": error.run_id,
         "sample_id": error.sample_id,
-        "sample_name": test.sample.name if test.sample else None,
+        "sample_name": error.sample_name,
         "regression_id": error.regression_id,
-        "command": test.command,
+        "command": error.command,
         "type": error.type,
         "severity": error.severity,
         "message": _message(error, captions),

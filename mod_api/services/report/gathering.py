@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import Any
 
 from sqlalchemy import bindparam, select
 
@@ -13,7 +12,6 @@ from mod_api.services.errors.infrastructure import InfrastructureError
 from mod_api.services.errors.infrastructure import errors_of as infrastructure_of
 from mod_api.services.runs import run_comparison
 from mod_api.services.runs.runs import get_row
-from mod_regression.definitions import Definition
 from mod_test import catalogue
 from mod_test.comparison import Change
 from mod_test.counts import RunCounts
@@ -93,11 +91,10 @@ def gather(run_id: int, *, main_repository: str) -> Report:
     errors = errors_of(run, ErrorFilter())
     report = Report(run, counts_of_run(run), other)
     fixed = [test for test, change in changes.items() if change is Change.fixed]
-    tests = catalogue.definitions([*(error.regression_id for error in errors), *fixed])
-    for failing in _by_test(errors, changes, tests):
+    for failing in _by_test(errors, changes):
         is_new = failing.change is None or failing.change in NEW
         (report.new if is_new else report.still_failing).append(failing)
-    report.fixed = [Fixed(**_named(tests[test])) for test in fixed]
+    report.fixed = _fixed(fixed)
     _add_history(run, [*report.new, *report.still_failing])
     _add_last_lines(run, [*report.new, *report.still_failing])
     if run.infrastructure_errors:
@@ -105,9 +102,7 @@ def gather(run_id: int, *, main_repository: str) -> Report:
     return report
 
 
-def _by_test(
-    errors: Sequence[TestError], changes: Mapping[int, Change], tests: Mapping[int, Definition]
-) -> list[Failing]:
+def _by_test(errors: Sequence[TestError], changes: Mapping[int, Change]) -> list[Failing]:
     """The tests that fail, in their order, each with what is said of its first error."""
     found: dict[int, Failing] = {}
     for error, sentence in zip(errors, run_errors.sentences(errors), strict=True):
@@ -117,7 +112,10 @@ def _by_test(
             continue
         change = changes.get(error.regression_id)
         found[error.regression_id] = Failing(
-            **_named(tests[error.regression_id]),
+            regression_id=error.regression_id,
+            sample_id=error.sample_id or 0,  # each test of a set has one
+            command=error.command,
+            sample_name=error.sample_name or "",
             change=change.value if change else None,
             type=error.type.value,
             sentence=sentence,
@@ -126,14 +124,16 @@ def _by_test(
     return list(found.values())
 
 
-def _named(test: Definition) -> dict[str, Any]:
-    """What a test is called by; each of a set has a sample."""
-    return {
-        "regression_id": test.regression_id,
-        "sample_id": test.sample_id or 0,
-        "command": test.command,
-        "sample_name": test.sample.name if test.sample else "",
-    }
+def _fixed(tests: Sequence[int]) -> list[Fixed]:
+    return [
+        Fixed(
+            test.regression_id,
+            test.sample_id or 0,
+            test.command,
+            test.sample.name if test.sample else "",
+        )
+        for test in catalogue.definitions(tests).values()
+    ]
 
 
 def _add_history(run: RunRow, failing: Sequence[Failing]) -> None:

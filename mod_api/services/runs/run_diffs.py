@@ -94,7 +94,9 @@ def _shown(
     return {
         "run_id": error.run_id,
         "sample_id": error.sample_id,
+        "sample_name": error.sample_name,
         "regression_id": error.regression_id,
+        "command": error.command,
         "output_id": error.output_id,
         "filename": filename_of(error.filename, error.extension or ""),
         "expected_hash": hash_of(error.correct),
