@@ -192,7 +192,7 @@ def test_a_crash_is_told_with_its_last_lines(
             held.tests[0], exit_code=None, outcome="signal", signal="SIGSEGV", stderr_tail=lines
         )
     )
-    held.finish()
+    accepted(held.finish())
 
     told = ask(held.run_id).json
 
