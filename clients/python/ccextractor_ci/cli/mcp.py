@@ -106,14 +106,17 @@ class Tools:
 
 
 def _telling(tool: Callable[..., Any]) -> Callable[..., Any]:
-    """`tool`, whose failures are told to the model in a sentence."""
+    """`tool`, whose failures are told to the model in a sentence: of other exceptions the package
+    says only that there was one."""
     import functools
+
+    from mcp.server.mcpserver.exceptions import ToolError
 
     @functools.wraps(tool)
     def told(*arguments: Any, **named: Any) -> Any:
         try:
             return tool(*arguments, **named)
         except failures.Failure as failure:
-            raise RuntimeError(f"{failure} ({failure.code or failure.status})") from None
+            raise ToolError(f"{failure} ({failure.code or failure.status})") from None
 
     return told
