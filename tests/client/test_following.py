@@ -38,7 +38,9 @@ def started(
         "CI_PLATFORM_TOKEN": token,
     }
     with output.open("wb") as file:
-        command = [sys.executable, "-m", "ccextractor_ci", *map(str, arguments)]
+        # Ctrl-C is heeded also where the tests run in the background, which ignores it.
+        program = ["env", "--default-signal=INT", sys.executable, "-m", "ccextractor_ci"]
+        command = [*program, *map(str, arguments)]
         return subprocess.Popen(command, env=environ, stdout=file, stderr=subprocess.PIPE)
 
 
