@@ -14,7 +14,7 @@ API = "/api/v1"
 
 
 class Kind(enum.Enum):
-    """What an answer is, how many ms above a bare route it may take, and in how many statements
+    """The kinds of answers; each may take so many ms above a bare route, and so many statements
     (issue 6; the report: issue 22)."""
 
     OBJECT = ("object", 4.0, 6)

@@ -55,7 +55,11 @@ def get_report(run_id: int, format: str | None = None, limit: int | None = None)
     As JSON, Markdown (`text/markdown`) or plain text (`text/plain`), by `format` or `Accept`. Tests
     are told with their first error; those that are new come first.
     """
-    report = gathering.gather(run_id, main_repository=application.settings().main_repository)
+    report = gathering.gather(
+        run_id,
+        main_repository=application.settings().main_repository,
+        most=limit or texts.MOST_FITTING,
+    )
     kind = FORMS.get(format or "") or request.accept_mimetypes.best_match(
         list(FORMS.values()), default=FORMS["json"]
     )

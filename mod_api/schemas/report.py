@@ -44,6 +44,14 @@ class TestInReportSchema(Schema):
     sample_name = TruncatedString(255, required=True)
 
 
+class SinceSchema(Schema):
+    run_id = run_id()
+    is_earliest = fields.Boolean(
+        required=True,
+        metadata={"description": "False where the row is longer than the 200 runs before"},
+    )
+
+
 class FailureInReportSchema(TestInReportSchema):
     type = one_of(*TYPES, required=True, metadata={"description": "Of the test's first error"})
     sentence = TruncatedString(500, required=True)
@@ -52,13 +60,13 @@ class FailureInReportSchema(TestInReportSchema):
         required=True,
         metadata={"description": "Its `flakiness` is 0.3 or more: runs of one commit disagree"},
     )
-    since = Number(
-        least=1,
+    since = fields.Nested(
+        SinceSchema,
         required=True,
         allow_none=True,
         metadata={
-            "description": "The run with which it began to fail again and again on this platform; "
-            "null where that is this run"
+            "description": "Where its unbroken row of failures on the main branch begins, which "
+            "ends with `compared_to`; null for a test that does not fail there"
         },
     )
     last_lines = fields.List(

@@ -40,7 +40,7 @@ class Site:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_GET = do_POST = answer  # noqa: N815
+            do_GET = do_POST = answer  # noqa: N815  what http.server calls
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass

@@ -116,6 +116,20 @@ def check_run(run_id: int, read: RunRead, get: Asked, listed: Any, turn: int) ->
         kinds = Counter(kind for _, kind, _ in read.errors)
         assert {group["key"]: group["count"] for group in groups} == dict(kinds)
 
+    report, compared = get(f"/runs/{run_id}/report", limit=200), get(f"/runs/{run_id}/compare")
+    failing = [*report["new"], *report["still_failing"]]
+    assert report["failing"] == summary["fail_count"] + summary["missing_output_count"]
+    assert report["total"] == summary["total_samples"]
+    assert {each["regression_id"] for each in failing} == {e["regression_id"] for e in errors}
+    assert (report["compared_to"] or {}).get("run_id") == compared["to"]
+    if compared["to"] is not None:
+        counts = compared["counts"]
+        assert len(report["fixed"]) == counts["fixed"]
+        assert len(report["new"]) == len(failing) - len(report["still_failing"])
+        assert len(report["still_failing"]) == (
+            counts["same_failure"] + counts["different_failure"]
+        )
+
 
 def check_history(sample: int, world: World, reads: dict[int, RunRead], get: Asked) -> None:
     tests = {test.id for test in world.tests if test.sample == sample}

@@ -16,7 +16,7 @@ LIMIT_BYTES = 512 * 1024 * 1024
 
 
 def zipped(folder: Path) -> bytes:
-    """What git tracks in `folder`, as it lies there now.
+    """Zip the files that git tracks in `folder`, as they lie there now.
 
     Links stay links: nothing from outside the folder gets in. Raises Refused when it is no git
     repository, has nothing, or is larger than a job may be.

@@ -692,7 +692,7 @@ class FailureInReport(Record):
     sentence: str
     more_errors: int
     is_flaky: bool
-    since: int | None
+    since: Since | None
     last_lines: list[str]
     links: dict[str, Any]
 
@@ -1361,6 +1361,13 @@ class SamplePage(Record):
     pagination: Pagination
 
 
+class Since(Record):
+    __slots__ = ()
+    _fields = frozenset(["is_earliest", "run_id"])
+    run_id: int
+    is_earliest: bool
+
+
 class Standing(Record):
     __slots__ = ()
     _fields = frozenset(["canceled", "lease", "log_interval_ms"])
@@ -1499,6 +1506,7 @@ DiffHunk._records = {"lines": DiffLine}
 EnvironmentPage._records = {"data": Environment, "pagination": Pagination}
 ErrorItemPage._records = {"data": ErrorItem, "pagination": KeysetPagination}
 ErrorSummaryBucketPage._records = {"data": ErrorSummaryBucket, "pagination": Pagination}
+FailureInReport._records = {"since": Since}
 InfrastructureErrorPage._records = {"data": InfrastructureError, "pagination": Pagination}
 Job._records = {"spec": JobSpec, "source": JobSource, "tests": JobCounts, "attempts": JobAttempt}
 JobArtifacts._records = {"data": JobArtifact}

@@ -37,10 +37,5 @@ class Record:
             return value
         return [kind(item) for item in value] if isinstance(value, list) else kind(value)
 
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other.raw == self.raw
-
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.raw!r})"

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from ccextractor_ci.failures import NotAllowed
 from ccextractor_ci.transport import site_of
@@ -50,11 +51,11 @@ def forget(site: str) -> None:
     """Forget a site's token."""
     kept = _kept()
     tokens = kept.get("tokens")
-    left = {name: token for name, token in (tokens or {}).items() if name != site}  # type: ignore[attr-defined]
+    left = {name: token for name, token in (tokens or {}).items() if name != site}
     _write({"site": kept.get("site"), "tokens": left})
 
 
-def _kept() -> dict[str, object]:
+def _kept() -> dict[str, Any]:
     try:
         kept = json.loads(file_of_logins().read_text())
     except (OSError, ValueError):

@@ -5,8 +5,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from email.message import Message
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from typing import IO, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -26,11 +25,11 @@ class _NoToken(urllib.request.HTTPRedirectHandler):
     """Follows a download to where it is kept, and shows the token to no other host."""
 
     def redirect_request(
-        self, req: Any, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+        self, req: Any, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> urllib.request.Request | None:
         if req.get_method() != "GET":
             raise failures.Refused(f"The server moved to {newurl}: use that address.", status=code)
-        further = super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+        further = super().redirect_request(req, fp, code, msg, headers, newurl)
         if further is not None and urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
             further.remove_header("Authorization")
         return further

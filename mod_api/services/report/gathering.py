@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 
 from sqlalchemy import bindparam, select
 
@@ -10,6 +9,8 @@ from database import fetch
 from mod_api.services.errors import run_errors
 from mod_api.services.errors.infrastructure import InfrastructureError
 from mod_api.services.errors.infrastructure import errors_of as infrastructure_of
+from mod_api.services.report import since
+from mod_api.services.report.since import Since
 from mod_api.services.runs import run_comparison
 from mod_api.services.runs.runs import get_row
 from mod_test import catalogue
@@ -25,7 +26,6 @@ from mod_test.run_rows import RunRow
 
 # From there on a test is marked as flaky: more than changes from commit to commit explain.
 FLAKY = 0.3
-MOST_FACTS = 100  # tests whose history is looked at
 MOST_CRASHES = 3  # whose last lines are told
 TAIL_LINES = 5
 NEW = (Change.new_failure, Change.not_run_in_to)
@@ -35,8 +35,8 @@ NEW = (Change.new_failure, Change.not_run_in_to)
 class Failing:
     """A test that does not pass, and the first of its errors.
 
-    `since` is the earliest run of the unbroken row of failures that ends with this one, on the same
-    platform; None where this run is the first.
+    `since` says with which run of the main branch its row of failures began; None for a test that
+    does not fail there.
     """
 
     regression_id: int
@@ -48,7 +48,7 @@ class Failing:
     sentence: str
     more_errors: int
     is_flaky: bool = False
-    since: int | None = None
+    since: Since | None = None
     last_lines: Sequence[str] = ()
 
 
@@ -80,10 +80,11 @@ class Report:
         return self.counts.failed + self.counts.missing_output
 
 
-def gather(run_id: int, *, main_repository: str) -> Report:
+def gather(run_id: int, *, main_repository: str, most: int) -> Report:
     """The report of a run, beside the newest ended run of the main branch that was started before.
 
-    A constant number of statements, whatever fails. Raises NotFound.
+    Of the first `most` failing tests the history is looked at; the others are only counted. A
+    constant number of statements, whatever fails. Raises NotFound.
     """
     run = get_row(run_id)
     other, compared = run_comparison.beside_main(run, main_repository)
@@ -95,8 +96,16 @@ def gather(run_id: int, *, main_repository: str) -> Report:
         is_new = failing.change is None or failing.change in NEW
         (report.new if is_new else report.still_failing).append(failing)
     report.fixed = _fixed(fixed)
-    _add_history(run, [*report.new, *report.still_failing])
-    _add_last_lines(run, [*report.new, *report.still_failing])
+    shown = [*report.new, *report.still_failing][:most]
+    _mark_flaky(shown)
+    _add_last_lines(run, shown)
+    if other is not None:
+        failed_before = shown[len(report.new) :]
+        rows = since.rows_of_failures(
+            other, main_repository, [each.regression_id for each in failed_before]
+        )
+        for each in failed_before:
+            each.since = rows[each.regression_id]
     if run.infrastructure_errors:
         report.infrastructure = infrastructure_of(run)
     return report
@@ -136,27 +145,17 @@ def _fixed(tests: Sequence[int]) -> list[Fixed]:
     ]
 
 
-def _add_history(run: RunRow, failing: Sequence[Failing]) -> None:
-    """Mark the flaky ones, and note since when the others fail."""
-    some = failing[:MOST_FACTS]
-    ended_of = outcomes(tuple(sorted(each.regression_id for each in some)))
-    for each in some:
-        newest = ended_of[each.regression_id]
-        figure, _ = figure_of(newest)
+def _mark_flaky(failing: Sequence[Failing]) -> None:
+    ended_of = outcomes(tuple(sorted(each.regression_id for each in failing)))
+    for each in failing:
+        figure, _ = figure_of(ended_of[each.regression_id])
         each.is_flaky = figure >= FLAKY
-        before = (
-            ended
-            for ended in newest
-            if ended.platform == run.platform and ended.run_id < run.run_id
-        )
-        in_a_row = list(takewhile(lambda ended: not ended.passed, before))
-        each.since = in_a_row[-1].run_id if in_a_row else None
 
 
 def _add_last_lines(run: RunRow, failing: Sequence[Failing]) -> None:
-    """Add what a crashed test printed last."""
+    """Add what the first crashed tests printed last."""
     crashed = {each.regression_id: each for each in failing if each.type == ErrorType.test_failure}
-    some = sorted(crashed)[:MOST_CRASHES]
+    some = list(crashed)[:MOST_CRASHES]
     if not some:
         return
     for row in fetch(_TAILS, {"run_id": run.run_id, "tests": some}):

@@ -8,6 +8,8 @@ from mod_api.services import links
 from mod_api.services.report.gathering import Failing, Fixed, Report
 
 MOST_BYTES = 4096
+# More entries never fit into it.
+MOST_FITTING = 100
 # What one entry may take, in characters: a command may have thousands.
 COMMAND, SAMPLE, SENTENCE, LINE = 120, 60, 300, 160
 MOST_INFRASTRUCTURE = 5
@@ -34,7 +36,7 @@ def fitting(report: Report, limit: int | None, render: Callable[[Report, Shown],
     most = len(report.new) + len(report.still_failing) + len(report.fixed)
     if limit is not None:
         return render(report, Shown(report, limit))
-    fits, too_many = 0, min(most, MOST_BYTES // 20) + 1
+    fits, too_many = 0, min(most, MOST_FITTING) + 1
     text = render(report, Shown(report, 0))
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
@@ -183,7 +185,7 @@ def _failing(entry: Failing, report: Report, base: str) -> dict[str, Any]:
         "sentence": _cut(entry.sentence, SENTENCE),
         "more_errors": entry.more_errors,
         "is_flaky": entry.is_flaky,
-        "since": entry.since,
+        "since": entry.since and entry.since._asdict(),
         "last_lines": [_cut(line, LINE) for line in entry.last_lines],
         "links": {"self": of["self"]},
     }
@@ -200,7 +202,8 @@ def _sentence(entry: Failing) -> str:
     if entry.more_errors:
         told += f" And {entry.more_errors} more."
     if entry.since is not None:
-        told += f" Fails since run {entry.since}."
+        told += f" Fails since run {entry.since.run_id}"
+        told += "." if entry.since.is_earliest else " or earlier."
     return told + (" Flaky." if entry.is_flaky else "")
 
 

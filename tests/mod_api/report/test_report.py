@@ -86,7 +86,7 @@ def test_new_ones_come_first_then_those_that_failed_before(
     assert numbers(told["still_failing"]) == runs.ids(0)
     assert numbers(told["fixed"]) == runs.ids(3)
     assert told["compared_to"]["run_id"] == before
-    assert told["still_failing"][0]["since"] == before
+    assert told["still_failing"][0]["since"] == {"run_id": before, "is_earliest": True}
     assert [entry["since"] for entry in told["new"]] == [None, None]
 
 
@@ -198,6 +198,67 @@ def test_a_crash_is_told_with_its_last_lines(
 
     assert told["new"][0]["last_lines"] == [f"line {number}" for number in range(15, 20)]
     assert "    | line 19" in ask(held.run_id, format="text").text.splitlines()
+
+
+def test_a_row_of_failures_is_the_main_branchs_own(
+    app: Flask, sample_repository: Path, ask: Get
+) -> None:
+    runs = Runs(sample_repository)
+    runs.run()
+    first = runs.run(0)
+    runs.run(branch="topic", pull_request=3)
+    runs.run(platform="windows")
+    runs.run(0)
+    runs.run(0, 1, branch="other", pull_request=4)
+    settle(app)
+
+    told = ask(runs.run(0, 1, branch="topic", pull_request=5)).json
+
+    assert numbers(told["new"]) == runs.ids(1)
+    assert told["new"][0]["since"] is None
+    assert told["still_failing"][0]["since"] == {"run_id": first, "is_earliest": True}
+
+
+def test_a_longer_row_than_is_looked_at_says_so(
+    app: Flask, sample_repository: Path, ask: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mod_api.services.report.since.MOST_RUNS", 3)
+    runs = Runs(sample_repository)
+    failing = [runs.run(0) for _ in range(6)]
+    settle(app)
+    last = runs.run(0)
+
+    told = ask(last).json
+
+    assert told["still_failing"][0]["since"] == {"run_id": failing[2], "is_earliest": False}
+    assert f"Fails since run {failing[2]} or earlier." in ask(last, format="text").text
+
+
+def test_last_lines_are_those_of_new_crashes(
+    app: Flask, sample_repository: Path, ask: Get, runners: Any
+) -> None:
+    good = factories.stored_output(sample_repository, GOOD)
+    tests = [factories.regression_test(outputs=[Expected(good)]) for _ in range(5)]
+
+    def crash(*places: int) -> int:
+        factories.run()
+        held = runners.claim()
+        for place, test in enumerate(tests):
+            end: dict[str, Any] = {"exit_code": None, "outcome": "signal", "signal": "SIGSEGV"}
+            if place in places:
+                accepted(held.report(test.id, **end, stderr_tail=f"test {place}"))
+            else:
+                accepted(held.report(test.id, {test.output.id: GOOD}))
+        accepted(held.finish())
+        return int(held.run_id)
+
+    crash(0, 1, 2, 3)
+    told = ask(crash(0, 1, 2, 3, 4)).json
+
+    failing = [*told["new"], *told["still_failing"]]
+    lines = {entry["regression_id"]: entry["last_lines"] for entry in failing}
+    assert lines[tests[4].id] == ["test 4"]
+    assert sum(bool(each) for each in lines.values()) == 3
 
 
 def test_a_flaky_test_is_marked(sqlite_app: Flask, sample_repository: Path, ask: Get) -> None:

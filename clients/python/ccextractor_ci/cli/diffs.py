@@ -40,7 +40,7 @@ def show(session: Session) -> int:
 
 
 def difference(session: Session, result: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
-    """What the API says of one output beside its baseline, with its file's name."""
+    """Ask how one output differs from its baseline; the answer, with its file's name."""
     path = f"/runs/{result['run_id']}/samples/{result['sample_id']}/diff"
     query = {"regression_id": result["regression_id"], "output_id": entry["output_id"]}
     try:

@@ -68,7 +68,7 @@ def _ask(prompt: str) -> str:
 
 
 def _secret(prompt: str) -> str:
-    """What is typed unseen, or piped in."""
+    """Read what is typed unseen, or piped in. Raises Refused when that is nothing."""
     told = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline()
     if not told.strip():
         raise failures.Refused("Nothing was given.")

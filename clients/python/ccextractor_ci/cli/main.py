@@ -1,6 +1,6 @@
 """The command `ci`: reads its arguments and calls what does the work."""
 
-import contextlib
+import io
 import os
 import signal
 import sys
@@ -22,8 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
         with_json_anywhere(sys.argv[1:] if arguments is None else arguments)
     )
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError):
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     output = Output(as_json=options.output == "json", colour=options.colour)
     module, _, name = options.handler.partition(":")
     try:

@@ -38,7 +38,7 @@ def serve(session: Session) -> int:
 
 
 class Tools:
-    """What a model may call: each answers with text or JSON that fits into little room."""
+    """The functions that a model may call; each answers with text or JSON of little room."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -74,7 +74,7 @@ class Tools:
         return {name: run.get(name) for name in ("run_id", "status", "commit_sha", "duration_ms")}
 
     def show_difference(self, run_id: int, regression_id: int) -> Any:
-        """What the outputs of a test in a run differ in, cue by cue."""
+        """Show how the outputs of a test in a run differ from their baselines, cue by cue."""
         query = {"regression_id": regression_id}
         entries = items(self._transport, f"/runs/{run_id}/diffs", query, most=10)
         return [{"filename": entry["filename"], "captions": entry["captions"]} for entry in entries]

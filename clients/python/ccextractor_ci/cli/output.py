@@ -1,4 +1,4 @@
-"""What a command prints: data on the standard output, everything else on the error output."""
+"""Printing: data on the standard output, everything else on the error output."""
 
 import json
 import os
@@ -131,7 +131,7 @@ def _width(text: str) -> int:
 
 
 def _wants_colour(stream: TextIO) -> bool:
-    """Whether colours are wanted (no-color.org, and FORCE_COLOR)."""
+    """Return whether colours are wanted (no-color.org, and FORCE_COLOR)."""
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or (

@@ -26,7 +26,7 @@ class Difference:
 
     @property
     def group(self) -> str | None:
-        """What it has in common with others that changed alike."""
+        """Return the key that outputs whose captions changed alike share."""
         return self.entry.get("group")
 
 
@@ -188,7 +188,8 @@ def _typed(prompt: str) -> str:
 
 @contextmanager
 def keys() -> Iterator[Callable[[str], str]]:
-    """What gives the next key: at once on a terminal, else one a character of the input.
+    """Give a function that waits for the next key: on a terminal at once, else each character
+    of the input is one.
 
     The terminal is as before whenever a line is typed and in the end.
     """

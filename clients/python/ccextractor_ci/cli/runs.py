@@ -218,7 +218,7 @@ def _own_repository() -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git says in this folder; None where it has nothing to say."""
+    """Ask git in this folder; its answer, or None where it has none."""
     try:
         told = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     except OSError:

@@ -1,4 +1,4 @@
-"""What each command is given."""
+"""The arguments of each command's function."""
 
 from argparse import Namespace
 from typing import NamedTuple
